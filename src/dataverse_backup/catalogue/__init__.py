@@ -1,0 +1,1 @@
+"""What must exist: the Dataverse database, read only."""

@@ -1,0 +1,53 @@
+"""The contract of a catalogue: what must exist."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dataverse_backup.datafile import Datafile, NotHere
+
+
+class Catalogue(ABC):
+    """The Datafiles of one Dataverse installation.
+
+    Promises, each a test of the contract suite:
+
+    * reading never writes: the session is read-only;
+    * ``rows`` is one consistent snapshot, streamed in constant memory;
+    * each datafile comes once, in the order of its id; harvested ones do not come at all;
+    * a row that cannot become a Datafile comes as NotHere, with the reason;
+    * placeholder checksums are None, never made up.
+
+    Every method raises CatalogueUnavailable when the database does not answer (the same call may succeed later) and
+    CatalogueError for what an administrator must mend: an unknown schema form, a missing grant.
+    """
+
+    @abstractmethod
+    def rows(self) -> Iterator[Datafile | NotHere]:
+        """Every datafile that is ours, by ascending id. Close the iterator (or exhaust it) to end the snapshot."""
+
+    @abstractmethod
+    def read(self, ids: Sequence[int]) -> dict[int, Datafile | NotHere]:
+        """The rows of these datafiles as they are now; ids that are gone are absent."""
+
+    @abstractmethod
+    def inspect(self) -> str:
+        """One line about what was found (server, schema form); raises what ``rows`` would raise."""
+
+    @abstractmethod
+    def count_by_store(self) -> dict[str, int]:
+        """How many of ``rows`` name each store id (rows that are NotHere are not counted)."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back connections; may be called twice."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

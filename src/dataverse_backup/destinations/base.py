@@ -1,0 +1,213 @@
+"""The contract of a destination: where copies go.
+
+Keys are relative to the destination's root, with ``/`` between their parts: ``10.5072/FK2/ABCDEF/18b3-1``. Everything
+of our own lies under ``.dataverse-backup/`` (staging, identity) and ``.superseded/`` (copies moved aside).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from dataverse_backup.errors import KeyRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from dataverse_backup.errors import ObjectError
+    from dataverse_backup.fixity import Algorithm, ByteStream, Checksum, Durability, VerifiedBy
+
+OWN_PREFIX = ".dataverse-backup"
+SUPERSEDED_PREFIX = ".superseded"
+IDENTITY_KEY = f"{OWN_PREFIX}/identity"
+STAGING_PREFIX = f"{OWN_PREFIX}/staging"
+SCRATCH_PREFIX = f"{OWN_PREFIX}/scratch"
+"""Where `check` tries things out: the only keys that ``remove`` takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One object to store: where it goes, where its bytes come from, and what they must be."""
+
+    key: str
+    open: Callable[[], ByteStream]
+    """Opens the bytes; may be called again by a retry. Raises SourceError or StoreLost."""
+    algorithm: Algorithm
+    """What to hash with: the registered algorithm, or our own where nothing usable is registered."""
+    promised: Checksum | None
+    """The registered checksum: nothing else may become visible. None: what was read is what must be stored."""
+    supersede_to: str | None = None
+    """Where an object that lies under ``key`` is moved in the same breath; None: the key must be free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof that an object is stored, whole, under its key."""
+
+    key: str
+    size: int
+    checksum: Checksum
+    """Computed from the stored bytes, equal to what was read and to what was promised."""
+    verified_by: VerifiedBy
+    durable: Durability
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One object for which the call did not succeed; its key reads as before."""
+
+    key: str
+    error: ObjectError
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDigest:
+    """What the stored bytes of an object are now."""
+
+    key: str
+    size: int
+    checksum: Checksum
+    verified_by: VerifiedBy
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a destination can do and has, as probed on this connection; shown by `check`."""
+
+    folds_case: bool
+    """It cannot tell ``A`` and ``a`` apart."""
+    hashes: tuple[str, ...]
+    """How stored bytes are proven: remote hash commands, or ``read-back``."""
+    durable: Durability
+    free_bytes: int | None
+    """None where the destination does not say."""
+    clock_skew: float | None
+    """Seconds that its clock is ahead of ours; None where it does not say."""
+
+
+class Destination(ABC):
+    """A place that keeps copies.
+
+    Promises, each a test of the contract suite with that name:
+
+    1. all or nothing: until an object is complete and its bytes are as promised, its key reads as before;
+    2. a source that fails or lies stores nothing; the registered digest is compared before the object is visible;
+    3. the receipt says how durable the copy is, and ``yes`` means that bytes and name survive a crash over there;
+    4. the receipt's digest was computed from the stored bytes, and says how;
+    5. ``digests`` reads the stored bytes again;
+    6. a key comes back as it went in, or is refused; hostile ones never leave the root or reach a shell;
+    7. every error carries destination and key; Unavailable if and only if the same call may succeed later;
+    8. ``put`` never deletes or overwrites: what lies under a key stays, or is moved aside when the upload says so.
+
+    ``connect`` is called first. Connections that are lost are made again by the next call. A destination that is lost
+    as a whole raises DestinationLost from any method but ``put`` and ``digests``, which give one Failure with
+    Unavailable for each object that was not finished. Used by one thread at a time.
+    """
+
+    name: str
+    method: str
+    """The storage type as configured (``ssh``, ``filesystem``): the ledger's ``lastbackupmethod``, 16 characters."""
+
+    @abstractmethod
+    def connect(self) -> Traits:
+        """Reach the destination and find out what it can do. Raises DestinationLost; makes no root."""
+
+    @abstractmethod
+    def put(self, uploads: Sequence[Upload]) -> Iterator[Receipt | Failure]:
+        """Store a batch: one Receipt or Failure for each upload, in any order."""
+
+    @abstractmethod
+    def digests(self, keys: Sequence[str], algorithm: Algorithm) -> Iterator[StoredDigest | Failure]:
+        """Hash the stored bytes of each key again: one StoredDigest or Failure each, in any order."""
+
+    @abstractmethod
+    def sizes(self, keys: Sequence[str]) -> dict[str, int]:
+        """The size of each object that exists; keys without an object, and refused keys, are absent."""
+
+    @abstractmethod
+    def open(self, key: str) -> ByteStream:
+        """The stored bytes of one object, for reading. Raises CopyError."""
+
+    @abstractmethod
+    def supersede(self, key: str, to: str) -> None:
+        """Move an object aside, never onto another one. Raises CopyError."""
+
+    @abstractmethod
+    def read_identity(self) -> str | None:
+        """Which ledger this destination belongs to: the text of IDENTITY_KEY, or None where there is none."""
+
+    @abstractmethod
+    def write_identity(self, ledger_id: str) -> None:
+        """Make this destination *ledger_id*'s, whosever it was; durable on return."""
+
+    @abstractmethod
+    def sweep(self) -> None:
+        """Remove what earlier runs of our ledger left in staging. Only under the lock: nobody else is writing."""
+
+    @abstractmethod
+    def remove(self, keys: Sequence[str]) -> None:
+        """Remove objects below SCRATCH_PREFIX; raises ValueError for any other key."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back connections; may be called twice."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Staging:
+    """Whose uncommitted objects these are: the first parts of every staging name (design, rule 6)."""
+
+    ledger_id: str
+    run: str
+
+    @property
+    def ledger_prefix(self) -> str:
+        """Where this ledger's runs stage."""
+        return f"{STAGING_PREFIX}/{self.ledger_id}"
+
+    @property
+    def prefix(self) -> str:
+        """Where this run stages; attempts go below, each under a name of its own."""
+        return f"{self.ledger_prefix}/{self.run}"
+
+
+MAX_NAME_BYTES = 255
+"""The longest name of one part of a path on the file systems that matter (NAME_MAX of ext4, XFS, ZFS, APFS)."""
+
+
+def checked_path_key(place: str, key: str) -> str:
+    """*key*, if a path on a file system can carry it exactly; otherwise raises KeyRefused.
+
+    Refused: an empty key, an absolute one, empty parts, ``.`` and ``..``, NUL, text that is not UTF-8 (lone surrogates)
+    and parts longer than 255 bytes. Everything else goes in as it is and comes back as it was.
+    """
+    if problem := _path_problem(key):
+        raise KeyRefused(place, key, f"cannot be stored under this name: {problem}")
+    return key
+
+
+def _path_problem(key: str) -> str | None:
+    try:
+        parts = key.encode().split(b"/")
+    except UnicodeEncodeError:
+        return "it is not valid Unicode"
+    if b"\0" in key.encode():
+        return "it holds a NUL character"
+    if any(part in (b"", b".", b"..") for part in parts):
+        return "it has an empty, '.' or '..' part"
+    if any(len(part) > MAX_NAME_BYTES for part in parts):
+        return f"a part of it is longer than {MAX_NAME_BYTES} bytes"
+    return None
+
+
+def folded(key: str) -> str:
+    """*key* as a destination that folds case sees it."""
+    return unicodedata.normalize("NFC", key).casefold()

@@ -1,0 +1,1 @@
+"""What happened: runs, attempts, copies and where each datafile stands."""

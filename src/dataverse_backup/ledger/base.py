@@ -1,0 +1,306 @@
+"""The contract of the ledger: what happened.
+
+Three things are kept apart: the *attempts*, all of them; the *copy*, which a failed attempt never erases; and the
+*status*. All are keyed by datafile id, object tag and destination, and copies are unique by destination and key too:
+storage identifiers change and are not unique (facts 1.6).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+
+    from dataverse_backup.datafile import Datafile, NotHere
+    from dataverse_backup.errors import Reason
+    from dataverse_backup.fixity import Checksum, Durability, VerifiedBy
+
+MAIN = "main"
+"""The tag of the object that the registered checksum describes; other tags are for objects beside it, later."""
+
+
+class Status(StrEnum):
+    """Where a datafile stands at a destination. The first three are the original script's."""
+
+    OK = "OK"
+    FAIL_READ = "FAIL_READ"
+    FAIL_WRITE = "FAIL_WRITE"
+    NOT_HERE = "NOT_HERE"  # its bytes are in no store of ours; see the reason
+    PENDING = "PENDING"  # planned, never tried
+    GONE = "GONE"  # no longer in the catalogue; what was copied is kept
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy that was proven once."""
+
+    key: str
+    size: int
+    checksum: Checksum
+    """Of the stored bytes, when they were proven."""
+    registered: Checksum | None
+    """What Dataverse had registered then; None where it had nothing usable."""
+    verified_by: VerifiedBy
+    durable: Durability
+    proven: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the plan needs to know of one datafile at one destination."""
+
+    datafile_id: int
+    status: Status
+    reason: Reason | None
+    key: str | None
+    copy: Copy | None
+    fingerprint: str
+    """Of the catalogue's row as last noted: ``datafile.fingerprint(row)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A datafile that is to be copied: noted before the first byte moves.
+
+    Where the ledger has no status for it yet it becomes PENDING; a status that it has stays.
+    """
+
+    datafile: Datafile
+    key: str | None
+    """The key that it claims; None where no key could be made of it."""
+    reason: Reason | None = None
+    """STORE_UNKNOWN where it cannot even be tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at one datafile at one destination."""
+
+    datafile: Datafile
+    destination: str
+    status: Status
+    """OK, FAIL_READ or FAIL_WRITE; GONE when its row had vanished on re-reading."""
+    key: str | None
+    reason: Reason | None
+    message: str
+    """A sentence; '' when there is nothing to add."""
+    copy: Copy | None
+    """The proof; None when it failed, which leaves the copy that is known untouched."""
+    method: str
+    """The destination's ``method``: the original's ``lastbackupmethod``."""
+    started: datetime
+    seconds: float
+    bytes_sent: int
+    """Bytes that travelled; 0 when a copy was adopted or only proven again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One line of `list`: where a datafile stands at a destination, with everything that the ledger knows."""
+
+    datafile_id: int
+    dataset: str
+    label: str
+    directory_label: str
+    storageidentifier: str
+    store: str
+    destination: str
+    key: str | None
+    status: Status
+    reason: Reason | None
+    message: str
+    size: int | None
+    """Bytes of the copy where there is one, otherwise what Dataverse registered."""
+    checksum: Checksum | None
+    """Of the proven copy where there is one, otherwise what Dataverse registered."""
+    verified_by: VerifiedBy | None
+    proven: datetime | None
+    createdate: datetime | None
+    lastbackuptime: datetime | None
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Files and bytes of one status and reason at one destination."""
+
+    status: Status
+    reason: Reason | None
+    files: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One invocation that worked on a destination."""
+
+    id: str
+    verb: str
+    destination: str
+    started: datetime
+    ended: datetime | None
+    """None while it runs, and for a run that was killed."""
+    outcome: str
+    """One word: ``ok``, ``failures``, ``lost``, ``interrupted``, …; ``''`` while it runs."""
+    files_ok: int
+    files_failed: int
+    bytes_sent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Takeover:
+    """What became of the table that the original script left."""
+
+    rows: int
+    matched: int
+    """Rows that belong to exactly one datafile of the catalogue."""
+    ambiguous: int
+    unmatched: int
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a lock."""
+
+    description: str
+    """Process and host: ``process 4711 on archive1``."""
+    since: datetime | None
+
+
+class Lock(Protocol):
+    """The right to work on one destination; freed when its holder dies, however it dies."""
+
+    def confirm(self) -> None:
+        """Raise LockHeld when the lock is no longer ours."""
+
+
+class Ledger(ABC):
+    """What happened to every datafile, at every destination.
+
+    What a method wrote is on disk when it returns. Times are aware and UTC. LedgerUnavailable means that the same call
+    may succeed later (a busy or unreachable database), LedgerError that somebody must act. Reading works while another
+    process writes.
+    """
+
+    id: str
+    """A UUID made with the ledger: destinations know whose they are by it."""
+
+    @abstractmethod
+    def lock(self, destination: str) -> AbstractContextManager[Lock]:
+        """Hold *destination*; raises LockHeld, saying who holds it and since when."""
+
+    @abstractmethod
+    def holder(self, destination: str) -> Holder | None:
+        """Who holds *destination* now."""
+
+    @abstractmethod
+    def knows_destination(self, destination: str) -> bool:
+        """Whether *destination* has been given our identity before (design, rule 9)."""
+
+    @abstractmethod
+    def claim_destination(self, destination: str) -> None:
+        """Remember that *destination* carries our identity."""
+
+    @abstractmethod
+    def begin_run(self, verb: str, destination: str) -> str:
+        """Note that a run starts; the id of it, usable as a file name."""
+
+    @abstractmethod
+    def end_run(self, run: str, outcome: str) -> RunRecord:
+        """Note how a run ended, with its counts."""
+
+    @abstractmethod
+    def last_run(self, destination: str | None = None) -> RunRecord | None:
+        """The newest run, of one destination or of all."""
+
+    @abstractmethod
+    def standings(self, destination: str) -> Iterator[Standing]:
+        """Where every datafile stands, by ascending datafile id; constant memory; may be read while notes are made."""
+
+    @abstractmethod
+    def occupants(
+        self, destination: str, names: Sequence[str], *, folded: Callable[[str], str] | None
+    ) -> dict[str, int]:
+        """Which datafile stands in the way of each name: ``{name: datafile id}``, free names absent.
+
+        In the way is the same key, a key that is a folder of the name, and a key that has the name as a folder
+        (``sub`` beside ``sub/x``); with *folded*, names are compared as the destination sees them.
+        """
+
+    @abstractmethod
+    def note(
+        self,
+        destination: str,
+        *,
+        planned: Sequence[Planned] = (),
+        refreshed: Sequence[Datafile] = (),
+        not_here: Sequence[NotHere] = (),
+        gone: Sequence[int] = (),
+    ) -> None:
+        """Write down what the plan found, in one transaction.
+
+        ``planned`` claims keys and becomes PENDING where there is no status; ``refreshed`` has a new label, size or
+        the like and nothing else; ``not_here`` and ``gone`` (datafile ids) take that status and keep their copies.
+        A datafile that was NOT_HERE or GONE and is planned or refreshed has its former status again.
+        """
+
+    @abstractmethod
+    def record(self, run: str, attempts: Sequence[Attempt]) -> None:
+        """Keep these attempts, and what they prove, in one transaction.
+
+        The caller confirms its lock first. An attempt of status OK brings its copy; a failed one leaves the copy that
+        is known as it is.
+        """
+
+    @abstractmethod
+    def tallies(self, destination: str) -> list[Tally]:
+        """Files and bytes by status and reason; bytes are those of copies, or registered sizes where there is none."""
+
+    @abstractmethod
+    def listed(
+        self,
+        *,
+        destination: str | None = None,
+        status: Status | None = None,
+        reason: Reason | None = None,
+        dataset: str | None = None,
+    ) -> Iterator[Listed]:
+        """The datafiles that fit, by destination and datafile id; constant memory. *dataset* is a PID."""
+
+    @abstractmethod
+    def oldest_failure(self, destination: str) -> datetime | None:
+        """When the datafile that has been failing for longest began to fail."""
+
+    @abstractmethod
+    def destinations(self) -> list[str]:
+        """The names of all destinations that the ledger has anything about, sorted."""
+
+    @abstractmethod
+    def takeover(self) -> Takeover | None:
+        """What became of the original script's table; None where there was none."""
+
+    @abstractmethod
+    def match_original(self, candidates: Sequence[tuple[Datafile, Sequence[str]]]) -> set[int]:
+        """The datafile ids, of these candidates, that the original script's table knows; empty where there was none.
+
+        Each datafile comes with the object names by which the original may have recorded it (design, rules 8 and 14);
+        a row matches by dataset path and one of these names, with or without a prefix. What matched, and what was
+        ambiguous, is remembered for ``takeover``; the original's ``lastbackuptime`` goes to the datafile's row when it
+        is noted as planned. Nothing is called OK by it: the copies are proven first.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back connections; may be called twice."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,1 @@
+"""Where the bytes are: one of Dataverse's named storage configurations each."""

@@ -1,0 +1,65 @@
+"""The contract of a store: where the bytes are."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from dataverse_backup.datafile import Datafile
+    from dataverse_backup.errors import Reason
+    from dataverse_backup.fixity import ByteStream
+
+ORIGINAL_SUFFIX = ".orig"
+"""What Dataverse appends to the main object's name for the original of an ingested file (facts 1.7)."""
+
+
+class Store(ABC):
+    """One of Dataverse's named storage configurations.
+
+    A missing object, a refused one and an unreachable service are three different errors (SourceMissing,
+    SourceRefused, SourceUnavailable), raised as this store's, also while a stream is being read. A store that is lost
+    as a whole raises StoreLost: nothing is said about its objects then.
+    """
+
+    id: str
+
+    @abstractmethod
+    def names(self, datafile: Datafile) -> tuple[str, ...]:
+        """Names of the objects that may hold the registered bytes, the likeliest first (facts 1.7).
+
+        For an ingested file the original and then the main object, otherwise the main object and then the original.
+        Raises SourceRefused for an identifier that would lead out of the store.
+        """
+
+    @abstractmethod
+    def open(self, name: str) -> ByteStream:
+        """The bytes of one object. Raises SourceError or StoreLost."""
+
+    @abstractmethod
+    def object_name(self, datafile: Datafile) -> str:
+        """The datafile's name within its dataset, as copies carry it (design, rule 8)."""
+
+    @abstractmethod
+    def probe(self) -> None:
+        """Raise StoreLost when the store as a whole cannot be read: root missing or empty, nobody answers."""
+
+    def excludes(self, datafile: Datafile) -> tuple[Reason, str] | None:
+        """Why the bytes of *datafile* cannot be had from this store at all, or None where they can."""
+        del datafile
+        return None
+
+    def close(self) -> None:  # noqa: B027 -- most stores hold nothing open
+        """Give back connections; may be called twice."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def ordered_names(main: str, datafile: Datafile) -> tuple[str, ...]:
+    """The main object and its original, in the order in which to try them for *datafile* (facts 1.7)."""
+    original = main + ORIGINAL_SUFFIX
+    return (original, main) if datafile.is_tabular else (main, original)

@@ -287,7 +287,10 @@ class Ledger(ABC):
 
     @abstractmethod
     def match_original(self, candidates: Sequence[tuple[Datafile, Sequence[str]]]) -> set[int]:
-        """The datafile ids, of these candidates, that the original script's table knows; empty where there was none.
+        """The datafile ids, of these candidates, of which the original script's table says that there is a copy.
+
+        Empty where there was no such table. A row that it called failed (FAIL_VERIFY too), or that fits more than one
+        datafile, says nothing of the kind; it is counted.
 
         Each datafile comes with the object names by which the original may have recorded it (design, rules 8 and 14);
         a row matches by dataset path and one of these names, with or without a prefix. What matched, and what was

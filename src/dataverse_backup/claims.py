@@ -1,0 +1,106 @@
+"""Which datafile a key belongs to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dataverse_backup.errors import KeyRefused
+from dataverse_backup.layout import key_beside, key_for, original_key_for, original_object_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from dataverse_backup.datafile import Datafile
+    from dataverse_backup.ledger.base import Ledger, Standing
+    from dataverse_backup.stores.base import Store
+
+
+def is_own_key(key: str, datafile: Datafile, store: Store) -> bool:
+    """Whether *key* is one that *datafile* may hold: its own, the one beside it, or the original script's."""
+    try:
+        base = key_for(datafile, store)
+        return key in (base, key_beside(base, datafile), original_key_for(datafile))
+    except KeyRefused:
+        return False
+
+
+class Claims:
+    """Gives keys to datafiles so that each key belongs to one (design, rule 7).
+
+    A key belongs to the datafile that holds it in the ledger, else to the lowest id; the other gets one of its own
+    beside it. So do ``sub`` beside ``sub/x``, and names that a destination which folds case cannot tell apart.
+    """
+
+    def __init__(
+        self, ledger: Ledger, destination: str, stores: Mapping[str, Store], folded: Callable[[str], str] | None
+    ) -> None:
+        self._ledger = ledger
+        self._destination = destination
+        self._stores = stores
+        self._folded = folded
+        self._taken: dict[str, int] = {}
+        self._folders: set[str] = set()
+
+    def assign(self, wanted: Sequence[tuple[Datafile, Standing | None]]) -> list[str]:
+        """The keys of these datafiles, which come by ascending id."""
+        if not wanted:
+            return []
+        candidates = self._candidates([datafile for datafile, _ in wanted])
+        names = sorted({key for keys in candidates for key in keys})
+        occupants = self._ledger.occupants(self._destination, names, folded=self._folded)
+        for datafile, standing in wanted:
+            if (own := self._held(datafile, standing)) is not None:
+                self._take(own, datafile)
+        return [
+            self._held(datafile, standing) or self._first_free(datafile, keys, occupants)
+            for (datafile, standing), keys in zip(wanted, candidates, strict=True)
+        ]
+
+    def _candidates(self, datafiles: Sequence[Datafile]) -> list[tuple[str, ...]]:
+        """For each datafile the keys that it may have, best first: the original script's where it copied it."""
+        names = {datafile.id: self._stores[datafile.store_id].object_name(datafile) for datafile in datafiles}
+        known = self._ledger.match_original(
+            [(datafile, (names[datafile.id], original_object_name(datafile))) for datafile in datafiles]
+        )
+        return [self._keys(datafile, known=datafile.id in known) for datafile in datafiles]
+
+    def _keys(self, datafile: Datafile, *, known: bool) -> tuple[str, ...]:
+        key = key_for(datafile, self._stores[datafile.store_id])
+        return (original_key_for(datafile), key) if known else (key,)
+
+    def _held(self, datafile: Datafile, standing: Standing | None) -> str | None:
+        """The key that the ledger has for it, where that still is one of its own."""
+        if standing is None or standing.key is None:
+            return None
+        store = self._stores[datafile.store_id]
+        return standing.key if is_own_key(standing.key, datafile, store) else None
+
+    def _first_free(self, datafile: Datafile, keys: Sequence[str], occupants: Mapping[str, int]) -> str:
+        for key in keys:
+            if occupants.get(key, datafile.id) == datafile.id and self._is_free(key, datafile):
+                self._take(key, datafile)
+                return key
+        beside = key_beside(keys[-1], datafile)
+        self._take(beside, datafile)
+        return beside
+
+    def _is_free(self, key: str, datafile: Datafile) -> bool:
+        """Whether no other datafile of this chunk has *key*, has it as a folder, or is a folder of it."""
+        seen = self._seen(key)
+        in_way = [seen, *_folders_of(seen)]
+        return seen not in self._folders and all(self._taken.get(name, datafile.id) == datafile.id for name in in_way)
+
+    def _take(self, key: str, datafile: Datafile) -> None:
+        seen = self._seen(key)
+        self._taken[seen] = datafile.id
+        self._folders.update(_folders_of(seen))
+
+    def _seen(self, key: str) -> str:
+        return self._folded(key) if self._folded is not None else key
+
+
+def _folders_of(key: str) -> Iterator[str]:
+    end = key.rfind("/")
+    while end > 0:
+        yield key[:end]
+        end = key.rfind("/", 0, end)

@@ -1,0 +1,110 @@
+"""What is said in the end of each piece of work: attempts, from receipts and errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from dataverse_backup.errors import Reason, SourceDiffers, SourceError, SourceMissing
+from dataverse_backup.fixity import Durability, VerifiedBy
+from dataverse_backup.ledger.base import Attempt, Copy, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dataverse_backup.destinations.base import Receipt, StoredDigest
+    from dataverse_backup.errors import DestinationLost, ObjectError, StoreLost
+    from dataverse_backup.work import Work
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a batch. Work that is in none of the attempts was not tried to its end: it is not recorded."""
+
+    attempts: list[Attempt] = field(default_factory=list)
+    lost_destination: DestinationLost | None = None
+    lost_stores: dict[str, StoreLost] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """Makes the attempt that one piece of work ends with."""
+
+    work: Work
+    destination: str
+    method: str
+    started: datetime
+
+    def stored(self, receipt: Receipt, superseded: str | None) -> Attempt:
+        """It was sent and proven; other bytes that lay under its key went to *superseded*."""
+        copy = Copy(
+            key=receipt.key,
+            size=receipt.size,
+            checksum=receipt.checksum,
+            registered=self.work.datafile.checksum,
+            verified_by=receipt.verified_by,
+            durable=receipt.durable,
+            proven=datetime.now(UTC),
+        )
+        return self._succeeded(copy, superseded, bytes_sent=receipt.size)
+
+    def proven(self, found: StoredDigest) -> Attempt:
+        """What lay under its key fits: proven again where the ledger knew it, adopted otherwise."""
+        known = self.work.copy
+        ours = known if known is not None and known.key == found.key else None
+        copy = Copy(
+            key=found.key,
+            size=found.size,
+            checksum=found.checksum,
+            registered=self.work.datafile.checksum,
+            verified_by=found.verified_by if ours else VerifiedBy.ADOPTED,
+            durable=ours.durable if ours else Durability.NOT_OFFERED,
+            proven=datetime.now(UTC),
+        )
+        return self._succeeded(copy, None, bytes_sent=0)
+
+    def failed(self, errors: Sequence[ObjectError]) -> Attempt:
+        """It was tried under each of its names; *errors* holds what each gave."""
+        error = _most_telling(errors)
+        status = Status.FAIL_READ if isinstance(error, SourceError) else Status.FAIL_WRITE
+        message = f"{error}; hint: {error.hint}" if error.hint else str(error)
+        return self._attempt(status, error.reason, message, None, bytes_sent=0)
+
+    def _succeeded(self, copy: Copy, superseded: str | None, *, bytes_sent: int) -> Attempt:
+        reason, message = self._remark(copy, superseded)
+        return self._attempt(Status.OK, reason, message, copy, bytes_sent=bytes_sent)
+
+    def _remark(self, copy: Copy, superseded: str | None) -> tuple[Reason | None, str]:
+        """What is worth knowing about a datafile that is OK."""
+        datafile = self.work.datafile
+        if superseded is not None:
+            return Reason.CONTENT_CHANGED, f"other bytes lay there; they are kept as {superseded}"
+        if datafile.checksum is None:
+            return Reason.NO_CHECKSUM, "nothing usable is registered; proven against the bytes that were read"
+        if not datafile.is_tabular and datafile.size not in (None, copy.size):
+            return Reason.SIZE_DIFFERS, f"{copy.size} bytes fit the checksum, {datafile.size} are registered"
+        return None, ""
+
+    def _attempt(
+        self, status: Status, reason: Reason | None, message: str, copy: Copy | None, *, bytes_sent: int
+    ) -> Attempt:
+        return Attempt(
+            datafile=self.work.datafile,
+            destination=self.destination,
+            status=status,
+            key=self.work.key,
+            reason=reason,
+            message=message,
+            copy=copy,
+            method=self.method,
+            started=self.started,
+            seconds=(datetime.now(UTC) - self.started).total_seconds(),
+            bytes_sent=bytes_sent,
+        )
+
+
+def _most_telling(errors: Sequence[ObjectError]) -> ObjectError:
+    """The last answer, unless it only says of another name what the first said of the likeliest one."""
+    unexpected = [error for error in errors if not isinstance(error, SourceMissing | SourceDiffers)]
+    return unexpected[-1] if unexpected else errors[0]

@@ -1,0 +1,35 @@
+"""What the administrator says about an SSH destination."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SshSettings:
+    """Where to connect and how; holds no secret. What is None here is what ``ssh`` itself would take."""
+
+    host: str
+    """A host name, or a ``Host`` of the ssh configuration."""
+    directory: str
+    """The root of all keys: absolute, relative to the remote home, or below ``~/``. Never made by us."""
+    port: int | None = None
+    username: str | None = None
+    config_file: str | None = None
+    """Read instead of ``~/.ssh/config`` and ``/etc/ssh/ssh_config``, as ``ssh -F`` does."""
+    identity_file: str | None = None
+    """Tried before the keys of the ssh configuration, as ``ssh -i`` does."""
+    known_hosts: str | None = None
+    """Read instead of every known_hosts file; new host keys are added here."""
+    accept_new_host_keys: bool = False
+    """Accept the key of a host that was never seen; a changed key is refused always."""
+    file_mode: int = 0o640
+    dir_mode: int = 0o750
+    connect_timeout: float = 30.0
+    """Seconds for the connection and for the login, each."""
+    keepalive_interval: float = 15.0
+    """Seconds of silence before a sign of life is asked for; the third unanswered one ends the connection."""
+    big_file: int = 4 * MEBIBYTE
+    """Bytes from which an object travels alone; smaller ones are bundled."""

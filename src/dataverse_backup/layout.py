@@ -1,0 +1,56 @@
+"""Where a copy lives at a destination.
+
+``<storage authority>/<storage identifier>/<object name>``, plain files that need no tool to restore: the layout of the
+script that Dataverse ships (facts 6.7), so that what it copied is recognised.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dataverse_backup.destinations.base import OWN_PREFIX, SUPERSEDED_PREFIX
+from dataverse_backup.errors import KeyRefused
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from dataverse_backup.datafile import Datafile
+    from dataverse_backup.fixity import Checksum
+    from dataverse_backup.stores.base import Store
+
+
+def key_for(datafile: Datafile, store: Store) -> str:
+    """The key of the copy of *datafile*, whose bytes *store* has.
+
+    Raises KeyRefused where the name would lead into what is ours at every destination; whether a destination can store
+    a name is for the destination to say.
+    """
+    return _within_dataset(datafile, store.object_name(datafile))
+
+
+def original_key_for(datafile: Datafile) -> str:
+    """The key that the original script gave it: the text after the *last* colon (design, rule 8)."""
+    return _within_dataset(datafile, original_object_name(datafile))
+
+
+def original_object_name(datafile: Datafile) -> str:
+    """The object name that the original script gave it."""
+    return datafile.storageidentifier.rpartition(":")[2].removeprefix("//")
+
+
+def key_beside(key: str, datafile: Datafile) -> str:
+    """Another key, for a datafile whose own belongs to a different datafile (design, rule 7)."""
+    return f"{key}.datafile-{datafile.id}"
+
+
+def superseded_key(key: str, checksum: Checksum, when: datetime) -> str:
+    """Where the copy under *key*, whose bytes have *checksum*, is moved aside (design, rule 1)."""
+    return f"{SUPERSEDED_PREFIX}/{key}/{when:%Y%m%dT%H%M%S.%fZ}-{checksum.value[:12]}"
+
+
+def _within_dataset(datafile: Datafile, name: str) -> str:
+    dataset = datafile.dataset
+    key = "/".join(part for part in (dataset.authority, dataset.identifier, name) if part)
+    if key.split("/", 1)[0] in (OWN_PREFIX, SUPERSEDED_PREFIX):
+        raise KeyRefused("layout", key, "its name would lead into what the backup keeps for itself")
+    return key

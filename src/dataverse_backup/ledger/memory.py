@@ -1,0 +1,229 @@
+"""A ledger in memory: for tests, and for trying things out. It forgets everything at its end."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from os import getpid
+from socket import gethostname
+from typing import TYPE_CHECKING
+
+from dataverse_backup.errors import LedgerError, LockHeld
+from dataverse_backup.ledger.base import Holder, Ledger, Listed, RunRecord, Standing, Status, Tally
+from dataverse_backup.ledger.memory_row import MemoryRow
+from dataverse_backup.ledger.rules import (
+    FAILED,
+    check_attempts,
+    counts,
+    described,
+    folders,
+    in_order,
+    lock_held,
+    new_run_id,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from dataverse_backup.datafile import Datafile, NotHere
+    from dataverse_backup.errors import Reason
+    from dataverse_backup.ledger.base import Attempt, Planned, Takeover
+
+
+@dataclass
+class _Lock:
+    destination: str
+    is_held: bool = True
+
+    def confirm(self) -> None:
+        """Raise LockHeld after the end of the block."""
+        if not self.is_held:
+            raise LockHeld(f"the lock was lost: destination {self.destination}")
+
+
+@dataclass
+class MemoryLedger(Ledger):
+    """A ledger in dictionaries."""
+
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    attempts: list[Attempt] = field(default_factory=list)
+    """All that were recorded, for tests to look at."""
+    _rows: dict[tuple[str, int], MemoryRow] = field(default_factory=dict)
+    _runs: dict[str, RunRecord] = field(default_factory=dict)
+    _destinations: dict[str, bool] = field(default_factory=dict)
+    _holders: dict[str, Holder] = field(default_factory=dict)
+
+    @contextmanager
+    def lock(self, destination: str) -> Iterator[_Lock]:
+        """A lock within this object."""
+        if destination in self._holders:
+            raise lock_held(destination, self._holders[destination])
+        self._holders[destination] = Holder(described(str(getpid()), gethostname()), datetime.now(UTC))
+        lock = _Lock(destination)
+        try:
+            yield lock
+        finally:
+            lock.is_held = False
+            del self._holders[destination]
+
+    def holder(self, destination: str) -> Holder | None:
+        """Who holds it, in this object."""
+        return self._holders.get(destination)
+
+    def knows_destination(self, destination: str) -> bool:
+        """Whether it was claimed."""
+        return self._destinations.get(destination, False)
+
+    def claim_destination(self, destination: str) -> None:
+        """Remember it."""
+        self._destinations[destination] = True
+
+    def destinations(self) -> list[str]:
+        """Every name that was ever noted."""
+        return sorted(self._destinations)
+
+    def begin_run(self, verb: str, destination: str) -> str:
+        """A run without an end."""
+        self._destinations.setdefault(destination, False)
+        run = new_run_id()
+        self._runs[run] = RunRecord(run, verb, destination, datetime.now(UTC), None, "", 0, 0, 0)
+        return run
+
+    def end_run(self, run: str, outcome: str) -> RunRecord:
+        """Its counts were kept by `record`."""
+        self._runs[run] = replace(self._run(run), ended=datetime.now(UTC), outcome=outcome)
+        return self._runs[run]
+
+    def _run(self, run: str) -> RunRecord:
+        if run not in self._runs:
+            raise LedgerError(f"the ledger knows no run {run}")
+        return self._runs[run]
+
+    def last_run(self, destination: str | None = None) -> RunRecord | None:
+        """The one that began last."""
+        fitting = (run for run in reversed(self._runs.values()) if destination in (None, run.destination))
+        return next(fitting, None)
+
+    def _of(self, destination: str) -> list[MemoryRow]:
+        return [self._rows[place] for place in sorted(self._rows) if place[0] == destination]
+
+    def standings(self, destination: str) -> Iterator[Standing]:
+        """As they are when they are asked for."""
+        for row in self._of(destination):
+            yield row.standing
+
+    def occupants(
+        self, destination: str, names: Sequence[str], *, folded: Callable[[str], str] | None
+    ) -> dict[str, int]:
+        """Every key is looked at."""
+        fold = folded or str
+        held: dict[str, int] = {}
+        for row in reversed(self._of(destination)):
+            held |= {fold(key): row.datafile_id for key in (row.key, row.copy and row.copy.key) if key}
+        found = {name: _in_the_way(fold(name), held) for name in names}
+        return {name: datafile_id for name, datafile_id in found.items() if datafile_id is not None}
+
+    def note(
+        self,
+        destination: str,
+        *,
+        planned: Sequence[Planned] = (),
+        refreshed: Sequence[Datafile] = (),
+        not_here: Sequence[NotHere] = (),
+        gone: Sequence[int] = (),
+    ) -> None:
+        """One after the other."""
+        self._destinations.setdefault(destination, False)
+        for plan in planned:
+            row = self._row(destination, plan.datafile.id)
+            row.learn(plan.datafile)
+            row.key = plan.key
+            if row.status is None:
+                row.reason, row.message = plan.reason, ""
+        seen: tuple[Datafile | NotHere, ...] = (*refreshed, *not_here)
+        for row_seen in seen:
+            self._row(destination, row_seen.id).learn(row_seen)
+        for datafile_id in gone:
+            if row_gone := self._rows.get((destination, datafile_id)):
+                row_gone.is_gone = True
+
+    def _row(self, destination: str, datafile_id: int) -> MemoryRow:
+        return self._rows.setdefault((destination, datafile_id), MemoryRow(datafile_id, destination))
+
+    def record(self, run: str, attempts: Sequence[Attempt]) -> None:
+        """Checked first, so that it is all or nothing."""
+        check_attempts(attempts)
+        known = self._run(run)
+        self._check_keys(attempts)
+        for attempt in attempts:
+            self._destinations.setdefault(attempt.destination, False)
+            self._row(attempt.destination, attempt.datafile.id).conclude(attempt)
+        self.attempts.extend(attempts)
+        added = counts(attempts)
+        self._runs[run] = replace(
+            known,
+            files_ok=known.files_ok + added.files_ok,
+            files_failed=known.files_failed + added.files_failed,
+            bytes_sent=known.bytes_sent + added.bytes_sent,
+        )
+
+    def _check_keys(self, attempts: Sequence[Attempt]) -> None:
+        keys = {place: row.copy.key for place, row in self._rows.items() if row.copy}
+        for attempt in attempts:
+            if attempt.copy:
+                keys[attempt.destination, attempt.datafile.id] = attempt.copy.key
+                taken = [
+                    place for place, key in keys.items() if (place[0], key) == (attempt.destination, attempt.copy.key)
+                ]
+                if len(taken) > 1:
+                    raise LedgerError(f"two datafiles cannot have their copies under {attempt.copy.key}: {taken}")
+
+    def tallies(self, destination: str) -> list[Tally]:
+        """Counted one by one."""
+        sums: dict[tuple[Status, Reason | None], tuple[int, int]] = {}
+        for row in self._of(destination):
+            kind = row.shown[:2]
+            files, size = sums.get(kind, (0, 0))
+            sums[kind] = files + 1, size + (row.shown_size or 0)
+        return in_order(Tally(*kind, *sum_) for kind, sum_ in sums.items())
+
+    def listed(
+        self,
+        *,
+        destination: str | None = None,
+        status: Status | None = None,
+        reason: Reason | None = None,
+        dataset: str | None = None,
+    ) -> Iterator[Listed]:
+        """Every row is looked at."""
+        wanted = {"destination": destination, "status": status, "reason": reason, "dataset": dataset}
+        for place in sorted(self._rows):
+            line = self._rows[place].line
+            if all(getattr(line, name) == value for name, value in wanted.items() if value is not None):
+                yield line
+
+    def oldest_failure(self, destination: str) -> datetime | None:
+        """Of those that are still here and failing."""
+        failing = (row.failing_since for row in self._of(destination) if row.shown[0] in FAILED)
+        return min((since for since in failing if since), default=None)
+
+    def takeover(self) -> Takeover | None:
+        """There never was a table."""
+        return None
+
+    def match_original(self, candidates: Sequence[tuple[Datafile, Sequence[str]]]) -> set[int]:  # noqa: ARG002 - see takeover
+        """There never was a table."""
+        return set()
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+def _in_the_way(name: str, held: dict[str, int]) -> int | None:
+    for key in (name, *folders(name)):
+        if key in held:
+            return held[key]
+    below = min((key for key in held if key.startswith(f"{name}/")), default=None)
+    return None if below is None else held[below]

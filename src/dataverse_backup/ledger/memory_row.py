@@ -1,0 +1,119 @@
+"""What the ledger in memory knows of one datafile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from dataverse_backup.datafile import Datafile, fingerprint
+from dataverse_backup.ledger.base import Listed, Standing, Status
+from dataverse_backup.ledger.rules import FAILED
+from dataverse_backup.ledger.storable import storable
+
+if TYPE_CHECKING:
+    from dataverse_backup.datafile import NotHere
+    from dataverse_backup.errors import Reason
+    from dataverse_backup.fixity import Checksum
+    from dataverse_backup.ledger.base import Attempt, Copy
+
+
+@dataclass
+class MemoryRow:
+    """Where one datafile stands at one destination."""
+
+    datafile_id: int
+    destination: str
+    fingerprint: str = ""
+    dataset: str = ""
+    label: str = ""
+    directory_label: str = ""
+    storageidentifier: str = ""
+    store: str = ""
+    size: int | None = None
+    checksum: Checksum | None = None
+    createdate: datetime | None = None
+    key: str | None = None
+    status: Status | None = None
+    reason: Reason | None = None
+    message: str = ""
+    attempts: int = 0
+    lastbackuptime: datetime | None = None
+    failing_since: datetime | None = None
+    not_here: tuple[Reason, str] | None = None
+    is_gone: bool = False
+    copy: Copy | None = None
+
+    @property
+    def shown(self) -> tuple[Status, Reason | None, str]:
+        """Status, reason and message: gone, else not here, else what attempts made of it."""
+        if self.is_gone:
+            return Status.GONE, None, ""
+        if self.not_here is not None:
+            return Status.NOT_HERE, *self.not_here
+        return self.status or Status.PENDING, self.reason, self.message
+
+    @property
+    def shown_size(self) -> int | None:
+        """Of the copy, otherwise as registered."""
+        return self.copy.size if self.copy else self.size
+
+    def learn(self, row: Datafile | NotHere) -> None:
+        """Take over what the catalogue says."""
+        self.fingerprint = fingerprint(row)
+        self.label, self.storageidentifier = storable(row.label), storable(row.storageidentifier)
+        self.createdate = row.created
+        self.is_gone = False
+        if isinstance(row, Datafile):
+            self.dataset, self.store = storable(row.dataset.persistent_id), storable(row.store_id)
+            self.directory_label = storable(row.directory_label)
+            self.size, self.checksum = row.size, row.checksum
+            self.not_here = None
+        else:
+            self.dataset = storable(row.persistent_id)
+            self.not_here = row.reason, storable(row.message)
+
+    def conclude(self, attempt: Attempt) -> None:
+        """Take over how an attempt ended."""
+        before = self.is_gone, self.not_here
+        self.learn(attempt.datafile)
+        self.attempts += 1
+        self.key = attempt.key if attempt.key is not None else self.key
+        self.lastbackuptime = attempt.started + timedelta(seconds=attempt.seconds)
+        if attempt.status is Status.GONE:
+            self.is_gone, self.not_here = True, before[1]
+            return
+        self.status, self.reason, self.message = attempt.status, attempt.reason, storable(attempt.message)
+        self.failing_since = (self.failing_since or self.lastbackuptime) if attempt.status in FAILED else None
+        self.copy = attempt.copy or self.copy
+
+    @property
+    def standing(self) -> Standing:
+        """As `standings` shows it."""
+        status, reason, _ = self.shown
+        return Standing(self.datafile_id, status, reason, self.key, self.copy, self.fingerprint)
+
+    @property
+    def line(self) -> Listed:
+        """As `listed` shows it."""
+        status, reason, message = self.shown
+        return Listed(
+            datafile_id=self.datafile_id,
+            dataset=self.dataset,
+            label=self.label,
+            directory_label=self.directory_label,
+            storageidentifier=self.storageidentifier,
+            store=self.store,
+            destination=self.destination,
+            key=self.key,
+            status=status,
+            reason=reason,
+            message=message,
+            size=self.shown_size,
+            checksum=self.copy.checksum if self.copy else self.checksum,
+            verified_by=self.copy.verified_by if self.copy else None,
+            proven=self.copy.proven if self.copy else None,
+            createdate=self.createdate,
+            lastbackuptime=self.lastbackuptime,
+            attempts=self.attempts,
+        )

@@ -1,0 +1,252 @@
+"""What goes into a row, and what comes out of one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Select, and_, func, select
+
+from dataverse_backup.datafile import fingerprint
+from dataverse_backup.errors import Reason
+from dataverse_backup.fixity import Algorithm, Checksum, Durability, VerifiedBy
+from dataverse_backup.ledger.base import MAIN, Copy, Listed, RunRecord, Standing, Status, Tally
+from dataverse_backup.ledger.tables import copies, datafilestatus, shown_message, shown_reason, shown_status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Row
+
+    from dataverse_backup.datafile import Datafile, NotHere
+    from dataverse_backup.ledger.base import Attempt, Planned
+
+Values = dict[str, Any]
+
+_with_copies = datafilestatus.outerjoin(
+    copies,
+    and_(
+        copies.c.destination == datafilestatus.c.destination,
+        copies.c.datafile_id == datafilestatus.c.datafile_id,
+        copies.c.object == datafilestatus.c.object,
+    ),
+)
+_copy_columns = (
+    copies.c.key,
+    copies.c.size,
+    copies.c.checksum,
+    copies.c.registered,
+    copies.c.verified_by,
+    copies.c.durable,
+    copies.c.proven,
+)
+_its = datafilestatus.c
+
+every_standing: Select[Any] = (
+    select(_its.datafile_id, shown_status, shown_reason, _its.key, _its.fingerprint, *_copy_columns)
+    .select_from(_with_copies)
+    .where(_its.object == MAIN)
+)
+"""Rows for `standing`."""
+
+everything: Select[Any] = (
+    select(datafilestatus, shown_status, shown_reason, shown_message)
+    .add_columns(*(column.label(f"copy_{column.name}") for column in _copy_columns))
+    .select_from(_with_copies)
+    .where(_its.object == MAIN)
+)
+"""Rows for `listed`."""
+
+_size = func.coalesce(copies.c.size, _its.size, 0)
+tallies: Select[Any] = (
+    select(shown_status, shown_reason, func.count(), func.sum(_size))
+    .select_from(_with_copies)
+    .where(_its.object == MAIN)
+    .group_by(shown_status, shown_reason)
+)
+"""Rows for `tally`."""
+
+
+def facts(datafile: Datafile) -> Values:
+    """What the catalogue says of *datafile*, in the columns of ``datafilestatus``."""
+    return {
+        "datafile_id": datafile.id,
+        "datasetidentifier": datafile.dataset.storage_path,
+        "storageidentifier": datafile.storageidentifier,
+        "createdate": datafile.created,
+        "store": datafile.store_id,
+        "persistent_id": datafile.dataset.persistent_id,
+        "label": datafile.label,
+        "directory_label": datafile.directory_label,
+        "size": datafile.size,
+        "checksum": None if datafile.checksum is None else str(datafile.checksum),
+        "fingerprint": fingerprint(datafile),
+    }
+
+
+def planned_values(destination: str, planned: Planned) -> Values:
+    """The row of a datafile that claims its key."""
+    return facts(planned.datafile) | {
+        "destination": destination,
+        "key": planned.key,
+        "reason": planned.reason,
+    }
+
+
+def refreshed_values(destination: str, datafile: Datafile) -> Values:
+    """The row of a datafile of which the catalogue says something new."""
+    return facts(datafile) | {"destination": destination}
+
+
+def not_here_values(destination: str, row: NotHere) -> Values:
+    """The row of a datafile that no store of ours can hold."""
+    return {
+        "datafile_id": row.id,
+        "destination": destination,
+        "storageidentifier": row.storageidentifier,
+        "createdate": row.created,
+        "store": "",
+        "persistent_id": row.persistent_id,
+        "label": row.label,
+        "directory_label": "",
+        "fingerprint": fingerprint(row),
+        "not_here": row.reason,
+        "not_here_message": row.message,
+    }
+
+
+def gone_values(destination: str, datafile_id: int, now: datetime) -> Values:
+    """What `upserts.VANISH` is told of a datafile."""
+    return {"its_destination": destination, "its_id": datafile_id, "now": now}
+
+
+def tried_values(attempt: Attempt) -> Values:
+    """The row of a datafile after *attempt*."""
+    ended = attempt.started + timedelta(seconds=attempt.seconds)
+    failed = attempt.status in (Status.FAIL_READ, Status.FAIL_WRITE)
+    vanished = attempt.status is Status.GONE
+    return facts(attempt.datafile) | {
+        "destination": attempt.destination,
+        "key": attempt.key,
+        "status": None if vanished else attempt.status,
+        "reason": None if vanished else attempt.reason,
+        "message": "" if vanished else attempt.message,
+        "lastbackuptime": ended,
+        "lastbackupmethod": attempt.method,
+        "attempts": 1,
+        "failing_since": ended if failed else None,
+        "gone_since": ended if vanished else None,
+    }
+
+
+def proof_values(copy: Copy) -> Values:
+    """The columns of a copy."""
+    return {
+        "key": copy.key,
+        "size": copy.size,
+        "checksum": str(copy.checksum),
+        "registered": None if copy.registered is None else str(copy.registered),
+        "verified_by": copy.verified_by,
+        "durable": copy.durable,
+        "proven": copy.proven,
+    }
+
+
+def copy_values(attempt: Attempt, copy: Copy) -> Values:
+    """The row of the copy that *attempt* proved."""
+    return proof_values(copy) | {"destination": attempt.destination, "datafile_id": attempt.datafile.id}
+
+
+def attempt_values(run: str, attempt: Attempt) -> Values:
+    """The row of *attempt* itself."""
+    # every column is named: rows that are inserted together must have the same ones
+    proof = dict.fromkeys(("size", "checksum", "registered", "verified_by", "durable", "proven"))
+    if attempt.copy is not None:
+        proof = proof_values(attempt.copy)
+    return proof | {
+        "run": run,
+        "datafile_id": attempt.datafile.id,
+        "destination": attempt.destination,
+        "storageidentifier": attempt.datafile.storageidentifier,
+        "status": attempt.status,
+        "key": attempt.key,
+        "reason": attempt.reason,
+        "message": attempt.message,
+        "method": attempt.method,
+        "started": attempt.started,
+        "seconds": attempt.seconds,
+        "bytes_sent": attempt.bytes_sent,
+    }
+
+
+def standing(row: Sequence[Any]) -> Standing:
+    """The Standing in a row of `every_standing`."""
+    datafile_id, status, reason, key, mark, *proof = row
+    return Standing(datafile_id, Status(status), _reason(reason), key, _copy(proof), mark)
+
+
+def _copy(proof: Sequence[Any]) -> Copy | None:
+    key, size, checksum, registered, verified_by, durable, proven = proof
+    known = _checksum(checksum)
+    if known is None:  # no copy was joined: the column is NOT NULL
+        return None
+    return Copy(key, size, known, _checksum(registered), VerifiedBy(verified_by), Durability(durable), proven)
+
+
+def listed(row: Row[Any]) -> Listed:
+    """The Listed in a row of `everything`."""
+    has_copy = row.copy_key is not None
+    return Listed(
+        datafile_id=row.datafile_id,
+        dataset=row.persistent_id,
+        label=row.label,
+        directory_label=row.directory_label,
+        storageidentifier=row.storageidentifier,
+        store=row.store,
+        destination=row.destination,
+        key=row.key,
+        status=Status(row.shown_status),
+        reason=_reason(row.shown_reason),
+        message=row.shown_message,
+        size=row.copy_size if has_copy else row.size,
+        checksum=_checksum(row.copy_checksum if has_copy else row.checksum),
+        verified_by=VerifiedBy(row.copy_verified_by) if has_copy else None,
+        proven=row.copy_proven,
+        createdate=row.createdate,
+        lastbackuptime=row.lastbackuptime,
+        attempts=row.attempts,
+    )
+
+
+def tally(row: Sequence[Any]) -> Tally:
+    """The Tally in a row of `tallies`."""
+    status, reason, files, size = row
+    return Tally(Status(status), _reason(reason), files, int(size))
+
+
+def run_record(row: Row[Any]) -> RunRecord:
+    """The RunRecord in a row of ``runs``."""
+    return RunRecord(
+        id=row.run,
+        verb=row.verb,
+        destination=row.destination,
+        started=row.started,
+        ended=row.ended,
+        outcome=row.outcome,
+        files_ok=row.files_ok,
+        files_failed=row.files_failed,
+        bytes_sent=row.bytes_sent,
+    )
+
+
+def _reason(word: str | None) -> Reason | None:
+    return None if word is None else Reason(word)
+
+
+def _checksum(text: str | None) -> Checksum | None:
+    # our own spelling, not Dataverse's: nothing to normalise, and read by the hundred thousand
+    if text is None:
+        return None
+    algorithm, _, value = text.partition(":")
+    return Checksum(Algorithm(algorithm), value)

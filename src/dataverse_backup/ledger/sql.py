@@ -1,0 +1,307 @@
+"""The ledger in a database: SQLite, or PostgreSQL."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import URL, func, insert, make_url, select, tuple_, update
+
+from dataverse_backup.errors import LedgerError
+from dataverse_backup.ledger import migrate, rows, upserts
+from dataverse_backup.ledger import takeover as original
+from dataverse_backup.ledger.base import Ledger
+from dataverse_backup.ledger.chunks import chunks
+from dataverse_backup.ledger.occupants import in_the_way, is_stale, refold
+from dataverse_backup.ledger.postgresql import PostgresDatabase
+from dataverse_backup.ledger.rules import FAILED, check_attempts, counts, in_order, new_run_id
+from dataverse_backup.ledger.sqlite import SqliteDatabase
+from dataverse_backup.ledger.tables import (
+    datafilestatus,
+    destinations,
+    ledger,
+    runs,
+    shown_reason,
+    shown_status,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from sqlalchemy import ColumnElement, Connection, Executable, Row, Select
+
+    from dataverse_backup.datafile import Datafile, NotHere
+    from dataverse_backup.errors import Reason
+    from dataverse_backup.ledger.base import (
+        Attempt,
+        Holder,
+        Listed,
+        Lock,
+        Planned,
+        RunRecord,
+        Standing,
+        Status,
+        Takeover,
+        Tally,
+    )
+    from dataverse_backup.ledger.database import Database
+
+_PAGE = 5_000
+"""Rows of one short read: no cursor stays open while something else is done."""
+
+
+def open_ledger(url: URL | str, *, busy_timeout: float = 30.0) -> SqlLedger:
+    """The ledger at *url*, made or migrated where need be: ``sqlite:///…`` (a file) or ``postgresql://…``.
+
+    *busy_timeout* is how many seconds SQLite waits for another writer. Raises LedgerError and LedgerUnavailable.
+    """
+    database = _database(make_url(url), busy_timeout)
+    try:
+        return SqlLedger(database)
+    except BaseException:
+        database.engine.dispose()
+        raise
+
+
+def _database(url: URL, busy_timeout: float) -> Database:
+    match url.get_backend_name(), url.database:
+        case "postgresql" | "postgres", str():
+            return PostgresDatabase(url)
+        case "sqlite", str(path) if path not in ("", ":memory:"):
+            return SqliteDatabase(Path(path).absolute(), busy_timeout=busy_timeout)
+    raise LedgerError(
+        f"no ledger can be kept in {url.render_as_string(hide_password=True)}",
+        "[Database] BackupDatabase takes a name, a postgresql:// URL with a database, or a sqlite:/// URL with a file",
+    )
+
+
+class SqlLedger(Ledger):
+    """A ledger in a database, by SQLAlchemy Core; every read is short."""
+
+    def __init__(self, database: Database) -> None:
+        """Open the ledger in *database*; `open_ledger` is how it is called."""
+        self._database = database
+        self._dialect = database.engine.dialect.name
+        self.id = self._known() or self._prepare()
+        with database.reading() as connection:
+            self._took_over = connection.scalar(select(ledger.c.original_rows)) is not None
+
+    def __repr__(self) -> str:
+        return f"SqlLedger({self._database.place!r})"
+
+    def _known(self) -> str | None:
+        """The ledger's id, where nothing is to be made or migrated: a command that only reads waits for no writer."""
+        with self._database.reading() as connection:
+            return connection.scalar(select(ledger.c.id)) if migrate.is_current(connection) else None
+
+    def _prepare(self) -> str:
+        """Make what is missing, in one transaction and one process at a time; the ledger's id."""
+        with self._database.writing() as connection:
+            self._database.prepare(connection)
+            is_taken_over = original.set_aside(connection)
+            migrate.upgrade(connection, self._database.place)
+            known = connection.scalar(select(ledger.c.id))
+            if known is None:
+                known = str(uuid.uuid4())
+                connection.execute(insert(ledger).values(id=known, made=_now()))
+            if is_taken_over:
+                original.remember(connection)
+        return known
+
+    def close(self) -> None:
+        """Give back connections."""
+        self._database.engine.dispose()
+
+    # Locks and destinations
+
+    def lock(self, destination: str) -> AbstractContextManager[Lock]:
+        """A file lock, or a lock of a session."""
+        return self._database.lock(self.id, destination)
+
+    def holder(self, destination: str) -> Holder | None:
+        """Who holds that lock."""
+        return self._database.holder(self.id, destination)
+
+    def knows_destination(self, destination: str) -> bool:
+        """Whether it was claimed."""
+        with self._database.reading() as connection:
+            its = destinations.c
+            return connection.scalar(select(its.claimed).where(its.name == destination)) is not None
+
+    def claim_destination(self, destination: str) -> None:
+        """Remember when."""
+        with self._database.writing() as connection:
+            self._know(connection, destination)
+            claim = update(destinations).where(destinations.c.name == destination, destinations.c.claimed.is_(None))
+            connection.execute(claim.values(claimed=_now()))
+
+    def destinations(self) -> list[str]:
+        """Every name that was ever noted."""
+        with self._database.reading() as connection:
+            return sorted(connection.scalars(select(destinations.c.name)))
+
+    def _know(self, connection: Connection, *names: str) -> None:
+        self._write(connection, upserts.know(self._dialect), [{"name": name} for name in names])
+
+    # Runs
+
+    def begin_run(self, verb: str, destination: str) -> str:
+        """One row, ended by `end_run`."""
+        run, started = new_run_id(), _now()
+        with self._database.writing() as connection:
+            self._know(connection, destination)
+            connection.execute(insert(runs).values(run=run, verb=verb, destination=destination, started=started))
+        return run
+
+    def end_run(self, run: str, outcome: str) -> RunRecord:
+        """Its counts were kept by `record`."""
+        its = runs.c.run == run
+        with self._database.writing() as connection:
+            connection.execute(update(runs).where(its).values(ended=_now(), outcome=outcome))
+            row = connection.execute(select(runs).where(its)).first()
+        if row is None:
+            raise LedgerError(f"the ledger {self._database.place} knows no run {run}")
+        return rows.run_record(row)
+
+    def last_run(self, destination: str | None = None) -> RunRecord | None:
+        """The one that began last."""
+        newest = select(runs).order_by(runs.c.id.desc()).limit(1)
+        if destination is not None:
+            newest = newest.where(runs.c.destination == destination)
+        with self._database.reading() as connection:
+            row = connection.execute(newest).first()
+        return None if row is None else rows.run_record(row)
+
+    # What the plan reads and writes
+
+    def standings(self, destination: str) -> Iterator[Standing]:
+        """Page by page, by datafile id."""
+        its = datafilestatus.c
+        page = rows.every_standing.where(its.destination == destination).order_by(its.datafile_id)
+        for row in self._paged(page, lambda last: its.datafile_id > last.datafile_id):
+            yield rows.standing(row)
+
+    def occupants(
+        self, destination: str, names: Sequence[str], *, folded: Callable[[str], str] | None
+    ) -> dict[str, int]:
+        """By key, or by folded key; the folded ones are brought up to date first."""
+        if folded is None:
+            with self._database.reading() as connection:
+                return in_the_way(connection, destination, names, "key")
+        seen = {name: folded(name) for name in names}
+        self._refold(destination, folded)
+        with self._database.reading() as connection:
+            found = in_the_way(connection, destination, sorted(set(seen.values())), "folded_key")
+        return {name: found[as_seen] for name, as_seen in seen.items() if as_seen in found}
+
+    def _refold(self, destination: str, folded: Callable[[str], str]) -> None:
+        with self._database.reading() as connection:
+            if not is_stale(connection, destination, folded):
+                return
+        with self._database.writing() as connection:
+            self._know(connection, destination)
+            refold(connection, destination, folded)
+
+    def note(
+        self,
+        destination: str,
+        *,
+        planned: Sequence[Planned] = (),
+        refreshed: Sequence[Datafile] = (),
+        not_here: Sequence[NotHere] = (),
+        gone: Sequence[int] = (),
+    ) -> None:
+        """One upsert for each kind."""
+        now = _now()
+        with self._database.writing() as connection:
+            self._know(connection, destination)
+            self._write(connection, upserts.plan(self._dialect), [rows.planned_values(destination, p) for p in planned])
+            if self._took_over:
+                original.carry_times(connection, destination, [p.datafile.id for p in planned])
+            refresh = [rows.refreshed_values(destination, datafile) for datafile in refreshed]
+            self._write(connection, upserts.refresh(self._dialect), refresh)
+            left_out = [rows.not_here_values(destination, row) for row in not_here]
+            self._write(connection, upserts.leave_out(self._dialect), left_out)
+            self._write(
+                connection, upserts.VANISH, [rows.gone_values(destination, datafile_id, now) for datafile_id in gone]
+            )
+
+    def record(self, run: str, attempts: Sequence[Attempt]) -> None:
+        """All of it or nothing."""
+        check_attempts(attempts)
+        with self._database.writing() as connection:
+            self._know(connection, *{attempt.destination for attempt in attempts})
+            self._write(connection, upserts.KEEP, [rows.attempt_values(run, attempt) for attempt in attempts])
+            self._write(connection, upserts.conclude(self._dialect), [rows.tried_values(a) for a in attempts])
+            proven = [rows.copy_values(a, a.copy) for a in attempts if a.copy is not None]
+            self._write(connection, upserts.prove(self._dialect), proven)
+            counted = {name: runs.c[name] + count for name, count in counts(attempts)._asdict().items()}
+            connection.execute(update(runs).where(runs.c.run == run).values(counted))
+
+    def _write(self, connection: Connection, statement: Executable, values: Sequence[dict[str, Any]]) -> None:
+        for some in chunks(values, _PAGE):
+            connection.execute(statement, some)
+
+    # What is asked
+
+    def tallies(self, destination: str) -> list[Tally]:
+        """Counted by the database."""
+        with self._database.reading() as connection:
+            found = connection.execute(rows.tallies.where(datafilestatus.c.destination == destination))
+            return in_order(rows.tally(row) for row in found)
+
+    def listed(
+        self,
+        *,
+        destination: str | None = None,
+        status: Status | None = None,
+        reason: Reason | None = None,
+        dataset: str | None = None,
+    ) -> Iterator[Listed]:
+        """Page by page."""
+        its = datafilestatus.c
+        wanted = {its.destination: destination, shown_status: status, shown_reason: reason, its.persistent_id: dataset}
+        page = rows.everything.where(*(column == value for column, value in wanted.items() if value is not None))
+        order = tuple_(its.destination, its.datafile_id)
+        page = page.order_by(its.destination, its.datafile_id)
+        for row in self._paged(page, lambda last: order > (last.destination, last.datafile_id)):
+            yield rows.listed(row)
+
+    def _paged(self, page: Select[Any], after: Callable[[Row[Any]], ColumnElement[bool]]) -> Iterator[Row[Any]]:
+        following = page
+        while True:
+            with self._database.reading() as connection:
+                found = connection.execute(following.limit(_PAGE)).all()
+            yield from found
+            if len(found) < _PAGE:
+                return
+            following = page.where(after(found[-1]))
+
+    def oldest_failure(self, destination: str) -> datetime | None:
+        """Of those that are still here and failing."""
+        its = datafilestatus.c
+        failing = its.destination == destination, shown_status.in_(FAILED)
+        with self._database.reading() as connection:
+            oldest: datetime | None = connection.scalar(select(func.min(its.failing_since)).where(*failing))
+        return oldest
+
+    # The original script's table
+
+    def takeover(self) -> Takeover | None:
+        """Counted by the database."""
+        with self._database.reading() as connection:
+            return original.summary(connection)
+
+    def match_original(self, candidates: Sequence[tuple[Datafile, Sequence[str]]]) -> set[int]:
+        """Looked up by dataset path and name."""
+        if not self._took_over:
+            return set()
+        with self._database.writing() as connection:
+            return original.match(connection, candidates)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

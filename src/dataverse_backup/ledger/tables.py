@@ -1,0 +1,239 @@
+"""The ledger's tables, and what is derived from their columns.
+
+``datafilestatus`` is the table of the original script, its columns meaning what they meant (facts 6.7), with more
+columns. A change here needs a migration beside it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    DateTime,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    case,
+    func,
+    null,
+)
+
+from dataverse_backup.ledger.base import MAIN, Status
+from dataverse_backup.ledger.storable import storable
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect
+    from sqlalchemy.types import TypeEngine
+
+
+class Words(TypeDecorator[str]):
+    """Text, compared byte by byte on every database, never failing on what a database cannot store."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
+        """Text in the "C" collation where the database has collations: order and ranges are those of bytes."""
+        return dialect.type_descriptor(Text(collation="C") if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """*value* as it can be stored."""
+        return None if value is None else storable(value)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware time, UTC both ways; SQLite, which has no zones, stores UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """*value* in UTC; ValueError for a time without a zone."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """The stored time in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+def _number() -> Column[int]:
+    # SQLite gives numbers of its own only to a column declared INTEGER PRIMARY KEY
+    return Column("id", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True)
+
+
+def _object() -> Column[str]:
+    return Column("object", String(255), nullable=False, default=MAIN)
+
+
+metadata = MetaData(
+    # names of our own: the original's table keeps the names that PostgreSQL gave its indexes and constraints
+    naming_convention={
+        "pk": "%(table_name)s_primary",
+        "uq": "%(table_name)s_one_%(column_0_N_name)s",
+        "fk": "%(table_name)s_%(column_0_name)s_of_%(referred_table_name)s",
+        "ix": "%(table_name)s_by_%(column_0_N_name)s",
+    }
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("id", Words, primary_key=True),
+    Column("made", Instant, nullable=False),
+    Column("original_rows", BigInteger),  # of the original script's table; NULL where there was none
+)
+
+destinations = Table(
+    "destinations",
+    metadata,
+    Column("name", Words, primary_key=True),
+    Column("claimed", Instant),  # when it was given our identity
+    Column("folding", Words),  # which folding its folded keys are made with
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    _number(),
+    Column("run", Words, nullable=False, unique=True),
+    Column("verb", Words, nullable=False),
+    Column("destination", Words, nullable=False),
+    Column("started", Instant, nullable=False),
+    Column("ended", Instant),
+    Column("outcome", Words, nullable=False, default=""),
+    Column("files_ok", BigInteger, nullable=False, default=0),
+    Column("files_failed", BigInteger, nullable=False, default=0),
+    Column("bytes_sent", BigInteger, nullable=False, default=0),
+)
+
+datafilestatus = Table(
+    "datafilestatus",
+    metadata,
+    _number(),
+    Column("datasetidentifier", Words),  # <storage authority>/<storage identifier>
+    Column("storageidentifier", Words, nullable=False),
+    Column("status", String(16)),  # OK, FAIL_READ, FAIL_WRITE; NULL while never tried
+    Column("createdate", Instant),  # the datafile's, in Dataverse
+    Column("lastbackuptime", Instant),  # when it was last tried
+    Column("lastbackupmethod", String(16)),
+    Column("datafile_id", BigInteger, nullable=False),
+    _object(),
+    Column("destination", Words, nullable=False),
+    Column("key", Words),
+    Column("folded_key", Words),  # derived from key, NULL until somebody asks
+    Column("store", Words, nullable=False),
+    Column("persistent_id", Words, nullable=False),
+    Column("label", Words, nullable=False),
+    Column("directory_label", Words, nullable=False),
+    Column("size", BigInteger),  # as registered
+    Column("checksum", Words),  # as registered
+    Column("fingerprint", Words, nullable=False),
+    Column("reason", Words),
+    Column("message", Words, nullable=False, default=""),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("failing_since", Instant),
+    Column("not_here", Words),  # the reason, while no store of ours holds it
+    Column("not_here_message", Words, nullable=False, default=""),
+    Column("gone_since", Instant),  # while the catalogue does not have it
+)
+Index(None, datafilestatus.c.destination, datafilestatus.c.datafile_id, datafilestatus.c.object, unique=True)
+Index(None, datafilestatus.c.destination, datafilestatus.c.key)
+Index(None, datafilestatus.c.destination, datafilestatus.c.folded_key)
+
+copies = Table(
+    "copies",
+    metadata,
+    # Datafile first: PostgreSQL without statistics (a first run, just ended) would otherwise join by destination alone
+    Column("datafile_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("destination", Words, primary_key=True),
+    Column("object", String(255), primary_key=True, default=MAIN),
+    Column("key", Words, nullable=False),
+    Column("folded_key", Words),
+    Column("size", BigInteger, nullable=False),
+    Column("checksum", Words, nullable=False),
+    Column("registered", Words),
+    Column("verified_by", Words, nullable=False),
+    Column("durable", Words, nullable=False),
+    Column("proven", Instant, nullable=False),
+)
+Index(None, copies.c.destination, copies.c.key, unique=True)
+Index(None, copies.c.destination, copies.c.folded_key)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    _number(),
+    Column("run", Words, ForeignKey(runs.c.run), nullable=False),
+    Column("datafile_id", BigInteger, nullable=False, index=True),
+    _object(),
+    Column("destination", Words, nullable=False),
+    Column("storageidentifier", Words, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("key", Words),
+    Column("reason", Words),
+    Column("message", Words, nullable=False),
+    Column("method", Words, nullable=False),
+    Column("started", Instant, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("bytes_sent", BigInteger, nullable=False),
+    Column("size", BigInteger),  # of the copy that it proved, and so on
+    Column("checksum", Words),
+    Column("registered", Words),
+    Column("verified_by", Words),
+    Column("durable", Words),
+    Column("proven", Instant),
+)
+
+original_names = Table(
+    "original_names",
+    metadata,
+    Column("original_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("name", Words, primary_key=True),  # a name by which the original's row may be known
+    Column("datasetidentifier", Words, nullable=False),
+    Column("has_copy", Integer, nullable=False),  # 1 where the original called it OK
+    Column("lastbackuptime", Instant),
+)
+Index(None, original_names.c.datasetidentifier, original_names.c.name)
+
+original_matches = Table(
+    "original_matches",
+    metadata,
+    Column("original_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("datafile_id", BigInteger, primary_key=True, autoincrement=False, index=True),
+)
+
+_IS_GONE = datafilestatus.c.gone_since.is_not(None)
+_IS_NOT_HERE = datafilestatus.c.not_here.is_not(None)
+
+shown_status: ColumnElement[str] = case(
+    (_IS_GONE, Status.GONE.value),
+    (_IS_NOT_HERE, Status.NOT_HERE.value),
+    else_=func.coalesce(datafilestatus.c.status, Status.PENDING.value),
+).label("shown_status")
+"""Where a datafile stands: gone, else not here, else what its attempts made of it."""
+
+shown_reason: ColumnElement[str | None] = case(
+    (_IS_GONE, null()), (_IS_NOT_HERE, datafilestatus.c.not_here), else_=datafilestatus.c.reason
+).label("shown_reason")
+
+shown_message: ColumnElement[str] = case(
+    (_IS_GONE, ""), (_IS_NOT_HERE, datafilestatus.c.not_here_message), else_=datafilestatus.c.message
+).label("shown_message")

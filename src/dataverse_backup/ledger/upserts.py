@@ -1,0 +1,134 @@
+"""The statements that write, each an upsert: a row that is there is changed, another one is made.
+
+Which column a statement leaves alone is the heart of it: a failed attempt takes nothing away (design, rule 10).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, Table, bindparam, case, func, insert, null, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from dataverse_backup.ledger.tables import attempts, copies, datafilestatus, destinations, original_matches
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnCollection
+
+    Excluded = ColumnCollection[str, ColumnElement[Any]]
+
+Insert = postgresql.Insert | sqlite.Insert
+
+_its = datafilestatus.c
+_ROW = (_its.destination, _its.datafile_id, _its.object)
+_FACTS = (
+    "datasetidentifier",
+    "storageidentifier",
+    "createdate",
+    "store",
+    "persistent_id",
+    "label",
+    "directory_label",
+    "size",
+    "checksum",
+    "fingerprint",
+)
+KEEP = insert(attempts)
+"""Every attempt is kept."""
+
+VANISH = (
+    update(datafilestatus)
+    .where(_its.destination == bindparam("its_destination"), _its.datafile_id == bindparam("its_id"))
+    .where(_its.gone_since.is_(None))
+    .values(gone_since=bindparam("now"))
+)
+"""A datafile is gone from now on, unless it was gone before."""
+
+_IS_BACK: dict[str, Any] = {"not_here": null(), "not_here_message": "", "gone_since": null()}
+
+
+@cache
+def plan(dialect: str) -> Insert:
+    """A datafile claims its key, has its former status again, and is PENDING where it has none."""
+    upsert = _insert(dialect, datafilestatus)
+    new = upsert.excluded
+    is_untried = _its.status.is_(None)
+    claim = {
+        "key": new.key,
+        "folded_key": case((_its.key == new.key, _its.folded_key), else_=null()),
+        "reason": case((is_untried, new.reason), else_=_its.reason),
+        "message": case((is_untried, ""), else_=_its.message),
+    }
+    return upsert.on_conflict_do_update(index_elements=_ROW, set_=_facts(new) | claim | _IS_BACK)
+
+
+@cache
+def refresh(dialect: str) -> Insert:
+    """A datafile has new facts and its former status."""
+    upsert = _insert(dialect, datafilestatus)
+    return upsert.on_conflict_do_update(index_elements=_ROW, set_=_facts(upsert.excluded) | _IS_BACK)
+
+
+@cache
+def leave_out(dialect: str) -> Insert:
+    """A datafile is not here; key, copy, and what it was registered with stay known."""
+    upsert = _insert(dialect, datafilestatus)
+    names = ("storageidentifier", "createdate", "persistent_id", "label", "fingerprint", "not_here", "not_here_message")
+    told = {name: upsert.excluded[name] for name in names}
+    return upsert.on_conflict_do_update(index_elements=_ROW, set_=told | {"gone_since": null()})
+
+
+@cache
+def conclude(dialect: str) -> Insert:
+    """A datafile was tried. One whose row had vanished is gone and keeps the status that it had."""
+    upsert = _insert(dialect, datafilestatus)
+    new = upsert.excluded
+    vanished = new.gone_since.is_not(None)
+    was_tried = {name: case((vanished, _its[name]), else_=new[name]) for name in ("status", "reason", "message")}
+    outcome = {
+        "key": func.coalesce(new.key, _its.key),
+        "folded_key": case((func.coalesce(new.key, _its.key) == _its.key, _its.folded_key), else_=null()),
+        "lastbackuptime": new.lastbackuptime,
+        "lastbackupmethod": new.lastbackupmethod,
+        "attempts": _its.attempts + 1,
+        "failing_since": case(
+            (vanished, _its.failing_since),
+            (new.failing_since.is_not(None), func.coalesce(_its.failing_since, new.failing_since)),
+            else_=null(),
+        ),
+        "not_here": case((vanished, _its.not_here), else_=null()),
+        "not_here_message": case((vanished, _its.not_here_message), else_=""),
+        "gone_since": case((vanished, func.coalesce(_its.gone_since, new.gone_since)), else_=null()),
+    }
+    return upsert.on_conflict_do_update(index_elements=_ROW, set_=_facts(new) | was_tried | outcome)
+
+
+@cache
+def prove(dialect: str) -> Insert:
+    """A datafile's copy is the one that was proven last."""
+    upsert = _insert(dialect, copies)
+    names = ("key", "size", "checksum", "registered", "verified_by", "durable", "proven")
+    proof: dict[str, Any] = {name: upsert.excluded[name] for name in names}
+    proof["folded_key"] = case((copies.c.key == upsert.excluded.key, copies.c.folded_key), else_=null())
+    return upsert.on_conflict_do_update(index_elements=copies.primary_key.columns, set_=proof)
+
+
+@cache
+def know(dialect: str) -> Insert:
+    """A destination is known by name."""
+    return _insert(dialect, destinations).on_conflict_do_nothing()
+
+
+@cache
+def match(dialect: str) -> Insert:
+    """A row of the original's table belongs to a datafile."""
+    return _insert(dialect, original_matches).on_conflict_do_nothing()
+
+
+def _insert(dialect: str, table: Table) -> Insert:
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+
+
+def _facts(new: Excluded) -> dict[str, Any]:
+    return {name: new[name] for name in _FACTS}

@@ -1,0 +1,291 @@
+"""What must be done: the catalogue against the ledger, in one merge pass.
+
+Nothing is a watermark: the whole catalogue is compared each time, so a late commit, an equal timestamp or an earlier
+failure loses nothing (facts 1.6). Both sides are read by ascending datafile id, so memory does not grow with the
+number of files; what must be done goes to a spool on disk, which gives the totals before the first byte moves.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+from dataverse_backup.claims import Claims, is_own_key
+from dataverse_backup.datafile import Datafile, NotHere, fingerprint
+from dataverse_backup.errors import ObjectError, Reason, StoreLost
+from dataverse_backup.layout import key_beside, key_for
+from dataverse_backup.ledger.base import Planned, Standing, Status
+from dataverse_backup.work import Batch, Spool, Why, Work, grouped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Self
+
+    from dataverse_backup.catalogue.base import Catalogue
+    from dataverse_backup.ledger.base import Ledger
+    from dataverse_backup.stores.base import Store
+
+T = TypeVar("T")
+
+CHUNK = 2_000
+"""Rows that are compared, claimed and noted together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A datafile of which no key or object name can be made: failed without being tried."""
+
+    datafile: Datafile
+    error: ObjectError
+
+
+@dataclass(slots=True)
+class Share:
+    """Files and bytes (as registered) of a part of the plan."""
+
+    files: int = 0
+    size: int = 0
+
+    def add(self, datafile: Datafile) -> None:
+        """Count *datafile* in."""
+        self.files += 1
+        self.size += datafile.size or 0
+
+
+@dataclass(slots=True)
+class Plan:
+    """What one run must do at one destination."""
+
+    catalogue: Share = field(default_factory=Share)
+    """Everything that the catalogue has."""
+    work: Share = field(default_factory=Share)
+    by_store: dict[str, Share] = field(default_factory=dict)
+    by_reason: Counter[Why] = field(default_factory=Counter)
+    settled: int = 0
+    """Datafiles whose copy is proven and fits."""
+    not_here: Counter[Reason] = field(default_factory=Counter)
+    gone: int = 0
+    """Datafiles that were in the catalogue before and are not now."""
+    beside: list[tuple[int, str]] = field(default_factory=list)
+    """Datafiles that got another key because theirs belongs to a different one: id and key, the first hundred."""
+    unknown_stores: Counter[str] = field(default_factory=Counter)
+    """Store ids that the catalogue names and the configuration does not (design, rule 11)."""
+    lost_stores: dict[str, StoreLost] = field(default_factory=dict)
+    """Stores that could not be read at the start; nothing of theirs is planned or noted (design, rule 12)."""
+    refused: list[Refused] = field(default_factory=list)
+    _spool: Spool = field(default_factory=Spool)
+
+    def batches(self, destination: str, *, files: int, size: int) -> Iterator[Batch]:
+        """The work in batches of at most *files* datafiles and about *size* bytes; a larger datafile is alone."""
+        for works in grouped(self._spool, files=files, size=size):
+            yield Batch(destination, works)
+
+    def close(self) -> None:
+        """Give back the spool."""
+        self._spool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What is planned for: one destination, and how."""
+
+    destination: str
+    stores: Mapping[str, Store]
+    folded: Callable[[str], str] | None = None
+    """How the destination sees keys, where it folds case."""
+    limit: int | None = None
+    """Plan at most so many datafiles."""
+    dry_run: bool = False
+    """Write nothing down."""
+
+
+def make_plan(catalogue: Catalogue, ledger: Ledger, scope: Scope) -> Plan:
+    """Compare the whole catalogue with the ledger, note what was found, and plan what is missing, failed or changed.
+
+    Raises CatalogueError and LedgerError. The catalogue's snapshot is closed on return.
+    """
+    planner = _Planner(ledger, scope)
+    for chunk in chunks(_merged(catalogue.rows(), ledger.standings(scope.destination)), CHUNK):
+        planner.take(chunk)
+    return planner.plan
+
+
+def chunks(items: Iterable[T], length: int) -> Iterator[list[T]]:
+    """*items* in lists of at most *length*."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, length)):
+        yield chunk
+
+
+Pair = tuple[Datafile | NotHere | None, Standing | None]
+
+
+def _merged(rows: Iterator[Datafile | NotHere], standings: Iterator[Standing]) -> Iterator[Pair]:
+    """Pair what exists with where it stands, by id; one side is None where the other knows nothing of it."""
+    row, standing = next(rows, None), next(standings, None)
+    while row is not None or standing is not None:
+        if standing is None or (row is not None and row.id < standing.datafile_id):
+            yield row, None
+            row = next(rows, None)
+        elif row is None or standing.datafile_id < row.id:
+            yield None, standing
+            standing = next(standings, None)
+        else:
+            yield row, standing
+            row, standing = next(rows, None), next(standings, None)
+
+
+class _Planner:
+    """Takes the merged pairs chunk by chunk, decides, claims keys and notes."""
+
+    def __init__(self, ledger: Ledger, scope: Scope) -> None:
+        self._ledger = ledger
+        self._scope = scope
+        self.plan = Plan()
+        self._reachable: dict[str, bool] = {}
+
+    def take(self, pairs: Sequence[Pair]) -> None:
+        """Plan one chunk and note it."""
+        notes = _Notes()
+        for row, standing in pairs:
+            if row is None:
+                self._vanished(standing, notes)
+            elif (not_here := self._not_here(row)) is not None:
+                self._elsewhere(not_here, standing, notes)
+            elif isinstance(row, Datafile):
+                self._present(row, standing, notes)
+        planned = self._claim(notes.wanted)
+        if not self._scope.dry_run and (planned or notes):
+            self._ledger.note(
+                self._scope.destination,
+                planned=[*planned, *notes.unknown],
+                refreshed=notes.refreshed,
+                not_here=notes.not_here,
+                gone=notes.gone,
+            )
+
+    def _vanished(self, standing: Standing | None, notes: _Notes) -> None:
+        if standing is not None and standing.status is not Status.GONE:
+            self.plan.gone += 1
+            notes.gone.append(standing.datafile_id)
+
+    def _not_here(self, row: Datafile | NotHere) -> NotHere | None:
+        if isinstance(row, NotHere):
+            return row
+        store = self._scope.stores.get(row.store_id)
+        excluded = store.excludes(row) if store is not None else _web_address(row)
+        if excluded is None:
+            return None
+        reason, message = excluded
+        return NotHere(
+            row.id, reason, message, row.dataset.persistent_id, row.storageidentifier, row.label, row.created
+        )
+
+    def _elsewhere(self, row: NotHere, standing: Standing | None, notes: _Notes) -> None:
+        self.plan.catalogue.files += 1
+        self.plan.not_here[row.reason] += 1
+        if standing is None or standing.status is not Status.NOT_HERE or standing.fingerprint != fingerprint(row):
+            notes.not_here.append(row)
+
+    def _present(self, datafile: Datafile, standing: Standing | None, notes: _Notes) -> None:
+        self.plan.catalogue.add(datafile)
+        store = self._scope.stores.get(datafile.store_id)
+        if store is None:
+            self.plan.unknown_stores[datafile.store_id] += 1
+            if standing is None or standing.status is Status.PENDING:
+                notes.unknown.append(Planned(datafile, None, Reason.STORE_UNKNOWN))
+        elif is_settled(datafile, standing, store):
+            self.plan.settled += 1
+            if standing is not None and standing.fingerprint != fingerprint(datafile):
+                notes.refreshed.append(datafile)
+        elif self._can_read(store):
+            notes.wanted.append((datafile, standing))
+
+    def _can_read(self, store: Store) -> bool:
+        """Whether *store* answers; asked once a plan, and only of stores that are needed."""
+        if store.id not in self._reachable:
+            try:
+                store.probe()
+            except StoreLost as lost:
+                self.plan.lost_stores[store.id] = lost
+            self._reachable[store.id] = store.id not in self.plan.lost_stores
+        return self._reachable[store.id]
+
+    def _claim(self, wanted: Sequence[tuple[Datafile, Standing | None]]) -> list[Planned]:
+        """Give each datafile its key and plan it, up to the limit."""
+        left = len(wanted) if self._scope.limit is None else self._scope.limit - self.plan.work.files
+        chosen = [item for item in wanted[: max(left, 0)] if self._has_names(item[0])]
+        keys = Claims(self._ledger, self._scope.destination, self._scope.stores, self._scope.folded).assign(chosen)
+        planned = []
+        for (datafile, standing), key in zip(chosen, keys, strict=True):
+            self._plan_one(datafile, standing, key)
+            planned.append(Planned(datafile, key))
+        # What lies beyond the limit is noted without a key, so that `status` shows it as PENDING.
+        beyond = [Planned(datafile, None) for datafile, standing in wanted[max(left, 0) :] if standing is None]
+        return planned + beyond
+
+    def _has_names(self, datafile: Datafile) -> bool:
+        store = self._scope.stores[datafile.store_id]
+        try:
+            store.names(datafile)
+            key_for(datafile, store)
+        except ObjectError as error:
+            self.plan.refused.append(Refused(datafile, error))
+            return False
+        return True
+
+    def _plan_one(self, datafile: Datafile, standing: Standing | None, key: str) -> None:
+        plan, store = self.plan, self._scope.stores[datafile.store_id]
+        if key == key_beside(key_for(datafile, store), datafile) and len(plan.beside) < 100:  # noqa: PLR2004
+            plan.beside.append((datafile.id, key))
+        why = _why(standing)
+        plan.work.add(datafile)
+        plan.by_store.setdefault(datafile.store_id, Share()).add(datafile)
+        plan.by_reason[why] += 1
+        if not self._scope.dry_run:
+            plan._spool.append(Work(datafile, key, standing.copy if standing else None, why))  # noqa: SLF001
+
+
+@dataclass(slots=True)
+class _Notes:
+    """What a chunk gives to write down."""
+
+    wanted: list[tuple[Datafile, Standing | None]] = field(default_factory=list)
+    unknown: list[Planned] = field(default_factory=list)
+    refreshed: list[Datafile] = field(default_factory=list)
+    not_here: list[NotHere] = field(default_factory=list)
+    gone: list[int] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.unknown or self.refreshed or self.not_here or self.gone)
+
+
+def is_settled(datafile: Datafile, standing: Standing | None, store: Store) -> bool:
+    """Whether there is nothing to do: OK, under a key of its own, proven against what is registered now.
+
+    Changed means the key or the normalised registered checksum, nothing else (design, rule 2).
+    """
+    if standing is None or standing.status is not Status.OK or standing.copy is None:
+        return False
+    return standing.copy.registered == datafile.checksum and is_own_key(standing.copy.key, datafile, store)
+
+
+def _why(standing: Standing | None) -> Why:
+    if standing is None or standing.status in (Status.PENDING, Status.NOT_HERE, Status.GONE):
+        return Why.NEW
+    return Why.CHANGED if standing.status is Status.OK else Why.FAILED
+
+
+def _web_address(datafile: Datafile) -> tuple[Reason, str] | None:
+    """Harvested and imported rows may carry a web address where an identifier should be (facts 1.8)."""
+    if datafile.store_id.lower() not in ("http", "https"):
+        return None
+    return Reason.REMOTE, "its storage identifier is a web address: its bytes are on another server"

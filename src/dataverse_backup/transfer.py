@@ -1,0 +1,301 @@
+"""Copy a batch to a destination and prove it.
+
+The only place that retries: what is unavailable, a whole object at a time. Everything else is an answer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from dataverse_backup.conclusion import Conclusion, Outcome
+from dataverse_backup.destinations.base import Failure, Receipt, Upload
+from dataverse_backup.errors import (
+    CopyError,
+    CopyMissing,
+    DestinationLost,
+    DestinationRefused,
+    KeyOccupied,
+    ObjectError,
+    SourceDiffers,
+    SourceError,
+    SourceMissing,
+    SourceUnavailable,
+    StoreLost,
+    Unavailable,
+)
+from dataverse_backup.fixity import OWN_ALGORITHM, Algorithm, Checksum, HashingReader
+from dataverse_backup.layout import superseded_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from dataverse_backup.datafile import Datafile
+    from dataverse_backup.destinations.base import Destination, StoredDigest
+    from dataverse_backup.fixity import ByteStream
+    from dataverse_backup.ledger.base import Attempt
+    from dataverse_backup.stores.base import Store
+    from dataverse_backup.work import Batch, Work
+
+RETRY_DELAYS = (1.0, 3.0, 10.0)
+"""Seconds before each further try at what is unavailable; after the last, objects are tried one by one."""
+
+READ_LENGTH = 1 << 20
+
+
+@dataclass(slots=True)
+class _Item:
+    """One piece of work on its way."""
+
+    work: Work
+    names: tuple[str, ...] = ()
+    """Names in the store that are still to be tried."""
+    supersede_to: str | None = None
+    """Where the other bytes go that were found under its key."""
+    was_taken: bool = False
+    """Its key was found taken after we had seen it free."""
+    errors: list[ObjectError] = field(default_factory=list)
+    """What the tries gave so far."""
+    attempt: Attempt | None = None
+    """The conclusion; None while there is none."""
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def datafile(self) -> Datafile:
+        return self.work.datafile
+
+    @property
+    def algorithm(self) -> Algorithm:
+        checksum = self.datafile.checksum
+        return checksum.algorithm if checksum else OWN_ALGORITHM
+
+
+class Transfer:
+    """Copies batches from stores to one destination. Used by one thread at a time."""
+
+    def __init__(
+        self,
+        stores: Mapping[str, Store],
+        destination: Destination,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        delays: Sequence[float] = RETRY_DELAYS,
+    ) -> None:
+        self._stores = stores
+        self._destination = destination
+        self._sleep = sleep
+        self._delays = delays
+        self._lost_stores: dict[str, StoreLost] = {}
+
+    def copy(self, batch: Batch) -> Outcome:
+        """Make each datafile of *batch* a proven copy, or say why not.
+
+        What was not tried to its end, because its store or the destination was lost, is in none of the attempts.
+        """
+        items = [_Item(work) for work in batch.works]
+        self._lost_stores = {}
+        lost = None
+        try:
+            self._conclude(items)
+        except DestinationLost as error:
+            lost = error
+        return Outcome([item.attempt for item in items if item.attempt], lost, self._lost_stores)
+
+    def _conclude(self, items: Sequence[_Item]) -> None:
+        self._find_names(items)
+        self._try_together(items)
+        for delay in self._delays:
+            if not self._open_items(items):
+                return
+            self._sleep(delay)
+            self._try_together(items)
+        for item in self._open_items(items):
+            self._try_alone(item)
+
+    def _try_together(self, items: Sequence[_Item]) -> None:
+        """One try at all that have no conclusion; a destination that is lost now may be there at the next one."""
+        try:
+            self._try(self._open_items(items))
+        except DestinationRefused:
+            raise
+        except DestinationLost:
+            return
+
+    def _try_alone(self, item: _Item) -> None:
+        """The last try: an object that takes its connection down shall not take others with it."""
+        self._try([item])
+        if self._open_items([item]):
+            self._destination.connect()  # raises DestinationLost: then it was not tried to its end
+            self._fail(item)
+
+    def _open_items(self, items: Iterable[_Item]) -> list[_Item]:
+        """Those that have no conclusion yet and may still get one."""
+        return [i for i in items if i.attempt is None and i.datafile.store_id not in self._lost_stores]
+
+    def _find_names(self, items: Iterable[_Item]) -> None:
+        for item in items:
+            try:
+                item.names = self._stores[item.datafile.store_id].names(item.datafile)
+            except SourceError as error:
+                self._fail(item, error)
+
+    def _try(self, items: Sequence[_Item]) -> None:
+        to_send = self._prove_occupied(items)
+        while to_send:
+            to_send = self._put(to_send)
+
+    # What lies under a key already is proven, not overwritten (design, rule 3).
+
+    def _prove_occupied(self, items: Sequence[_Item]) -> list[_Item]:
+        """Settle what is there already and fits; the items that must be sent are returned."""
+        if not items:
+            return []
+        occupied = self._destination.sizes([item.work.key for item in items])
+        to_send = [item for item in items if item.work.key not in occupied]
+        groups: dict[Algorithm, dict[str, _Item]] = defaultdict(dict)
+        for item in items:
+            if item.work.key in occupied:
+                groups[item.algorithm][item.work.key] = item
+        for algorithm, by_key in groups.items():
+            found = list(self._destination.digests(list(by_key), algorithm))
+            to_send += [by_key[result.key] for result in found if self._must_be_sent(by_key[result.key], result)]
+        return to_send
+
+    def _must_be_sent(self, item: _Item, found: StoredDigest | Failure) -> bool:
+        """Adopt what was found if it fits; otherwise say that the item must be sent."""
+        if isinstance(found, Failure):
+            return self._cannot_be_proven(item, found.error)
+        try:
+            wanted = item.datafile.checksum or self._digest_of_source(item)
+        except SourceUnavailable as error:
+            item.errors.append(error)
+            return False
+        except SourceError as error:
+            self._fail(item, error)
+            return False
+        except StoreLost as lost:
+            self._lost_stores[item.datafile.store_id] = lost
+            return False
+        if found.checksum == wanted:
+            self._succeed(item, self._conclusion(item).proven(found))
+            return False
+        item.supersede_to = superseded_key(item.work.key, found.checksum, datetime.now(UTC))
+        return True
+
+    def _cannot_be_proven(self, item: _Item, error: ObjectError) -> bool:
+        if isinstance(error, CopyMissing):
+            return True
+        item.errors.append(error)
+        if not isinstance(error, Unavailable):
+            self._fail(item)
+        return False
+
+    def _digest_of_source(self, item: _Item) -> Checksum:
+        """What the source's bytes are now: the only reference where nothing usable is registered (design, rule 3)."""
+        place = item.datafile.store_id
+        for name in item.names:
+            try:
+                stream = self._opened(item, name)
+            except SourceMissing:
+                continue
+            with HashingReader(stream, item.algorithm, place=place, key=name) as reader:
+                while reader.read(READ_LENGTH):
+                    pass
+                return reader.finish(None)
+        raise SourceMissing(place, item.names[0], "there is no such object")
+
+    # What is not there yet is sent.
+
+    def _put(self, items: Sequence[_Item]) -> list[_Item]:
+        """Send each item under the first of its names; those that must be sent once more are returned."""
+        by_key = {item.work.key: item for item in items}
+        results: list[Receipt | Failure] = []
+        try:
+            results.extend(self._destination.put([self._upload(item) for item in items]))
+        except StoreLost as lost:
+            self._find_lost_stores(items, lost)
+        # The destination is done with this batch here: the calls to it below do not interleave with `put`.
+        taken = [by_key[result.key] for result in results if self._is_taken(by_key[result.key], result)]
+        again = [by_key[result.key] for result in results if self._must_be_sent_again(by_key[result.key], result)]
+        unfinished = self._open_items(by_key[key] for key in by_key.keys() - {result.key for result in results})
+        return again + unfinished + self._prove_occupied(taken)
+
+    def _upload(self, item: _Item) -> Upload:
+        name = item.names[0]
+        return Upload(
+            key=item.work.key,
+            open=lambda: self._opened(item, name),
+            algorithm=item.algorithm,
+            promised=item.datafile.checksum,
+            supersede_to=item.supersede_to,
+        )
+
+    def _opened(self, item: _Item, name: str) -> ByteStream:
+        """The bytes under *name*; where nothing else can tell, their number decides (design, rule 4)."""
+        datafile, store = item.datafile, self._stores[item.datafile.store_id]
+        stream = store.open(name)
+        size_describes_it = not datafile.is_tabular and name == store.names(datafile)[0]
+        if datafile.checksum is None and size_describes_it and datafile.size not in (None, stream.size):
+            stream.close()
+            said = f"it has {stream.size} bytes, {datafile.size} are registered, and no checksum that could decide"
+            raise SourceDiffers(store.id, name, said)
+        return stream
+
+    def _find_lost_stores(self, items: Iterable[_Item], lost: StoreLost) -> None:
+        """Find out which stores are lost; a store that answers again is tried again later, with the error noted."""
+        for store_id in {item.datafile.store_id for item in items}:
+            try:
+                self._stores[store_id].probe()
+            except StoreLost as error:
+                self._lost_stores[store_id] = error
+        if not self._lost_stores:
+            raise DestinationLost(lost.message, lost.hint) from lost
+
+    def _is_taken(self, item: _Item, result: Receipt | Failure) -> bool:
+        """Whether somebody took the key after we saw it free: then that is proven, once."""
+        if item.was_taken or not isinstance(result, Failure) or not isinstance(result.error, KeyOccupied):
+            return False
+        item.was_taken = True
+        item.errors.append(result.error)
+        return True
+
+    def _must_be_sent_again(self, item: _Item, result: Receipt | Failure) -> bool:
+        """Conclude one item if that can be done; otherwise say whether another of its names is to be tried."""
+        if isinstance(result, Receipt):
+            self._succeed(item, self._conclusion(item).stored(result, item.supersede_to))
+            return False
+        if item.errors and item.errors[-1] is result.error:
+            return False  # taken, and being proven
+        item.errors.append(result.error)
+        if isinstance(result.error, Unavailable | SourceUnavailable):
+            return False
+        if isinstance(result.error, SourceMissing | SourceDiffers) and len(item.names) > 1:
+            item.names = item.names[1:]
+            return True
+        self._fail(item)
+        return False
+
+    # What is said in the end.
+
+    def _conclusion(self, item: _Item) -> Conclusion:
+        return Conclusion(item.work, self._destination.name, self._destination.method, item.started)
+
+    def _fail(self, item: _Item, *errors: ObjectError) -> None:
+        item.errors += errors
+        item.attempt = self._conclusion(item).failed(item.errors)
+
+    def _succeed(self, item: _Item, attempt: Attempt) -> None:
+        item.attempt = attempt
+        former = item.work.copy
+        if former is not None and former.key != item.work.key:
+            self._move_aside(former.key, superseded_key(former.key, former.checksum, datetime.now(UTC)))
+
+    def _move_aside(self, former: str, aside: str) -> None:
+        """After a copy is proven under a new key, the one under its former key is moved aside, not lost."""
+        try:
+            self._destination.supersede(former, aside)
+        except (CopyError, DestinationLost):
+            return  # it stays where it is: nothing is lost, and the new copy is proven

@@ -1,0 +1,84 @@
+"""What is to be done with one datafile; batches of it; and the spool that keeps a plan on disk."""
+
+from __future__ import annotations
+
+import pickle
+import tempfile
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from dataverse_backup.datafile import Datafile
+    from dataverse_backup.ledger.base import Copy
+
+
+class Why(StrEnum):
+    """Why a datafile must be worked on."""
+
+    NEW = "new"
+    FAILED = "failed before"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One datafile that must be copied to one destination, or whose copy must be proven."""
+
+    datafile: Datafile
+    key: str
+    copy: Copy | None
+    """The copy that the ledger knows, which may be of other content or under another key."""
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Work that is handed to a worker together; picklable, without secrets."""
+
+    destination: str
+    works: tuple[Work, ...]
+
+
+class Spool:
+    """Work on disk, in a file without a name: written once, read once, gone with the process."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile(prefix="dataverse-backup-plan-")  # noqa: SIM115 -- closed by close()
+
+    def append(self, work: Work) -> None:
+        """Add *work* at the end."""
+        pickle.dump(work, self._file, pickle.HIGHEST_PROTOCOL)
+
+    def __iter__(self) -> Iterator[Work]:
+        self._file.seek(0)
+        while True:
+            try:
+                work = pickle.load(self._file)  # noqa: S301 -- our own file, which no name leads to
+            except EOFError:
+                return
+            yield work
+
+    def close(self) -> None:
+        """Give the space back."""
+        self._file.close()
+
+
+def grouped(works: Iterable[Work], *, files: int, size: int) -> Iterator[tuple[Work, ...]]:
+    """*works* in groups of at most *files* and about *size* bytes; one larger than *size* comes alone."""
+    group: list[Work] = []
+    held = 0
+    for work in works:
+        length = work.datafile.size or 0
+        if length >= size:
+            yield (work,)
+            continue
+        group.append(work)
+        held += length
+        if len(group) >= files or held >= size:
+            yield tuple(group)
+            group, held = [], 0
+    if group:
+        yield tuple(group)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dataverse_backup.errors import KeyRefused
-from dataverse_backup.layout import key_beside, key_for, original_key_for, original_object_name
+from dataverse_backup.layout import is_beside, key_for, keys_beside, original_key_for, original_object_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ def is_own_key(key: str, datafile: Datafile, store: Store) -> bool:
     """Whether *key* is one that *datafile* may hold: its own, the one beside it, or the original script's."""
     try:
         base = key_for(datafile, store)
-        return key in (base, key_beside(base, datafile), original_key_for(datafile))
+        return key in (base, original_key_for(datafile)) or is_beside(key, base, datafile)
     except KeyRefused:
         return False
 
@@ -80,9 +80,14 @@ class Claims:
             if occupants.get(key, datafile.id) == datafile.id and self._is_free(key, datafile):
                 self._take(key, datafile)
                 return key
-        beside = key_beside(keys[-1], datafile)
-        self._take(beside, datafile)
-        return beside
+        return self._first_free_beside(datafile, keys_beside(keys[-1], datafile))
+
+    def _first_free_beside(self, datafile: Datafile, keys: Sequence[str]) -> str:
+        occupants = self._ledger.occupants(self._destination, keys, folded=self._folded)
+        free = (key for key in keys if key not in occupants and self._is_free(key, datafile))
+        chosen = next(free, keys[-1])  # the last one has the datafile's id in its topmost part: nobody else's has
+        self._take(chosen, datafile)
+        return chosen
 
     def _is_free(self, key: str, datafile: Datafile) -> bool:
         """Whether no other datafile of this chunk has *key*, has it as a folder, or is a folder of it."""

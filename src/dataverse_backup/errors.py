@@ -4,6 +4,7 @@
 
     DataverseBackupError
     ├── ConfigurationError        what the administrator wrote cannot be used
+    ├── NotificationError         nobody could be told how a run ended
     ├── CatalogueError            the Dataverse database cannot be read
     │   └── CatalogueUnavailable  … now; it may be later
     ├── LedgerError               the ledger cannot be used
@@ -88,6 +89,10 @@ class DataverseBackupError(Exception):
 
 class ConfigurationError(DataverseBackupError):
     """What the administrator wrote cannot be used."""
+
+
+class NotificationError(DataverseBackupError):
+    """Nobody could be told how a run ended; the run itself is not touched by that."""
 
 
 class CatalogueError(DataverseBackupError):

@@ -38,9 +38,20 @@ def original_object_name(datafile: Datafile) -> str:
     return datafile.storageidentifier.rpartition(":")[2].removeprefix("//")
 
 
-def key_beside(key: str, datafile: Datafile) -> str:
-    """Another key, for a datafile whose own belongs to a different datafile (design, rule 7)."""
-    return f"{key}.datafile-{datafile.id}"
+def keys_beside(key: str, datafile: Datafile) -> list[str]:
+    """Other keys for a datafile whose own belongs to a different one, best first (design, rule 7).
+
+    ``a/b.datafile-7``, and where a datafile lies at ``a``, so that there can be no folder of that name,
+    ``a.datafile-7/b``.
+    """
+    parts = key.split("/")
+    mark = f".datafile-{datafile.id}"
+    return ["/".join([*parts[:at], parts[at] + mark, *parts[at + 1 :]]) for at in reversed(range(len(parts)))]
+
+
+def is_beside(key: str, base: str, datafile: Datafile) -> bool:
+    """Whether *key* is one of ``keys_beside(base, datafile)``."""
+    return key in keys_beside(base, datafile)
 
 
 def superseded_key(key: str, checksum: Checksum, when: datetime) -> str:

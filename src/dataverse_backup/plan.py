@@ -8,6 +8,7 @@ number of files; what must be done goes to a spool on disk, which gives the tota
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from dataverse_backup.claims import Claims, is_own_key
 from dataverse_backup.datafile import Datafile, NotHere, fingerprint
 from dataverse_backup.errors import ObjectError, Reason, StoreLost
-from dataverse_backup.layout import key_beside, key_for
+from dataverse_backup.layout import is_beside, key_for
 from dataverse_backup.ledger.base import Planned, Standing, Status
 from dataverse_backup.work import Batch, Spool, Why, Work, grouped
 
@@ -31,6 +32,9 @@ T = TypeVar("T")
 
 CHUNK = 2_000
 """Rows that are compared, claimed and noted together."""
+
+BESIDE_SHOWN = 100
+"""So many datafiles that got a key beside their own are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,8 @@ class Plan:
     """Datafiles that got another key because theirs belongs to a different one: id and key, the first hundred."""
     unknown_stores: Counter[str] = field(default_factory=Counter)
     """Store ids that the catalogue names and the configuration does not (design, rule 11)."""
+    stores_seen: set[str] = field(default_factory=set)
+    """Configured stores that the catalogue has datafiles in."""
     lost_stores: dict[str, StoreLost] = field(default_factory=dict)
     """Stores that could not be read at the start; nothing of theirs is planned or noted (design, rule 12)."""
     refused: list[Refused] = field(default_factory=list)
@@ -113,8 +119,9 @@ def make_plan(catalogue: Catalogue, ledger: Ledger, scope: Scope) -> Plan:
     Raises CatalogueError and LedgerError. The catalogue's snapshot is closed on return.
     """
     planner = _Planner(ledger, scope)
-    for chunk in chunks(_merged(catalogue.rows(), ledger.standings(scope.destination)), CHUNK):
-        planner.take(chunk)
+    with closing(catalogue.rows()) as rows:
+        for chunk in chunks(_merged(rows, ledger.standings(scope.destination)), CHUNK):
+            planner.take(chunk)
     return planner.plan
 
 
@@ -202,7 +209,9 @@ class _Planner:
             self.plan.unknown_stores[datafile.store_id] += 1
             if standing is None or standing.status is Status.PENDING:
                 notes.unknown.append(Planned(datafile, None, Reason.STORE_UNKNOWN))
-        elif is_settled(datafile, standing, store):
+            return
+        self.plan.stores_seen.add(store.id)
+        if is_settled(datafile, standing, store):
             self.plan.settled += 1
             if standing is not None and standing.fingerprint != fingerprint(datafile):
                 notes.refreshed.append(datafile)
@@ -244,7 +253,7 @@ class _Planner:
 
     def _plan_one(self, datafile: Datafile, standing: Standing | None, key: str) -> None:
         plan, store = self.plan, self._scope.stores[datafile.store_id]
-        if key == key_beside(key_for(datafile, store), datafile) and len(plan.beside) < 100:  # noqa: PLR2004
+        if len(plan.beside) < BESIDE_SHOWN and is_beside(key, key_for(datafile, store), datafile):
             plan.beside.append((datafile.id, key))
         why = _why(standing)
         plan.work.add(datafile)

@@ -52,7 +52,7 @@ class Place(ABC):
         """What came to lie outside of the root since it was made: always nothing."""
         return set()
 
-    def keys(self) -> set[str]:
+    def final_keys(self) -> set[str]:
         """Every object that is not our own: copies, and copies moved aside."""
         return {key for key in self.everything() if not key.startswith(f"{OWN_PREFIX}/")}
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from dataverse_backup.datafile import Datafile, NotHere
 
@@ -27,7 +27,7 @@ class Catalogue(ABC):
     """
 
     @abstractmethod
-    def rows(self) -> Iterator[Datafile | NotHere]:
+    def rows(self) -> Generator[Datafile | NotHere, None, None]:
         """Every datafile that is ours, by ascending id. Close the iterator (or exhaust it) to end the snapshot."""
 
     @abstractmethod

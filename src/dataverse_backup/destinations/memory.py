@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Container  # noqa: TC003 -- pydantic-free, but dataclasses' annotations are looked at in tests
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -31,7 +30,7 @@ from dataverse_backup.errors import (
 from dataverse_backup.fixity import Checksum, Durability, HashingReader, VerifiedBy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
     from dataverse_backup.destinations.base import Upload
     from dataverse_backup.fixity import Algorithm

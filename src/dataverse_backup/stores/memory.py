@@ -24,7 +24,7 @@ class Fault:
     """What its stream says that its size is: more than there is and it shrinks, less and it grows."""
     breaks_after: int | None = None
     """How many bytes can be read before *breaks_with* is raised; None: all."""
-    breaks_with: type[SourceError] | type[StoreLost] = StoreLost
+    breaks_with: type[SourceError | StoreLost] = StoreLost
 
 
 NO_FAULT = Fault()

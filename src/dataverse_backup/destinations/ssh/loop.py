@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from concurrent.futures import Future
 
 _T = TypeVar("_T")
@@ -34,6 +34,10 @@ class EventLoopThread:
         except BaseException:
             future.cancel()
             raise
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Call *function* over there, some time soon."""
+        self._running().call_soon_threadsafe(function)
 
     def close(self) -> None:
         """Cancel what still runs, end the thread. May be called twice."""

@@ -1,0 +1,37 @@
+"""Whose a destination is (design, rule 9)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dataverse_backup.errors import DestinationRefused
+
+if TYPE_CHECKING:
+    from dataverse_backup.destinations.base import Destination
+    from dataverse_backup.ledger.base import Ledger
+
+
+def take_possession(ledger: Ledger, destination: Destination) -> None:
+    """Make sure that *destination* is *ledger*'s; at first use, make it so.
+
+    Raises DestinationRefused when its identity is another ledger's, or has gone since it was given: an unmounted disk,
+    or somebody else's folder.
+    """
+    identity = destination.read_identity()
+    if identity == ledger.id or (identity is None and not ledger.knows_destination(destination.name)):
+        accept(ledger, destination)
+        return
+    hint = f"once you are sure that it is the right place: `dataverse-backup accept {destination.name}`"
+    if identity is None:
+        said = "it carries no identity although it had one: is its disk mounted?"
+    else:
+        said = f"it belongs to another ledger ({identity[:36]!r}, ours is {ledger.id})"
+    raise DestinationRefused(f"{destination.name}: {said}", hint)
+
+
+def accept(ledger: Ledger, destination: Destination) -> None:
+    """Make *destination* *ledger*'s, whosever it was."""
+    if destination.read_identity() != ledger.id:
+        destination.write_identity(ledger.id)
+    if not ledger.knows_destination(destination.name):
+        ledger.claim_destination(destination.name)

@@ -1,0 +1,87 @@
+"""The database of a Dataverse installation, 4.0 or later, read only."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from psycopg.rows import args_row
+
+from dataverse_backup.catalogue.base import Catalogue
+from dataverse_backup.catalogue.connection import DatabaseAddress, session
+from dataverse_backup.catalogue.rows import Record, interpret
+from dataverse_backup.catalogue.schema import EVERYTHING, THESE_IDS, recognise
+from dataverse_backup.datafile import Datafile
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from datetime import tzinfo
+
+    from dataverse_backup.catalogue.connection import Session
+    from dataverse_backup.datafile import NotHere
+
+__all__ = ["DatabaseAddress", "DataverseCatalogue"]
+
+_ROWS_AT_ONCE = 5_000
+"""How many rows are in memory, and are asked for in one round trip, while streaming."""
+
+
+class DataverseCatalogue(Catalogue):
+    """What the Dataverse database says; each call has a session, a transaction and a snapshot of its own."""
+
+    def __init__(self, address: DatabaseAddress, timezone: tzinfo, default_store: str = "file") -> None:
+        """Read the database at *address*, connecting only when asked something.
+
+        Its times are local ones of *timezone*; a datafile without a store prefix is in *default_store*.
+        """
+        self._address = address
+        self._timezone = timezone
+        self._default_store = default_store
+        self._open: set[Session] = set()
+
+    def rows(self) -> Generator[Datafile | NotHere]:
+        """As ``Catalogue.rows``; text that is no UTF-8 in a database without encoding keeps its bytes as surrogates."""
+        with session(self._address) as connection:
+            self._open.add(connection)
+            try:
+                statement = recognise(connection).select(EVERYTHING)
+                with connection.cursor("datafiles", row_factory=args_row(Record)) as cursor:
+                    cursor.itersize = _ROWS_AT_ONCE
+                    cursor.execute(statement)
+                    for record in cursor:
+                        yield self._interpret(record)
+            finally:
+                self._open.discard(connection)
+
+    def read(self, ids: Sequence[int]) -> dict[int, Datafile | NotHere]:
+        """As ``Catalogue.read``: one short transaction."""
+        if not ids:
+            return {}
+        with session(self._address) as connection, connection.cursor(row_factory=args_row(Record)) as cursor:
+            cursor.execute(recognise(connection).select(THESE_IDS), [list(ids)])
+            return {record.id: self._interpret(record) for record in cursor}
+
+    def inspect(self) -> str:
+        """As ``Catalogue.inspect``: ``PostgreSQL 15.18, Dataverse 4.9.3 to 6``."""
+        with session(self._address) as connection:
+            form = recognise(connection)
+            # A first row, so that whatever would stop `rows` stops this.
+            with connection.cursor("first", row_factory=args_row(Record)) as cursor:
+                cursor.execute(form.select(EVERYTHING))
+                cursor.fetchone()
+            version = (connection.info.parameter_status("server_version") or "").split()[0]
+            return f"PostgreSQL {version}, schema of Dataverse {form.releases}"
+
+    def count_by_store(self) -> dict[str, int]:
+        """As ``Catalogue.count_by_store``; reads every row, so that it cannot disagree with ``rows``."""
+        with closing(self.rows()) as rows:
+            return dict(Counter(row.store_id for row in rows if isinstance(row, Datafile)))
+
+    def close(self) -> None:
+        """End what still streams."""
+        for connection in list(self._open):
+            connection.close()
+
+    def _interpret(self, record: Record) -> Datafile | NotHere:
+        return interpret(record, self._timezone, self._default_store)

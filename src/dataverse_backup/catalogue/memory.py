@@ -1,0 +1,41 @@
+"""A catalogue in memory: what tests say exists."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from dataverse_backup.catalogue.base import Catalogue
+from dataverse_backup.datafile import Datafile
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Sequence
+
+    from dataverse_backup.datafile import NotHere
+
+
+class MemoryCatalogue(Catalogue):
+    """Obeys the contract of a catalogue over the rows in ``rows_now``, which may be changed between calls."""
+
+    def __init__(self, rows: Iterable[Datafile | NotHere] = ()) -> None:
+        """Start with *rows*, in any order."""
+        self.rows_now = {row.id: row for row in rows}
+
+    def rows(self) -> Generator[Datafile | NotHere]:
+        """As ``Catalogue.rows``: a snapshot of the moment of the first row."""
+        yield from sorted(self.rows_now.values(), key=lambda row: row.id)
+
+    def read(self, ids: Sequence[int]) -> dict[int, Datafile | NotHere]:
+        """As ``Catalogue.read``."""
+        return {number: self.rows_now[number] for number in ids if number in self.rows_now}
+
+    def inspect(self) -> str:
+        """As ``Catalogue.inspect``."""
+        return f"in memory, {len(self.rows_now)} rows"
+
+    def count_by_store(self) -> dict[str, int]:
+        """As ``Catalogue.count_by_store``."""
+        return dict(Counter(row.store_id for row in self.rows() if isinstance(row, Datafile)))
+
+    def close(self) -> None:
+        """Nothing to give back."""

@@ -1,0 +1,123 @@
+"""What a row of the database means: a Datafile, or the reason why it is none."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import TYPE_CHECKING, NamedTuple
+
+from dataverse_backup.datafile import Datafile, Dataset, NotHere
+from dataverse_backup.errors import Reason, printable
+from dataverse_backup.fixity import Checksum
+
+if TYPE_CHECKING:
+    from datetime import datetime, tzinfo
+
+_TEMPORARY_STORE = "tmp"
+"""What Dataverse puts before ``://`` until a file has its final place (facts 1.8)."""
+
+
+class Record(NamedTuple):
+    """A row as every form of the query returns it, the columns in this order."""
+
+    id: int
+    has_datafile: bool
+    owner_id: int | None
+    has_dataset: bool
+    protocol: str | None
+    authority: str | None
+    separator: str | None
+    identifier: str | None
+    storage_authority: str | None
+    storage_identifier: str | None
+    storageidentifier: str | None
+    size: int | None
+    checksum_type: str | None
+    checksum_value: str | None
+    is_tabular: bool
+    content_type: str | None
+    created: datetime
+    """Local time without a zone (facts 1.2)."""
+    label: str | None
+    directory_label: str | None
+
+    @property
+    def persistent_id(self) -> str:
+        """The dataset's own PID, ``''`` where it has none; older releases print a slash as separator."""
+        if not self.identifier:
+            return ""
+        separator = "/" if self.separator is None else self.separator
+        return f"{self.protocol or ''}:{self.authority or ''}{separator}{self.identifier}"
+
+
+def interpret(record: Record, timezone: tzinfo, default_store: str) -> Datafile | NotHere:
+    """The row as the other parts know it: always one of the two, whatever the database holds."""
+    why = _why_it_has_no_dataset(record) or _why_it_has_no_object(record)
+    if why is not None:
+        return _not_here(record, timezone, *why)
+    storageidentifier = record.storageidentifier or ""
+    return Datafile(
+        id=record.id,
+        dataset=Dataset(record.persistent_id, record.storage_authority or "", record.storage_identifier or ""),
+        store_id=_store_prefix(storageidentifier) or default_store,
+        storageidentifier=storageidentifier,
+        size=record.size if record.size is not None and record.size >= 0 else None,
+        checksum=Checksum.parse(record.checksum_type, record.checksum_value),
+        is_tabular=record.is_tabular,
+        content_type=record.content_type or "",
+        created=_aware(record.created, timezone),
+        label=record.label or "",
+        directory_label=record.directory_label or "",
+    )
+
+
+def _not_here(record: Record, timezone: tzinfo, reason: Reason, message: str) -> NotHere:
+    return NotHere(
+        id=record.id,
+        reason=reason,
+        message=message,
+        persistent_id=record.persistent_id,
+        storageidentifier=record.storageidentifier or "",
+        label=record.label or "",
+        created=_aware(record.created, timezone),
+    )
+
+
+def _why_it_has_no_dataset(record: Record) -> tuple[Reason, str] | None:
+    """Why nobody can say where its dataset's files are; an empty authority is legal (facts 2.1, rule 5)."""
+    if not record.has_datafile:
+        message = "its row in dvobject has no counterpart in datafile"
+    elif record.owner_id is None:
+        message = "it belongs to no dataset: its owner_id is empty"
+    elif not record.has_dataset:
+        message = f"its owner, dvobject {record.owner_id}, is no dataset"
+    elif not record.identifier:
+        message = f"its dataset, dvobject {record.owner_id}, has no persistent identifier"
+    elif not record.storage_identifier:
+        message = f"the alternative identifier that names the folder of its dataset {record.persistent_id} is empty"
+    else:
+        return None
+    return Reason.NO_DATASET, message
+
+
+def _why_it_has_no_object(record: Record) -> tuple[Reason, str] | None:
+    """Why its storageidentifier names no object in any store (facts 1.8)."""
+    text = record.storageidentifier
+    if not text:
+        return Reason.NO_IDENTIFIER, "its storageidentifier is empty"
+    prefix = _store_prefix(text)
+    rest = text.partition("://")[2]
+    if prefix and (not rest or (rest.endswith(":") and "/" not in rest)):
+        return Reason.PREFIX_ONLY, f"its storageidentifier {printable(text)} names no object"
+    if prefix == _TEMPORARY_STORE:
+        return Reason.TEMPORARY, f"its storageidentifier {printable(text)} is temporary: the upload was not finished"
+    return None
+
+
+def _store_prefix(storageidentifier: str) -> str:
+    prefix, separator, _ = storageidentifier.partition("://")
+    return prefix if separator else ""
+
+
+def _aware(local: datetime, timezone: tzinfo) -> datetime:
+    """*local* in UTC; of an hour that came twice the first, and one that was skipped as if it had not been."""
+    return local.replace(tzinfo=timezone, fold=0).astimezone(UTC)

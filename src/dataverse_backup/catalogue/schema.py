@@ -1,0 +1,137 @@
+"""Which form of Dataverse's schema a database has, and the query that reads it (facts 1.3 and 1.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from psycopg import sql
+
+from dataverse_backup.catalogue.sql import query
+from dataverse_backup.errors import CatalogueError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dataverse_backup.catalogue.connection import Session
+
+EVERYTHING = sql.SQL("TRUE")
+"""The condition of a query that returns every datafile."""
+THESE_IDS = sql.SQL("object.id = ANY(%s)")
+"""The condition of a query that returns the datafiles of some ids: its one parameter."""
+
+_ALTERNATIVES = "alternativepersistentidentifier"
+_HARVESTING = "harvestingdataverseconfig"
+_ALWAYS_READ = ("dvobject", "datafile", "dataset", "datatable", "filemetadata", "datasetversion")
+_NO_ALTERNATIVES = sql.SQL(
+    "(SELECT 0 AS id, 0 AS dvobject_id, '' AS authority, '' AS identifier, false AS storagelocationdesignator LIMIT 0)"
+)
+_NO_HARVESTING = sql.SQL("(SELECT 0 AS dataverse_id LIMIT 0)")
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """What a database has of the tables that we know."""
+
+    schema: str
+    usable: bool
+    """Whether we may use the schema at all."""
+    columns: Mapping[str, frozenset[str]]
+    selectable: frozenset[str]
+
+    def has(self, table: str, column: str) -> bool:
+        """Whether *table* is there with *column*."""
+        return column in self.columns.get(table, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One form of the schema: how to read it, and from which tables."""
+
+    releases: str
+    """The releases of Dataverse that have it."""
+    tables: tuple[str, ...]
+    schema: str
+    query_name: str
+
+    def select(self, condition: sql.SQL) -> sql.Composed:
+        """The query for the datafiles of *condition*: EVERYTHING or THESE_IDS."""
+        return sql.SQL(query(self.query_name)).format(
+            schema=sql.Identifier(self.schema),
+            alternatives=self._table_or(_ALTERNATIVES, _NO_ALTERNATIVES),
+            harvesting=self._table_or(_HARVESTING, _NO_HARVESTING),
+            condition=condition,
+        )
+
+    def _table_or(self, table: str, stand_in: sql.SQL) -> sql.Composable:
+        return sql.Identifier(self.schema, table) if table in self.tables else stand_in
+
+
+def recognise(session: Session) -> Form:
+    """The form of the schema that *session* sees; raises CatalogueError for none of ours and for missing grants."""
+    tables = _find_tables(session)
+    if not tables.usable:
+        raise _missing_grants(session, tables, "schema", _ALWAYS_READ)
+    form = _form(tables)
+    if absent := [table for table in form.tables if table not in tables.columns]:
+        raise _not_ours(session, f"it has a table dvobject, but none of the name {', '.join(absent)}")
+    if hidden := tuple(table for table in form.tables if table not in tables.selectable):
+        raise _missing_grants(session, tables, "tables", hidden)
+    return form
+
+
+def _find_tables(session: Session) -> Tables:
+    names = [*_ALWAYS_READ, _ALTERNATIVES, _HARVESTING]
+    rows = session.execute(query("tables").encode(), [names]).fetchall()
+    if not rows:
+        raise _not_ours(session, "there is no table dvobject")
+    return Tables(
+        schema=rows[0][0],
+        usable=rows[0][1],
+        columns={table: frozenset(columns) for _, _, table, _, columns in rows},
+        selectable=frozenset(table for _, _, table, selectable, _ in rows if selectable),
+    )
+
+
+def _form(tables: Tables) -> Form:
+    """Told apart by what each release added, the newest first."""
+    if tables.has("dvobject", "authority"):
+        if _ALTERNATIVES in tables.columns:
+            return Form("4.9.3 to 6", (*_ALWAYS_READ, _ALTERNATIVES), tables.schema, "modern")
+        return Form("4.9 to 4.9.2", _ALWAYS_READ, tables.schema, "modern")
+    if tables.has("dvobject", "storageidentifier"):
+        return Form("4.8", _ALWAYS_READ, tables.schema, "legacy")
+    if tables.has("datafile", "checksumvalue"):
+        return Form("4.6 to 4.7", _ALWAYS_READ, tables.schema, "legacy")
+    if tables.has("datafile", "md5") and tables.has("dataset", "harvestingclient_id"):
+        return Form("4.5", _ALWAYS_READ, tables.schema, "legacy")
+    if tables.has("datafile", "md5"):
+        return Form("4.0 to 4.4", (*_ALWAYS_READ, _HARVESTING), tables.schema, "legacy")
+    raise CatalogueError(
+        f"the schema {tables.schema} is of no release of Dataverse that is known here: looked for dvobject.authority, "
+        "dvobject.storageidentifier, datafile.checksumvalue and datafile.md5",
+        "is [Database] Database the Dataverse database?",
+    )
+
+
+def _not_ours(session: Session, why: str) -> CatalogueError:
+    return CatalogueError(
+        f"the database {session.info.dbname} is not one of Dataverse: {why}",
+        "is [Database] Database the Dataverse database?",
+    )
+
+
+def _missing_grants(session: Session, tables: Tables, what: str, names: tuple[str, ...]) -> CatalogueError:
+    """What to grant, ready to be pasted."""
+    role, schema = sql.Identifier(session.info.user), sql.Identifier(tables.schema)
+    statements = []
+    if not tables.usable:
+        statements.append(sql.SQL("GRANT USAGE ON SCHEMA {} TO {};").format(schema, role))
+        names = tuple(sorted(tables.columns))
+    listed = sql.SQL(", ").join(sql.Identifier(tables.schema, name) for name in names)
+    statements.append(sql.SQL("GRANT SELECT ON {} TO {};").format(listed, role))
+    hint = " ".join(statement.as_string(session) for statement in statements)
+    return CatalogueError(
+        f"the role {session.info.user} may not read the {what} {', '.join(names) if tables.usable else tables.schema}",
+        f"let the owner of the database run: {hint}",
+    )

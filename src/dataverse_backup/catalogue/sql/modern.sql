@@ -1,0 +1,52 @@
+-- Every datafile of Dataverse 4.9 and later that is not harvested, by id, in the columns of rows.Record.
+-- One row for each, whatever is missing of it: nothing is left out but what is harvested.
+-- row_to_json(x)->>'column' reads a column that only some releases have: NULL where there is none.
+-- Filled in: schema, the schema; alternatives, alternativepersistentidentifier or an empty stand-in (before 4.9.3);
+-- condition, which datafiles.
+SELECT
+  object.id,
+  datafile.id IS NOT NULL AS has_datafile,
+  object.owner_id,
+  dataset.id IS NOT NULL AS has_dataset,
+  owner.protocol,
+  owner.authority,
+  row_to_json(owner)->>'separator' AS separator,
+  owner.identifier,
+  CASE WHEN alternative.id IS NULL THEN owner.authority ELSE alternative.authority END AS storage_authority,
+  CASE WHEN alternative.id IS NULL THEN owner.identifier ELSE alternative.identifier END AS storage_identifier,
+  object.storageidentifier,
+  datafile.filesize,
+  datafile.checksumtype,
+  datafile.checksumvalue,
+  EXISTS (SELECT FROM {schema}.datatable WHERE datatable.datafile_id = object.id) AS is_tabular,
+  datafile.contenttype,
+  -- Python's years are 1 to 9999; PostgreSQL has more, and infinity.
+  GREATEST(LEAST(object.createdate, '9999-12-30'), '0001-01-02') AS createdate,
+  latest.label,
+  latest.directorylabel
+FROM {schema}.dvobject AS object
+LEFT JOIN {schema}.datafile ON datafile.id = object.id
+LEFT JOIN {schema}.dataset ON dataset.id = object.owner_id
+LEFT JOIN {schema}.dvobject AS owner ON owner.id = dataset.id
+-- The PID that names the dataset's folder where that is not its own one (facts 2.1, rule 4).
+-- Once for all, and not for each row: dvobject_id has no index there.
+LEFT JOIN (
+  SELECT DISTINCT ON (other.dvobject_id) other.dvobject_id AS id, other.authority, other.identifier
+  FROM {alternatives} AS other
+  WHERE other.storagelocationdesignator
+  ORDER BY other.dvobject_id, other.id DESC
+) AS alternative ON alternative.id = owner.id
+-- Its name in the latest version: the draft, or the one with the highest number.
+LEFT JOIN LATERAL (
+  SELECT metadata.label, metadata.directorylabel
+  FROM {schema}.filemetadata AS metadata
+  JOIN {schema}.datasetversion AS version ON version.id = metadata.datasetversion_id
+  WHERE metadata.datafile_id = object.id
+  ORDER BY (version.versionstate = 'DRAFT') DESC NULLS LAST, version.versionnumber DESC NULLS LAST,
+    version.minorversionnumber DESC NULLS LAST, metadata.id DESC
+  LIMIT 1
+) AS latest ON true
+WHERE (object.dtype = 'DataFile' OR datafile.id IS NOT NULL)
+  AND dataset.harvestingclient_id IS NULL
+  AND {condition}
+ORDER BY object.id

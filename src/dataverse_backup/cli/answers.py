@@ -1,0 +1,202 @@
+"""`status` and `list`: questions that the ledger answers, also while a backup runs and when Dataverse is gone."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.table import Table
+
+from dataverse_backup import assembly
+from dataverse_backup.cli.terminal import out, plain, size_of
+from dataverse_backup.errors import printable
+from dataverse_backup.ledger.base import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from dataverse_backup.config import Settings
+    from dataverse_backup.errors import Reason
+    from dataverse_backup.ledger.base import Ledger, Listed, RunRecord, Tally
+
+COLUMNS = (
+    "datafile_id",
+    "dataset",
+    "label",
+    "directory_label",
+    "storageidentifier",
+    "store",
+    "destination",
+    "key",
+    "status",
+    "reason",
+    "message",
+    "size",
+    "checksum_type",
+    "checksum_value",
+    "verified_by",
+    "proven",
+    "createdate",
+    "lastbackuptime",
+    "attempts",
+)
+"""The fields of one file in `list --json` and `list --csv`, in this order; documented in docs/reference/json.md."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which files `list` shows; None is any."""
+
+    destination: str | None = None
+    status: Status | None = None
+    reason: Reason | None = None
+    dataset: str | None = None
+
+
+def status(settings: Settings, *, as_json: bool) -> None:
+    """Where the files stand, per destination."""
+    with assembly.open_ledger(settings) as ledger:
+        names = sorted({*settings.destinations, *ledger.destinations()})
+        tallies = {name: ledger.tallies(name) for name in names}
+        if as_json:
+            print(json.dumps(_status_object(ledger, tallies), indent=2))  # noqa: T201 -- the command's answer
+        else:
+            _show_status(ledger, tallies)
+
+
+def _status_object(ledger: Ledger, tallies: Mapping[str, list[Tally]]) -> dict[str, object]:
+    return {
+        "destinations": {name: _destination_object(ledger, name, rows) for name, rows in tallies.items()},
+        "catalogue": {"datafiles": max((_in_catalogue(rows) for rows in tallies.values()), default=0)},
+        "last_run": _run_object(ledger.last_run()),
+    }
+
+
+def _destination_object(ledger: Ledger, name: str, rows: list[Tally]) -> dict[str, object]:
+    files, reasons = Counter[Status](), Counter[str]()
+    for tally in rows:
+        files[tally.status] += tally.files
+        if tally.reason is not None:
+            reasons[tally.reason] += tally.files
+    return {
+        **{member.value: files[member] for member in Status},
+        "bytes": sum(tally.size for tally in rows if tally.status is Status.OK),
+        "reasons": dict(sorted(reasons.items())),
+        "last_run": _run_object(ledger.last_run(name)),
+        "oldest_failure": _iso(ledger.oldest_failure(name)),
+    }
+
+
+def _in_catalogue(rows: list[Tally]) -> int:
+    return sum(tally.files for tally in rows if tally.status is not Status.GONE)
+
+
+def _run_object(run: RunRecord | None) -> dict[str, object] | None:
+    if run is None:
+        return None
+    return {
+        "id": run.id,
+        "verb": run.verb,
+        "destination": run.destination,
+        "started": _iso(run.started),
+        "ended": _iso(run.ended),
+        "outcome": run.outcome,
+        "files_ok": run.files_ok,
+        "files_failed": run.files_failed,
+        "bytes_sent": run.bytes_sent,
+    }
+
+
+def _iso(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat().replace("+00:00", "Z")
+
+
+def _show_status(ledger: Ledger, tallies: Mapping[str, list[Tally]]) -> None:
+    for name, rows in tallies.items():
+        out.print(tally_table(name, rows))
+        run = ledger.last_run(name)
+        said = "no run yet" if run is None else f"last run {_iso(run.started)}: {run.outcome or 'not ended'}"
+        failing = ledger.oldest_failure(name)
+        out.print(plain(said + (f", oldest failure since {_iso(failing)}" if failing else "")))
+    if (takeover := ledger.takeover()) is not None:
+        out.print(
+            plain(
+                f"original script's table: {takeover.rows} rows, {takeover.matched} matched, "
+                f"{takeover.ambiguous} ambiguous, {takeover.unmatched} unmatched"
+            )
+        )
+
+
+def tally_table(name: str, rows: list[Tally]) -> Table:
+    """Files and bytes of a destination, by status and reason."""
+    table = Table("status", "reason", title=f"destination {printable(name)}", box=box.SIMPLE, title_justify="left")
+    table.add_column("files", justify="right")
+    table.add_column("bytes", justify="right")
+    order = list(Status)
+    for tally in sorted(rows, key=lambda tally: (order.index(tally.status), tally.reason or "")):
+        style = {"OK": "green", "FAIL_READ": "red", "FAIL_WRITE": "red"}.get(tally.status, "")
+        table.add_row(tally.status, tally.reason or "", f"{tally.files:,}", size_of(tally.size), style=style)
+    return table
+
+
+def list_files(settings: Settings, chosen: Selection, *, as_json: bool, as_csv: bool) -> None:
+    """The files that fit, one a line."""
+    writer = csv.writer(sys.stdout)
+    if as_csv:
+        writer.writerow(COLUMNS)
+    with assembly.open_ledger(settings) as ledger:
+        for listed in ledger.listed(
+            destination=chosen.destination, status=chosen.status, reason=chosen.reason, dataset=chosen.dataset
+        ):
+            fields = listed_object(listed)
+            if as_json:
+                print(json.dumps(fields))  # noqa: T201 -- the command's answer
+            elif as_csv:
+                writer.writerow([_cell(fields[column]) for column in COLUMNS])
+            else:
+                print(_line(listed))  # noqa: T201 -- the command's answer
+
+
+def listed_object(listed: Listed) -> dict[str, object]:
+    """One file as `list --json` shows it."""
+    return {
+        "datafile_id": listed.datafile_id,
+        "dataset": listed.dataset,
+        "label": listed.label,
+        "directory_label": listed.directory_label,
+        "storageidentifier": listed.storageidentifier,
+        "store": listed.store,
+        "destination": listed.destination,
+        "key": listed.key,
+        "status": listed.status,
+        "reason": listed.reason,
+        "message": listed.message,
+        "size": listed.size,
+        "checksum_type": listed.checksum.algorithm if listed.checksum else None,
+        "checksum_value": listed.checksum.value if listed.checksum else None,
+        "verified_by": listed.verified_by,
+        "proven": _iso(listed.proven),
+        "createdate": _iso(listed.createdate),
+        "lastbackuptime": _iso(listed.lastbackuptime),
+        "attempts": listed.attempts,
+    }
+
+
+def _cell(value: object) -> object:
+    """A value for CSV: text that a spreadsheet would take for a formula is quoted, as hostile names may be."""
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return "'" + value
+    return value
+
+
+def _line(listed: Listed) -> str:
+    word = f"{listed.status}{f' ({listed.reason})' if listed.reason else ''}"
+    where = listed.key or listed.storageidentifier
+    said = f"  {listed.message}" if listed.message else ""
+    return printable(f"{listed.datafile_id}  {listed.destination}  {word}  {listed.dataset}  {where}{said}")

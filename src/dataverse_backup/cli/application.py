@@ -1,0 +1,141 @@
+"""Every command and option."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dataverse_backup import __version__, config
+from dataverse_backup.cli import answers, backing_up, checking
+from dataverse_backup.cli.exit_codes import EPILOG
+from dataverse_backup.cli.terminal import out, plain, warn
+from dataverse_backup.errors import Reason
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dataverse_backup.config import Settings
+    from dataverse_backup.ledger.base import Status
+
+app = typer.Typer(
+    name="dataverse-backup",
+    help="Copies every Datafile of a Dataverse installation and proves each copy against its registered checksum.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+config_app = typer.Typer(help="Make or check a configuration file.", epilog=EPILOG, no_args_is_help=True)
+app.add_typer(config_app, name="config")
+
+DestinationOption = Annotated[
+    str | None, typer.Option("--destination", metavar="NAME", help="Only this destination; [Backup] is called default.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object (a line for each file in list).")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dataverse-backup {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    context: typer.Context,
+    config_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help="The configuration. Otherwise $DATAVERSE_BACKUP_CONFIG, ./config.ini, "
+            "~/.config/dataverse-backup/config.ini, /etc/dataverse-backup/config.ini.",
+        ),
+    ] = None,
+    version: Annotated[  # noqa: ARG001 -- handled by its callback
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    context.obj = config_file
+
+
+def _settings(context: typer.Context) -> Settings:
+    settings = config.load(config.find(context.obj))
+    for warning in settings.warnings:
+        warn(warning)
+    return settings
+
+
+@app.command(epilog=EPILOG)
+def backup(
+    context: typer.Context,
+    rerun: Annotated[  # noqa: ARG001 -- the original's option; every run tries again what failed
+        bool, typer.Option("--rerun", help="As every run does: try again what failed. Kept from the original script.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
+    destination: DestinationOption = None,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Copy at most N files.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing when all is well.")] = False,
+) -> None:
+    """Copy what is missing, failed or changed, and prove each copy."""
+    settings = _settings(context)
+    if dry_run:
+        backing_up.show_plan(settings, destination, limit)
+    else:
+        raise typer.Exit(backing_up.run(settings, destination, limit=limit, quiet=quiet))
+
+
+@app.command(epilog=EPILOG)
+def status(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Show per destination how many files stand where, and why."""
+    answers.status(_settings(context), as_json=as_json)
+
+
+@app.command("list", epilog=EPILOG)
+def list_files(
+    context: typer.Context,
+    only_status: Annotated[Status | None, typer.Option("--status", help="Only files of this status.")] = None,
+    reason: Annotated[
+        str | None, typer.Option(metavar="WORD", help=f"Only files of this reason: {', '.join(Reason)}.")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(metavar="PID", help="Only files of this dataset.")] = None,
+    destination: DestinationOption = None,
+    as_json: JsonOption = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV with a header line.")] = False,
+) -> None:
+    """Show files, one a line."""
+    if reason is not None and reason not in set(Reason):
+        raise typer.BadParameter(f"one of {', '.join(Reason)}", param_hint="--reason")
+    chosen = answers.Selection(destination, only_status, Reason(reason) if reason else None, dataset)
+    answers.list_files(_settings(context), chosen, as_json=as_json, as_csv=as_csv)
+
+
+@app.command(epilog=EPILOG)
+def check(context: typer.Context) -> None:
+    """Try out everything that a backup needs: one line each, OK or FAILED."""
+    raise typer.Exit(checking.run(_settings(context)))
+
+
+@app.command(epilog=EPILOG)
+def accept(
+    context: typer.Context, destination: Annotated[str, typer.Argument(metavar="NAME", help="The destination.")]
+) -> None:
+    """Make a destination this ledger's, whosever it was.
+
+    Copies that were proven there before are not proven again by this: make sure that it is the right place.
+    """
+    checking.accept_destination(_settings(context), destination)
+
+
+@config_app.command(epilog=EPILOG)
+def generate() -> None:
+    """Print a commented configuration file."""
+    typer.echo(config.generate(), nl=False)
+
+
+@config_app.command(epilog=EPILOG)
+def validate(context: typer.Context) -> None:
+    """Check the configuration: every mistake at once, with its line."""
+    settings = _settings(context)
+    out.print(plain(f"{settings.path}: OK"))

@@ -1,0 +1,144 @@
+"""`backup`: progress while it runs, a table when it ends, and a mail."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from dataverse_backup import assembly
+from dataverse_backup.actions.backup import Ended, Ending, Planning, backup, dry_run
+from dataverse_backup.cli.answers import tally_table
+from dataverse_backup.cli.exit_codes import ExitCode, code_of
+from dataverse_backup.cli.progress import make_progress
+from dataverse_backup.cli.summary import body, describe, subject
+from dataverse_backup.cli.terminal import err, out, plain, say_error, size_of, warn
+from dataverse_backup.engine import Stop
+from dataverse_backup.errors import ConfigurationError, DataverseBackupError
+from dataverse_backup.notify import mail
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dataverse_backup.config import Settings
+    from dataverse_backup.ledger.base import Attempt, Ledger
+    from dataverse_backup.plan import Plan
+
+
+def chosen_destinations(settings: Settings, name: str | None) -> list[str]:
+    """All destinations in the order of their names, or the one that was asked for."""
+    if name is None:
+        return sorted(settings.destinations)
+    if name not in settings.destinations:
+        raise ConfigurationError(
+            f"no destination is called {name!r}", f"the configuration has: {', '.join(sorted(settings.destinations))}"
+        )
+    return [name]
+
+
+def show_plan(settings: Settings, name: str | None, limit: int | None) -> None:
+    """What a run would do."""
+    stores = assembly.make_stores(settings.stores)
+    with assembly.open_catalogue(settings) as catalogue, assembly.open_ledger(settings) as ledger:
+        for destination in chosen_destinations(settings, name):
+            site = assembly.make_site(settings, destination, catalogue, ledger, stores)
+            with dry_run(site, limit=limit) as plan:
+                out.print(plain(f"destination {destination}: {_planned(plan)}"))
+                for store_id, share in sorted(plan.by_store.items()):
+                    out.print(plain(f"  store {store_id}: {share.files:,} files, {size_of(share.size)}"))
+                _warn_of_plan(plan)
+
+
+def run(settings: Settings, name: str | None, *, limit: int | None, quiet: bool) -> ExitCode:
+    """Back up to each destination in turn; the exit code for all of them."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    names = chosen_destinations(settings, name)
+    stores = assembly.make_stores(settings.stores)
+    stop = Stop()
+    results: list[Ended] = []
+    with (
+        assembly.open_ledger(settings) as ledger,
+        assembly.open_catalogue(settings) as catalogue,
+        _stopping_on_signals(stop),
+    ):
+        for destination in names:
+            if stop.is_set():
+                results.append(Ended(destination, Ending.INTERRUPTED))
+                continue
+            site = assembly.make_site(settings, destination, catalogue, ledger, stores)
+            results.append(_back_up_one(backup(site, stop, limit=limit), quiet=quiet))
+            _show_result(ledger, results[-1], quiet=quiet)
+        code = code_of(results)
+        return _notify(settings, ledger, results, code)
+
+
+def _back_up_one(events: Iterator[Planning | Attempt | Ended], *, quiet: bool) -> Ended:
+    with make_progress(quiet=quiet) as progress:
+        for event in events:
+            if isinstance(event, Ended):
+                return event
+            if isinstance(event, Planning):
+                progress.begin(event)
+                _warn_of_plan(event.plan)
+            else:
+                progress.advance(event)
+    raise RuntimeError("a backup ends with what came of it")
+
+
+@contextmanager
+def _stopping_on_signals(stop: Stop) -> Iterator[None]:
+    """SIGTERM and Ctrl-C ask the run to stop; what is in flight is finished or dropped, and recorded."""
+
+    def ask_to_stop(number: int, _frame: object) -> None:
+        if not stop.is_set():
+            err.print(f"{signal.Signals(number).name}: finishing or dropping what is in flight …")
+        stop.set()
+
+    former = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _planned(plan: Plan) -> str:
+    why = ", ".join(f"{count:,} {word}" for word, count in sorted(plan.by_reason.items()))
+    todo = f"{plan.work.files:,} files, {size_of(plan.work.size)} to copy ({why})" if why else "nothing to copy"
+    return f"{todo}; {plan.settled:,} of {plan.catalogue.files:,} are safe already"
+
+
+def _warn_of_plan(plan: Plan) -> None:
+    for store_id, count in sorted(plan.unknown_stores.items()):
+        warn(
+            f"store {store_id}: {count:,} datafiles are in it, and the configuration does not know it\n"
+            f"hint: add a section [Store {store_id}]; `type: ignore` there says that it is intended"
+        )
+    for lost in plan.lost_stores.values():
+        say_error(lost)
+    for datafile_id, key in plan.beside:
+        warn(f"datafile {datafile_id}: its key belongs to another datafile; its copy is called {key}")
+
+
+def _show_result(ledger: Ledger, ended: Ended, *, quiet: bool) -> None:
+    if ended.lost is not None:
+        say_error(ended.lost)
+    if quiet and ended.ending is Ending.OK:
+        return
+    console = err if quiet else out
+    console.print(tally_table(ended.destination, ledger.tallies(ended.destination)))
+    console.print(plain(describe(ended)))
+
+
+def _notify(settings: Settings, ledger: Ledger, results: list[Ended], code: ExitCode) -> ExitCode:
+    """Mail the result. A mail that cannot be sent never loses it: it counts only where nothing else went wrong."""
+    notifications = settings.notifications
+    if not notifications.email:
+        return code
+    try:
+        mail.send(notifications.email, subject(results), body(ledger, results), command=notifications.mail_command)
+    except DataverseBackupError as error:
+        say_error(error)
+        return ExitCode.FAILURES if code is ExitCode.OK else code
+    return code

@@ -1,0 +1,71 @@
+"""`check` and `accept`."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from functools import partial
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from dataverse_backup import assembly
+from dataverse_backup.actions import check as action
+from dataverse_backup.actions.possession import accept
+from dataverse_backup.cli.backing_up import chosen_destinations
+from dataverse_backup.cli.exit_codes import ExitCode
+from dataverse_backup.cli.terminal import out, plain
+from dataverse_backup.destinations.base import Staging
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dataverse_backup.config import Settings
+
+
+def run(settings: Settings) -> ExitCode:
+    """Say of each thing whether it is OK; FAILURES when one is not."""
+    all_ok = True
+    for checked in _checks(settings):
+        all_ok = all_ok and checked.is_ok
+        out.print(_line(checked))
+    return ExitCode.OK if all_ok else ExitCode.FAILURES
+
+
+def _checks(settings: Settings) -> Iterator[action.Checked]:
+    open_ledger = partial(assembly.open_ledger, settings)
+    stores = assembly.make_stores(settings.stores)
+    yield from action.check_catalogue(partial(assembly.open_catalogue, settings), stores)
+    yield from action.check_ledger(open_ledger)
+    for name in sorted(settings.destinations):
+        yield from action.check_destination(name, open_ledger, assembly.open_destination(settings, name))
+    yield _mail(settings)
+
+
+def _mail(settings: Settings) -> action.Checked:
+    notifications = settings.notifications
+    if not notifications.email:
+        return action.Checked("mail", is_ok=True, said="nobody is to be told")
+    if shutil.which(notifications.mail_command) is None:
+        hint = "install bsd-mailx or mailutils, or remove Email"
+        return action.Checked("mail", is_ok=False, said=f"no command {notifications.mail_command!r}", hint=hint)
+    return action.Checked("mail", is_ok=True, said=f"to {', '.join(notifications.email)}")
+
+
+def _line(checked: action.Checked) -> Text:
+    if checked.is_ok:
+        return plain(f"{checked.name}: ") + Text("OK", style="green") + plain(f" ({checked.said})")
+    hint = plain(f"\n  hint: {checked.hint}") if checked.hint else Text()
+    return plain(f"{checked.name}: ") + Text("FAILED", style="bold red") + plain(f" ({checked.said})") + hint
+
+
+def accept_destination(settings: Settings, name: str) -> None:
+    """Write our identity to the destination."""
+    (name,) = chosen_destinations(settings, name)
+    with assembly.open_ledger(settings) as ledger:
+        staging = Staging(ledger.id, f"accept-{uuid.uuid4().hex}")
+        with ledger.lock(name), assembly.open_destination(settings, name)(staging) as destination:
+            destination.connect()
+            accept(ledger, destination)
+            destination.sweep()
+    out.print(plain(f"{name}: belongs to ledger {ledger.id} now"))

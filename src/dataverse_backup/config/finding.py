@@ -1,0 +1,47 @@
+"""Where the configuration file is looked for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dataverse_backup.errors import ConfigurationError, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+VARIABLE = "DATAVERSE_BACKUP_CONFIG"
+HINT = "dataverse-backup config generate > config.ini writes one to begin with"
+
+
+def find(explicit: Path | None, environ: Mapping[str, str] = os.environ) -> Path:
+    """The file to load: *explicit*, else that of the environment, else the first that exists.
+
+    One that was named and does not exist is an error, never passed over. Raises ConfigurationError.
+    """
+    if explicit is not None:
+        return _named(explicit, "")
+    if environ.get(VARIABLE):
+        return _named(Path(environ[VARIABLE]), f", named by ${VARIABLE},")
+    places = _places(environ)
+    for place in places:
+        if place.exists():
+            return place
+    looked = "\n".join(f"  {place}" for place in places)
+    raise ConfigurationError(f"no configuration file; looked for\n{looked}", HINT)
+
+
+def _places(environ: Mapping[str, str]) -> list[Path]:
+    homes = [Path(environ["HOME"])] if environ.get("HOME") else []
+    return [
+        Path("config.ini"),
+        *(home / ".config" / "dataverse-backup" / "config.ini" for home in homes),
+        Path("/etc/dataverse-backup/config.ini"),
+    ]
+
+
+def _named(path: Path, by: str) -> Path:
+    if not os.path.exists(path):  # noqa: PTH110 - False for every path that cannot be, where Path raises
+        raise ConfigurationError(f"the configuration file {printable(str(path))}{by} does not exist", HINT)
+    return path

@@ -1,0 +1,125 @@
+"""From the file to the settings, with all mistakes at once."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from dataverse_backup.config.ini import Section, read
+from dataverse_backup.config.mistakes import WHOLE_FILE, Mistakes
+from dataverse_backup.config.named_sections import BACKUP, STORE, destinations, stores
+from dataverse_backup.config.passwords import open_to_others, put_in
+from dataverse_backup.config.sections import check, line_of, nearest, of_model, refuse_unknown_keys, values
+from dataverse_backup.config.settings import DatabaseSettings, NotificationSettings, RepositorySettings, Settings
+from dataverse_backup.errors import ConfigurationError, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pydantic import BaseModel
+
+SINGLE: dict[str, type[BaseModel]] = {
+    "Database": DatabaseSettings,
+    "Repository": RepositorySettings,
+    "Notifications": NotificationSettings,
+}
+"""Sections that occur once, with their models."""
+
+
+def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings in the file at *path*.
+
+    Raises ConfigurationError with every mistake, in the order of the lines; no value is repeated in it.
+    """
+    path = path.absolute()
+    mistakes = Mistakes()
+    sections = read(_text(path), mistakes)
+    settings = _settings(path, sections, environ, mistakes)
+    mistakes.refuse(path)
+    if settings is None:
+        raise AssertionError("settings that are missing without a mistake")
+    return settings
+
+
+def _settings(path: Path, sections: list[Section], environ: Mapping[str, str], mistakes: Mistakes) -> Settings | None:
+    """The settings, or None when a part of them could not be made; *mistakes* says why."""
+    _refuse_unknown_sections(sections, mistakes)
+    single = {word: _single(word, sections, mistakes) for word in SINGLE}
+    database, warnings = _database(single["Database"], path, environ, mistakes)
+    repository_section = single["Repository"]
+    repository = of_model(repository_section, RepositorySettings, path.parent, mistakes)
+    notifications = of_model(single["Notifications"], NotificationSettings, path.parent, mistakes)
+    known_stores = stores(sections, repository, repository_section, path.parent, mistakes)
+    copies_go_to = destinations(sections, path.parent, mistakes)
+    if not database or not repository or not notifications:
+        return None
+    return Settings(
+        path=path,
+        database=database,
+        default_store=repository.default_store,
+        stores=known_stores,
+        destinations=copies_go_to,
+        notifications=notifications,
+        warnings=warnings + _warnings(path, sections),
+    )
+
+
+def _refuse_unknown_sections(sections: list[Section], mistakes: Mistakes) -> None:
+    known = [*SINGLE, STORE, BACKUP]
+    words = {word.lower() for word in known}
+    for section in sections:
+        if section.word not in words:
+            mistakes.add(section.line, f"not a known section{nearest(section.word, known)}", section=section.title)
+
+
+def _single(word: str, sections: list[Section], mistakes: Mistakes) -> Section:
+    """The section of that word, or an empty one."""
+    of_word = [section for section in sections if section.word == word.lower()]
+    for section in of_word:
+        if section.name:
+            mistakes.add(section.line, f"takes no name: write [{word}]", section=section.title)
+    found = next((section for section in of_word if not section.name), Section(word, WHOLE_FILE))
+    refuse_unknown_keys(found, (field.alias for field in SINGLE[word].model_fields.values() if field.alias), mistakes)
+    return found
+
+
+def _database(
+    section: Section, path: Path, environ: Mapping[str, str], mistakes: Mistakes
+) -> tuple[DatabaseSettings | None, list[str]]:
+    given = values(section, DatabaseSettings)
+    warnings = put_in(given, section, path.parent, environ, mistakes)
+    database = check(section, DatabaseSettings, given, path.parent, mistakes)
+    if database and database.backup_database:
+        from dataverse_backup.config.ledger_url import ledger_url  # noqa: PLC0415 - SQLAlchemy is slow to import
+
+        try:
+            ledger_url(database, path.parent)
+        except ValueError as error:
+            key = "BackupDatabase"
+            mistakes.add(line_of(section, key), str(error), section=section.title, key=key)
+    return database, warnings
+
+
+def _warnings(path: Path, sections: list[Section]) -> list[str]:
+    secret = ("password", "secret", "swiftkey", "hashkey", "access-key", "://")
+    has_secret = any(
+        entry.value and not key.endswith("file") and any(word in key for word in secret)
+        for section in sections
+        for key, entry in section.entries.items()
+    )
+    return open_to_others(path) if has_secret else []
+
+
+def _text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigurationError(
+            f"{printable(str(path))} cannot be used:\nline {line}: not in UTF-8", "save it in UTF-8"
+        ) from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or "not a path"
+        raise ConfigurationError(f"{printable(str(path))} cannot be read: {reason}") from error

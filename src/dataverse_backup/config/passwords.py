@@ -1,0 +1,74 @@
+"""Passwords that are not in the configuration file itself."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING, Any
+
+from dataverse_backup.config.sections import line_of
+from dataverse_backup.config.values import absolute
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from dataverse_backup.config.ini import Section
+    from dataverse_backup.config.mistakes import Mistakes
+
+OTHERS = 0o077
+LONGEST = 4096
+"""Characters of a password file that are read."""
+
+
+def put_in(
+    given: dict[str, Any],
+    section: Section,
+    folder: Path,
+    environ: Mapping[str, str],
+    mistakes: Mistakes,
+) -> list[str]:
+    """Complete what ``[Database]`` gives with the passwords of files and environment; returns warnings."""
+    if "Password" in given and "PasswordFile" in given:
+        mistakes.add(
+            line_of(section, "PasswordFile"),
+            "give Password or PasswordFile, not both",
+            section=section.title,
+            key="PasswordFile",
+        )
+    warnings: list[str] = []
+    for key, file_key, variable in (
+        ("Password", "PasswordFile", "DATAVERSE_BACKUP_DATABASE_PASSWORD"),
+        ("ledger_password", "LedgerPasswordFile", "DATAVERSE_BACKUP_LEDGER_PASSWORD"),
+    ):
+        if environ.get(variable):
+            given[key] = environ[variable]
+        elif file_key in given:
+            try:
+                path = absolute(given[file_key], folder)
+                given[key] = first_line(path)
+                warnings += open_to_others(path)
+            except ValueError as error:
+                mistakes.add(line_of(section, file_key), str(error), section=section.title, key=file_key)
+    return warnings
+
+
+def first_line(path: Path) -> str:
+    """The first line of the file at *path*, without its end; ValueError says why there is none."""
+    try:
+        if path.exists() and not path.is_file():
+            raise ValueError("not a regular file")
+        with path.open(encoding="utf-8-sig") as file:
+            line = file.readline(LONGEST).rstrip("\r\n")
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise ValueError("not in UTF-8") from None  # the error holds the bytes
+    if not line:
+        raise ValueError("its first line is empty")
+    return line
+
+
+def open_to_others(path: Path) -> list[str]:
+    """A warning when others than the owner may read or write the file of a secret."""
+    mode = stat.S_IMODE(path.stat().st_mode)
+    return [f"{path} holds a password and has mode {mode:04o}: chmod 600 {path}"] if mode & OTHERS else []

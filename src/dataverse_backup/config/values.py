@@ -1,0 +1,109 @@
+"""The kinds of values that a configuration holds, each checked in one place.
+
+A refusal says what would be right and never repeats the value.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+
+FOLDER = "folder"
+"""Where the validation context keeps the folder of the configuration file."""
+UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+SIZE = re.compile(r"([0-9]{1,12})\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+OCTAL = re.compile(r"(?:0o?)?([0-7]{3})")
+ADDRESS = re.compile(r"[^\s@,;<>\"-][^\s@,;<>\"]*@[^\s@,;<>\"-][^\s@,;<>\"]*|[A-Za-z_][A-Za-z0-9_.-]*")
+OWNER_USES_FILE, OWNER_USES_FOLDER = 0o600, 0o700
+
+
+class SectionModel(BaseModel):
+    """The base of every model of a section: immutable, and silent about what it was given.
+
+    An alias is the key in the file; a field without one is filled by the loader.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True)
+
+
+def absolute(value: str | Path, folder: Path) -> Path:
+    """*value* with ``~`` expanded, relative to *folder*."""
+    try:
+        return folder / Path(value).expanduser()
+    except RuntimeError as error:
+        raise ValueError("the home directory of that user is not known") from error
+
+
+def _local_path(value: Path, info: ValidationInfo) -> Path:
+    context: Mapping[str, Any] = info.context or {}
+    return absolute(value, context.get(FOLDER, Path.cwd()))
+
+
+def _mode(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    match = OCTAL.fullmatch(value)
+    if not match:
+        raise ValueError("not a mode: three octal digits such as 0640")
+    return int(match[1], 8)
+
+
+def _file_mode(value: int) -> int:
+    if value & OWNER_USES_FILE != OWNER_USES_FILE:
+        raise ValueError("the owner must be able to read and write: 06xx")
+    return value
+
+
+def _dir_mode(value: int) -> int:
+    if value & OWNER_USES_FOLDER != OWNER_USES_FOLDER:
+        raise ValueError("the owner must be able to read, write and enter: 07xx")
+    return value
+
+
+def _size(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    match = SIZE.fullmatch(value)
+    if not match:
+        raise ValueError("not a size: a whole number of bytes, or one with K, M, G or T")
+    return int(match[1]) * UNITS[match[2].upper()]
+
+
+def _zone(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return ZoneInfo(value)
+    except (ValueError, KeyError, OSError) as error:
+        raise ValueError("not a time zone: a name such as Europe/Berlin or UTC") from error
+
+
+def _addresses(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    addresses = re.split(r"[,;\s]+", value.strip(" ,;"))
+    if not all(ADDRESS.fullmatch(address) for address in addresses):
+        raise ValueError("not a mail address: name@host, several parted by commas")
+    return addresses
+
+
+def _word(value: str) -> str:
+    if value.startswith("-") or any(c.isspace() for c in value):
+        raise ValueError("must not start with - nor hold a space")  # it would be an option of ssh
+    return value
+
+
+LocalPath = Annotated[Path, AfterValidator(_local_path)]
+"""A path on this machine; a relative one is relative to the configuration file."""
+LocalFile = Annotated[str, AfterValidator(lambda value, info: str(_local_path(Path(value), info)))]
+"""As LocalPath, as a string: libraries of ssh take no other."""
+FileMode = Annotated[int, BeforeValidator(_mode), AfterValidator(_file_mode)]
+DirMode = Annotated[int, BeforeValidator(_mode), AfterValidator(_dir_mode)]
+Size = Annotated[int, BeforeValidator(_size), Field(ge=1)]
+Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
+Addresses = Annotated[list[str], BeforeValidator(_addresses)]
+Word = Annotated[str, AfterValidator(_word)]
+Port = Annotated[int, Field(ge=1, le=65535)]

@@ -1,0 +1,184 @@
+"""One batch on its way into a folder: staged, synced, read back, and only then visible."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from dataverse_backup.destinations.base import Failure, Receipt, checked_path_key
+from dataverse_backup.destinations.system_errors import copy_error, copy_errors
+from dataverse_backup.errors import CopyDiffers, KeyOccupied, ObjectError
+from dataverse_backup.fixity import Checksum, Durability, HashingReader, VerifiedBy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from dataverse_backup.destinations.base import Staging, Upload
+    from dataverse_backup.destinations.tree import Tree
+    from dataverse_backup.fixity import Algorithm
+
+CHUNK = 1 << 20
+_SYNCS = 8
+"""How many files are synced and read back at once: a file system commits them together."""
+
+Outcome = TypeVar("Outcome")
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """One object that lies in staging, whole."""
+
+    upload: Upload
+    name: str
+    size: int
+    checksum: Checksum
+    """Of what was read from the source."""
+
+
+class Attempt:
+    """Stores one batch below *tree*; leaving it removes what it staged.
+
+    An object that fails is set aside as a Failure and the others go on; StoreLost leaves at once, before anything
+    became visible.
+    """
+
+    def __init__(self, place: str, tree: Tree, staging: Staging) -> None:
+        """Stage below *staging* under a name of this attempt's own; *place* names the destination in errors."""
+        self._place, self._tree = place, tree
+        self._folder = f"{staging.prefix}/{secrets.token_hex(8)}"
+        self._changed: set[str] = set()
+        self._failures: list[Failure] = []
+
+    def run(self, uploads: Sequence[Upload]) -> Iterator[Receipt | Failure]:
+        """Every step for the whole batch before the next one: the syncs are what takes time."""
+        staged = [
+            one
+            for number, upload in enumerate(uploads)
+            if (one := self._tried(upload.key, partial(self._stage, upload, f"{self._folder}/{number}")))
+        ]
+        with ThreadPoolExecutor(_SYNCS) as pool:
+            proofs = pool.map(lambda one: self._tried(one.upload.key, partial(self._prove, one)), staged)
+            proven = [one for one in proofs if one]
+        visible = [one for one in proven if self._tried(one.upload.key, partial(self._reveal, one))]
+        yield from self._failures
+        yield from self._synced(visible)
+
+    def _tried(self, key: str, step: Callable[[], Outcome]) -> Outcome | None:
+        """What *step* gives, or None where it failed, which is kept as a Failure."""
+        try:
+            with copy_errors(self._place, key):
+                return step()
+        except ObjectError as error:
+            self._failures.append(Failure(key, error))
+            return None
+
+    def _stage(self, upload: Upload, name: str) -> Staged:
+        key = checked_path_key(self._place, upload.key)
+        if upload.supersede_to is not None:
+            checked_path_key(self._place, upload.supersede_to)
+        elif self._tree.status(key) is not None:
+            raise KeyOccupied(self._place, key, "something lies there already")
+        with HashingReader(upload.open(), upload.algorithm, place=self._place, key=key) as reader:
+            try:
+                self._write(name, reader)
+                return Staged(upload, name, reader.size, reader.finish(upload.promised))
+            except BaseException:
+                with suppress(OSError):
+                    self._tree.unlink(name)  # now, not at the end: it may be what fills the disk
+                raise
+
+    def _write(self, name: str, reader: HashingReader) -> None:
+        self._tree.make_folder(self._folder)
+        with os.fdopen(self._tree.create(name), "wb", buffering=0) as file:
+            while data := reader.read(min(CHUNK, reader.size - reader.bytes_read)):
+                write_all(file.fileno(), data)
+
+    def _prove(self, staged: Staged) -> Staged:
+        """*staged*, if its bytes are on the disk and there as they were sent; otherwise raises CopyDiffers."""
+        descriptor = self._tree.open(staged.name)
+        try:
+            os.fsync(descriptor)
+            size, checksum = stored_checksum(descriptor, staged.checksum.algorithm)
+        finally:
+            os.close(descriptor)
+        if (size, checksum) != (staged.size, staged.checksum):
+            message = f"{size} bytes, {checksum} are stored; {staged.size} bytes, {staged.checksum} were sent"
+            raise CopyDiffers(self._place, staged.upload.key, message, "is the destination's disk failing?")
+        return staged
+
+    def _reveal(self, staged: Staged) -> Staged:
+        key, aside = staged.upload.key, staged.upload.supersede_to
+        self._make_parent(key)
+        if aside is None or self._tree.status(key) is None:
+            self._tree.move(staged.name, key)
+        else:
+            self._replace(staged.name, key, aside)
+        return staged
+
+    def _replace(self, name: str, key: str, aside: str) -> None:
+        """Let *name* take *key*, whose object lies under *aside* from before that on: the key is never absent."""
+        check_movable(self._place, key, self._tree)
+        self._make_parent(aside)
+        self._tree.keep_as(key, aside)
+        self._tree.sync(parent(aside))
+        self._tree.replace(name, key)
+
+    def _make_parent(self, key: str) -> None:
+        self._changed |= self._tree.make_folder(parent(key))
+        self._changed.add(parent(key))
+
+    def _synced(self, visible: Sequence[Staged]) -> Iterator[Receipt | Failure]:
+        """Receipts for what is visible, once the folders' names are on the disk too."""
+        try:
+            offered = [self._tree.sync(folder) for folder in self._changed]
+        except OSError as error:
+            for one in visible:
+                yield Failure(one.upload.key, copy_error(self._place, one.upload.key, error))
+            return
+        durable = Durability.YES if all(offered) else Durability.DATA_ONLY
+        for one in visible:
+            yield Receipt(one.upload.key, one.size, one.checksum, VerifiedBy.READ_BACK, durable)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):  # a later sweep does it
+            self._tree.remove_folder(self._folder)
+
+
+def parent(key: str) -> str:
+    """The folder that *key* lies in; ``''`` is the root."""
+    return key.rpartition("/")[0]
+
+
+def check_movable(place: str, key: str, tree: Tree) -> None:
+    """Raise KeyOccupied where something other than a file lies under *key*: that is not ours to move."""
+    status = tree.status(key)
+    if status is not None and not stat.S_ISREG(status.st_mode):
+        raise KeyOccupied(place, key, "what lies there is not a file")
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write *data*, however many calls that takes."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def stored_checksum(descriptor: int, algorithm: Algorithm) -> tuple[int, Checksum]:
+    """The size and checksum of an open file, read from the disk where the system lets us ask for that."""
+    if hasattr(os, "posix_fadvise"):  # not on macOS
+        # What the page cache remembers proves nothing; only synced pages are dropped.
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    size, digest = 0, algorithm.new()
+    while data := os.read(descriptor, CHUNK):
+        digest.update(data)
+        size += len(data)
+    return size, Checksum(algorithm, digest.hexdigest())

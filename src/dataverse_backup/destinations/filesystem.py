@@ -1,0 +1,256 @@
+"""A destination that is a folder of this machine: a second disk, or a mounted share."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shlex
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from dataverse_backup.destinations.attempt import Attempt, check_movable, parent, stored_checksum, write_all
+from dataverse_backup.destinations.base import (
+    IDENTITY_KEY,
+    OWN_PREFIX,
+    SCRATCH_PREFIX,
+    Destination,
+    Failure,
+    StoredDigest,
+    Traits,
+    checked_path_key,
+)
+from dataverse_backup.destinations.system_errors import READING, copy_errors
+from dataverse_backup.destinations.tree import Tree
+from dataverse_backup.errors import CopyMissing, DestinationLost, KeyRefused, ObjectError, Unavailable
+from dataverse_backup.fixity import Durability, VerifiedBy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from dataverse_backup.destinations.base import Receipt, Staging, Upload
+    from dataverse_backup.fixity import Algorithm
+
+_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
+"""Nothing can be tried out there; reading still works, and writing says so by itself."""
+
+
+class FilesystemDestination(Destination):
+    """Keeps copies as files below one folder.
+
+    Every object is written to staging, brought to the disk, read back from there and only then linked to its key: a
+    link never overwrites. Where the file system has no hard links the key is looked at and then renamed to, which is
+    as safe as long as nobody but us writes there.
+    """
+
+    def __init__(
+        self, name: str, directory: Path, staging: Staging, file_mode: int = 0o640, dir_mode: int = 0o750
+    ) -> None:
+        """Keep copies below *directory*, which exists; what we make gets the modes, whatever the umask is."""
+        self.name, self.method = name, "filesystem"
+        self._directory, self._staging = directory, staging
+        self._file_mode, self._dir_mode = file_mode, dir_mode
+        self._tree: Tree | None = None
+        self._identity: str | None = None
+
+    def connect(self) -> Traits:
+        tree = self._reach()
+        with self._lost_errors():
+            return self._try_out(tree)
+
+    def _try_out(self, tree: Tree) -> Traits:
+        folds_case, durable, skew = False, Durability.YES, None
+        folder = f"{SCRATCH_PREFIX}/{secrets.token_hex(8)}"
+        try:
+            tree.make_folder(folder)
+            os.close(tree.create(f"{folder}/a"))
+            skew = _seconds_ahead(tree, f"{folder}/a")
+            folds_case = tree.status(f"{folder}/A") is not None
+            durable = Durability.YES if tree.sync(folder) else Durability.DATA_ONLY
+        except OSError as error:
+            if error.errno not in _NOT_WRITABLE:
+                raise
+        finally:
+            _clear_away(tree, folder)
+        return Traits(folds_case, (VerifiedBy.READ_BACK,), durable, tree.free_bytes(), skew)
+
+    def put(self, uploads: Sequence[Upload]) -> Iterator[Receipt | Failure]:
+        try:
+            tree = self._reach()
+        except DestinationLost as lost:
+            yield from self._unavailable([upload.key for upload in uploads], lost)
+            return
+        with Attempt(self.name, tree, self._staging) as attempt:
+            yield from attempt.run(uploads)
+
+    def digests(self, keys: Sequence[str], algorithm: Algorithm) -> Iterator[StoredDigest | Failure]:
+        try:
+            tree = self._reach()
+        except DestinationLost as lost:
+            yield from self._unavailable(keys, lost)
+            return
+        for key in keys:
+            try:
+                yield self._digest(tree, key, algorithm)
+            except ObjectError as error:
+                yield Failure(key, error)
+
+    def _digest(self, tree: Tree, key: str, algorithm: Algorithm) -> StoredDigest:
+        with copy_errors(self.name, checked_path_key(self.name, key), READING):
+            descriptor = tree.open(key)
+            try:
+                size, checksum = stored_checksum(descriptor, algorithm)
+            finally:
+                os.close(descriptor)
+        return StoredDigest(key, size, checksum, VerifiedBy.READ_BACK)
+
+    def _unavailable(self, keys: Sequence[str], lost: DestinationLost) -> Iterator[Failure]:
+        message = lost.message.removeprefix(f"{self.name}: ")
+        return (Failure(key, Unavailable(self.name, key, message, lost.hint)) for key in keys)
+
+    def sizes(self, keys: Sequence[str]) -> dict[str, int]:
+        tree = self._reach()
+        with self._lost_errors():
+            found = {key: tree.file_size(key) for key in keys if self._storable(key)}
+        return {key: size for key, size in found.items() if size is not None}
+
+    def _storable(self, key: str) -> bool:
+        try:
+            checked_path_key(self.name, key)
+        except KeyRefused:
+            return False
+        return True
+
+    def open(self, key: str) -> StoredFile:
+        tree = self._reach()
+        with copy_errors(self.name, checked_path_key(self.name, key), READING):
+            return StoredFile(tree.open(key), place=self.name, key=key)
+
+    def supersede(self, key: str, to: str) -> None:
+        tree = self._reach()
+        with copy_errors(self.name, key, READING):
+            if tree.status(checked_path_key(self.name, key)) is None:
+                raise CopyMissing(self.name, key, "there is no such object")
+            check_movable(self.name, key, tree)
+        with copy_errors(self.name, checked_path_key(self.name, to)):
+            changed = tree.make_folder(parent(to))
+            tree.keep_as(key, to)
+            for folder in {*changed, parent(to)}:
+                tree.sync(folder)
+            tree.unlink(key)  # only now that the other name is on the disk
+            tree.sync(parent(key))
+
+    def read_identity(self) -> str | None:
+        tree = self._reach()
+        with self._lost_errors():
+            self._identity = _read_text(tree, IDENTITY_KEY)
+        return self._identity
+
+    def write_identity(self, ledger_id: str) -> None:
+        tree = self._reach()
+        fresh = f"{SCRATCH_PREFIX}/identity-{secrets.token_hex(8)}"
+        with self._lost_errors():
+            changed = tree.make_folder(SCRATCH_PREFIX)
+            with os.fdopen(tree.create(fresh), "wb", buffering=0) as file:
+                write_all(file.fileno(), ledger_id.encode())
+                os.fsync(file.fileno())
+            tree.replace(fresh, IDENTITY_KEY)
+            for folder in {*changed, OWN_PREFIX}:
+                tree.sync(folder)
+        self._identity = ledger_id
+
+    def sweep(self) -> None:
+        tree, ours = self._reach(), self._staging.ledger_prefix
+        with self._lost_errors():
+            for run in tree.entries(ours):
+                if run != self._staging.run:
+                    tree.remove_folder(f"{ours}/{run}")
+
+    def remove(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            if not key.startswith(f"{SCRATCH_PREFIX}/") or not self._storable(key):
+                raise ValueError(f"only scratch objects are removed, not {key!r}")
+        tree = self._reach()
+        with self._lost_errors():
+            for key in keys:
+                tree.unlink(key)
+
+    def close(self) -> None:
+        tree, self._tree = self._tree, None
+        if tree is not None:
+            tree.close()
+
+    def _reach(self) -> Tree:
+        """The folder that the path leads to now; raises DestinationLost where it is not the one that it was."""
+        if self._tree is not None and self._tree.in_place():
+            return self._tree
+        self.close()
+        with self._lost_errors():
+            tree = Tree(self._directory, self._file_mode, self._dir_mode)
+        try:
+            self._check_same(tree)
+        except DestinationLost:
+            tree.close()
+            raise
+        self._tree = tree
+        return tree
+
+    def _check_same(self, tree: Tree) -> None:
+        """Never write into the empty folder that a disk leaves behind when it is unmounted in the middle of a run."""
+        with self._lost_errors():
+            identity = _read_text(tree, IDENTITY_KEY)
+        if self._identity not in (None, identity):
+            raise DestinationLost(f"{self.name}: {self._directory} is not the folder that it was", self._hint())
+
+    @contextmanager
+    def _lost_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            problem = (error.strerror or str(error)).lower()
+            raise DestinationLost(f"{self.name}: {self._directory}: {problem}", self._hint()) from error
+
+    def _hint(self) -> str:
+        return f"is its disk mounted? if this is its first use: mkdir -p {shlex.quote(str(self._directory))}"
+
+
+class StoredFile:
+    """The stored bytes of one object, for reading."""
+
+    def __init__(self, descriptor: int, *, place: str, key: str) -> None:
+        """Read *descriptor* and close it in the end; *place* and *key* name it in errors."""
+        self._file = os.fdopen(descriptor, "rb", buffering=0)
+        self._place, self._key = place, key
+        self.size = os.fstat(descriptor).st_size
+
+    def read(self, length: int, /) -> bytes:
+        """Up to *length* further bytes; ``b''`` at the end. Raises CopyError."""
+        with copy_errors(self._place, self._key, READING):
+            return self._file.read(length)
+
+    def close(self) -> None:
+        """Close the file; may be called twice."""
+        self._file.close()
+
+
+def _seconds_ahead(tree: Tree, key: str) -> float | None:
+    status = tree.status(key)
+    return status.st_mtime - time.time() if status else None
+
+
+def _clear_away(tree: Tree, folder: str) -> None:
+    with suppress(OSError):
+        tree.remove_folder(folder)
+    for emptied in (SCRATCH_PREFIX, OWN_PREFIX):
+        tree.remove_empty(emptied)
+
+
+def _read_text(tree: Tree, key: str) -> str | None:
+    try:
+        descriptor = tree.open(key)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read().decode(errors="replace")

@@ -1,0 +1,290 @@
+"""One batch: send, bring to the disk, prove, and only then give names (design: the promises of a destination)."""
+
+from __future__ import annotations
+
+import posixpath
+import uuid
+from collections import defaultdict, deque
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dataverse_backup.destinations.base import Failure, Receipt, checked_path_key
+from dataverse_backup.destinations.ssh.bundle import Bundle
+from dataverse_backup.destinations.ssh.failures import CONNECTION_ERRORS, VENDOR_ERRORS, object_error, spoken_error
+from dataverse_backup.destinations.ssh.files import each
+from dataverse_backup.errors import CopyDiffers, KeyOccupied, ObjectError
+from dataverse_backup.fixity import Algorithm, Checksum, HashingReader, VerifiedBy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from concurrent.futures import Future
+
+    from dataverse_backup.destinations.base import Upload
+    from dataverse_backup.destinations.ssh.loop import EventLoopThread
+    from dataverse_backup.destinations.ssh.session import Session
+
+_WRITE_SIZE = 128 * 1024
+_WRITES_IN_FLIGHT = 32
+_SMALL_IN_FLIGHT = 32
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """One upload on its way."""
+
+    upload: Upload
+    name: str
+    """What it is called in staging."""
+    size: int = 0
+    sent: Checksum | None = None
+    """What was read and sent."""
+    verified_by: VerifiedBy = VerifiedBy.READ_BACK
+    revealed: bool = False
+    outcome: Receipt | Failure | None = None
+
+    def fail(self, error: ObjectError) -> None:
+        """Conclude with *error*."""
+        self.outcome = Failure(self.upload.key, error)
+
+
+class Batch:
+    """Uploads that travel together. Reads and hashes in the caller's thread."""
+
+    def __init__(self, place: str, loop: EventLoopThread, session: Session, staging_prefix: str, big_file: int) -> None:
+        """Stage below *staging_prefix*; objects from *big_file* bytes on travel alone."""
+        self._place, self._loop, self._session, self._big_file = place, loop, session, big_file
+        self._files = session.files
+        self._directory = self._files.path(f"{staging_prefix}/{uuid.uuid4().hex}")
+        self._items: list[Item] = []
+        self._bundle: Bundle | None = None
+        self._bundle_complaint: str | None = None
+        self._writes: deque[tuple[Item, Future[None]]] = deque()
+
+    def store(self, uploads: Sequence[Upload]) -> list[Receipt | Failure]:
+        """Store what can be stored. Raises what a source raises beyond SourceError: StoreLost."""
+        self._items = [Item(upload, str(number)) for number, upload in enumerate(uploads)]
+        try:
+            self._send_prove_reveal()
+        except VENDOR_ERRORS as error:
+            self._fail_all(error)
+        finally:
+            self._clean()
+        return [item.outcome for item in self._items if item.outcome is not None]
+
+    def _send_prove_reveal(self) -> None:
+        self._refuse_bad_keys()
+        self._refuse_occupied()
+        if not self._unfinished():
+            return
+        self._loop.run(self._files.make_directories(self._directory))
+        for item in self._unfinished():
+            self._send(item)
+        self._finish_sending()
+        self._sync()
+        self._prove()
+        self._reveal()
+
+    def _unfinished(self) -> list[Item]:
+        return [item for item in self._items if item.outcome is None]
+
+    def _fail_all(self, error: Exception) -> None:
+        for item in self._unfinished():
+            if isinstance(error, CONNECTION_ERRORS) or self._session.connection.lost:
+                item.fail(object_error(self._place, item.upload.key, error))
+            else:
+                item.fail(self._diagnosed(item, error))
+
+    def _diagnosed(self, item: Item, error: Exception) -> ObjectError:
+        return self._loop.run(self._files.diagnosed(item.upload.key, error))
+
+    # Before anything is sent.
+
+    def _refuse_bad_keys(self) -> None:
+        for item in self._items:
+            try:
+                for key in filter(None, (item.upload.key, item.upload.supersede_to)):
+                    self._files.path(checked_path_key(self._place, key))
+            except ObjectError as error:
+                item.fail(error)
+
+    def _refuse_occupied(self) -> None:
+        items = [item for item in self._unfinished() if item.upload.supersede_to is None]
+        paths = [self._files.path(item.upload.key) for item in items]
+        for item, found in zip(items, self._loop.run(each(self._files.exists, paths)), strict=True):
+            if isinstance(found, CONNECTION_ERRORS):
+                raise found
+            if isinstance(found, Exception):
+                item.fail(self._diagnosed(item, found))
+            elif found:
+                item.fail(KeyOccupied(self._place, item.upload.key, "something lies there already"))
+
+    # Sending.
+
+    def _send(self, item: Item) -> None:
+        upload = item.upload
+        try:
+            with HashingReader(upload.open(), upload.algorithm, place=self._place, key=upload.key) as reader:
+                item.size = reader.size
+                self._transmit(item, reader)
+        except ObjectError as error:
+            item.fail(error)
+
+    def _transmit(self, item: Item, reader: HashingReader) -> None:
+        """Send the bytes one way or another, and note their checksum. Raises SourceError."""
+        if reader.size >= self._big_file:
+            self._stream(item, reader)
+            item.sent = reader.finish(item.upload.promised)
+        elif self._session.shell is not None:
+            self._running_bundle().add(item.name, reader)
+            item.sent = reader.finish(item.upload.promised)
+        else:
+            data = b"".join(_pieces(reader))
+            item.sent = reader.finish(item.upload.promised)
+            self._enqueue(item, data)
+
+    def _running_bundle(self) -> Bundle:
+        if self._bundle is None:
+            self._bundle = Bundle(self._loop, self._session.connection, self._directory, self._files.file_mode)
+        return self._bundle
+
+    def _enqueue(self, item: Item, data: bytes) -> None:
+        """Write a small file while others are read, with a bounded number on their way."""
+        self._writes.append((item, self._loop.submit(self._files.write(self._staged(item), data))))
+        if len(self._writes) > _SMALL_IN_FLIGHT:
+            self._await_write()
+
+    def _await_write(self) -> None:
+        item, future = self._writes.popleft()
+        try:
+            future.result()
+        except CONNECTION_ERRORS:
+            raise
+        except VENDOR_ERRORS as error:
+            item.fail(self._diagnosed(item, error))
+
+    def _stream(self, item: Item, reader: HashingReader) -> None:
+        """Write a big file with a bounded number of writes on their way."""
+        try:
+            file = self._loop.run(self._files.create(self._staged(item)))
+            offset, writes = 0, deque[Future[int]]()
+            for piece in _pieces(reader):
+                writes.append(self._loop.submit(file.write(piece, offset)))
+                offset += len(piece)
+                if len(writes) > _WRITES_IN_FLIGHT:
+                    writes.popleft().result()
+            for write in writes:
+                write.result()
+            self._loop.run(self._files.complete(file))
+        except CONNECTION_ERRORS:
+            raise
+        except VENDOR_ERRORS as error:
+            raise self._diagnosed(item, error) from error
+
+    def _finish_sending(self) -> None:
+        while self._writes:
+            self._await_write()
+        if self._bundle is not None:
+            self._bundle_complaint = self._bundle.finish()
+
+    def _staged(self, item: Item) -> bytes:
+        return posixpath.join(self._directory, item.name.encode())
+
+    # Durability, proof, names.
+
+    def _sync(self) -> None:
+        """Bring bytes and names to the disk, where there is a command for it."""
+        shell, items = self._session.shell, [item for item in self._items if not isinstance(item.outcome, Failure)]
+        if shell is None or not items:
+            return
+        answer = self._loop.run(shell.synced(self._session.connection, self._files.root))
+        if answer.status != 0:
+            for item in items:
+                item.fail(spoken_error(self._place, item.upload.key, f"sync: {answer.errors}"))
+
+    def _prove(self) -> None:
+        """Hash what lies in staging, and fail whatever is not what was sent."""
+        by_algorithm: dict[Algorithm, list[Item]] = defaultdict(list)
+        for item in self._unfinished():
+            by_algorithm[item.upload.algorithm].append(item)
+        for algorithm, items in by_algorithm.items():
+            if self._session.shell is not None and algorithm in self._session.shell.hashes:
+                self._prove_by_shell(items, algorithm)
+            else:
+                self._prove_by_reading(items)
+
+    def _prove_by_shell(self, items: list[Item], algorithm: Algorithm) -> None:
+        shell = self._session.shell
+        assert shell is not None  # noqa: S101 -- the caller asked
+        names = [item.name.encode() for item in items]
+        found = self._loop.run(shell.digests(self._session.connection, self._directory, names, algorithm))
+        for item, name in zip(items, names, strict=True):
+            item.verified_by = VerifiedBy.REMOTE_HASH
+            self._compare(item, Checksum(algorithm, found[name]) if name in found else None)
+
+    def _prove_by_reading(self, items: list[Item]) -> None:
+        async def read(item: Item) -> Checksum:
+            return await self._files.checksum(self._staged(item), item.upload.algorithm)
+
+        for item, found in zip(items, self._loop.run(each(read, items, _SMALL_IN_FLIGHT)), strict=True):
+            if isinstance(found, CONNECTION_ERRORS):
+                raise found
+            if isinstance(found, Exception):
+                item.fail(self._diagnosed(item, found))
+            else:
+                self._compare(item, found)
+
+    def _compare(self, item: Item, stored: Checksum | None) -> None:
+        key = item.upload.key
+        if stored is not None and stored == item.sent:
+            return
+        if self._bundle_complaint is not None and item.size < self._big_file:
+            item.fail(spoken_error(self._place, key, self._bundle_complaint))
+        else:
+            item.fail(CopyDiffers(self._place, key, f"{stored or 'nothing'} is stored, {item.sent} was sent"))
+
+    def _reveal(self) -> None:
+        """Give names, sync again, and write receipts: what is not certain to survive has none."""
+
+        async def reveal(item: Item) -> None:
+            await self._files.reveal(self._staged(item), item.upload.key, item.upload.supersede_to)
+            item.revealed = True
+
+        items = self._unfinished()
+        for item, error in zip(items, self._loop.run(each(reveal, items)), strict=True):
+            if isinstance(error, CONNECTION_ERRORS):
+                raise error
+            if isinstance(error, Exception):
+                item.fail(self._diagnosed(item, error))
+        self._sync()
+        for item in self._unfinished():
+            item.outcome = self._receipt(item)
+
+    def _receipt(self, item: Item) -> Receipt:
+        assert item.sent is not None  # noqa: S101 -- an item without one has failed
+        return Receipt(item.upload.key, item.size, item.sent, item.verified_by, self._session.durable)
+
+    # Afterwards, whatever happened.
+
+    def _clean(self) -> None:
+        """Leave nothing in staging; what a lost connection leaves there is swept by a later run."""
+        if self._bundle is not None:
+            self._bundle.abandon()
+        if self._session.connection.lost:
+            return
+        leftovers = [self._staged(item) for item in self._items if not item.revealed]
+        with suppress(*VENDOR_ERRORS):
+            self._loop.run(self._removed(leftovers))
+
+    async def _removed(self, leftovers: Sequence[bytes]) -> None:
+        if await self._files.exists(self._directory):
+            await each(self._files.discard, leftovers)
+            await self._files.sftp.rmdir(self._directory)
+
+
+def _pieces(reader: HashingReader) -> Iterable[bytes]:
+    """The bytes of a source, as many as its size says."""
+    left = reader.size
+    while left and (data := reader.read(min(left, _WRITE_SIZE))):
+        left -= len(data)
+        yield data

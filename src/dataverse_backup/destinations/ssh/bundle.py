@@ -1,0 +1,96 @@
+"""Many small objects as one tar stream, unpacked by the server's ``tar``; names are ours, sizes those of the sources."""
+
+from __future__ import annotations
+
+import tarfile
+import time
+from typing import TYPE_CHECKING
+
+from dataverse_backup.destinations.ssh.shell import EXTRACT
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    import asyncssh
+
+    from dataverse_backup.destinations.ssh.connection import Answer, Connection
+    from dataverse_backup.destinations.ssh.loop import EventLoopThread
+    from dataverse_backup.fixity import HashingReader
+
+_PIECE = 256 * 1024
+_PIPE_GONE = "the remote tar ended early"
+
+
+class Bundle:
+    """A running ``tar -x``; the caller's thread reads and hashes while the last piece is on its way."""
+
+    def __init__(self, loop: EventLoopThread, connection: Connection, directory: bytes, mode: int) -> None:
+        """Unpack in *directory*; every file gets *mode*, whatever the server's umask."""
+        self._loop, self._connection, self._mode = loop, connection, mode
+        self._process = loop.run(connection.start(EXTRACT))
+        self._pending = bytearray(directory + b"\n")
+        self._sending: Future[None] | None = None
+        self._broken = False
+        self._closed = False
+
+    def add(self, name: str, reader: HashingReader) -> None:
+        """Send one object. A source that ends early or fails is padded, so that what follows arrives whole."""
+        header = tarfile.TarInfo(name)
+        header.size, header.mode, header.mtime = reader.size, self._mode, int(time.time())
+        self._write(header.tobuf(tarfile.USTAR_FORMAT))
+        left = reader.size
+        try:
+            while left and (data := reader.read(min(left, _PIECE))):
+                left -= len(data)
+                self._write(data)
+        finally:
+            self._write(bytes(left + -reader.size % tarfile.BLOCKSIZE))
+
+    def finish(self) -> str | None:
+        """End the stream and wait for ``tar``: what it complained about, or None."""
+        self._pending += bytes(2 * tarfile.BLOCKSIZE)
+        self._flush()
+        self._settle()
+        answer = self._loop.run(self._ended())
+        self._closed = True
+        if answer.status == 0 and not self._broken:
+            return None
+        return answer.errors or _PIPE_GONE
+
+    def abandon(self) -> None:
+        """Leave whatever was not finished; may be called at any time."""
+        if not self._closed:
+            self._closed = True
+            self._loop.call(self._process.close)
+
+    def _write(self, data: bytes) -> None:
+        self._pending += data
+        if len(self._pending) >= _PIECE:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._settle()
+        piece, self._pending = bytes(self._pending), bytearray()
+        if not self._broken:
+            self._sending = self._loop.submit(_fed(self._process, piece))
+
+    def _settle(self) -> None:
+        """Wait for the last piece; a ``tar`` that is gone is no lost connection."""
+        sending, self._sending = self._sending, None
+        try:
+            if sending is not None:
+                sending.result()
+        except OSError:
+            if self._connection.lost:
+                raise
+            self._broken = True
+
+    async def _ended(self) -> Answer:
+        if not self._broken:
+            self._process.stdin.write_eof()
+        return await self._connection.ended(self._process)
+
+
+async def _fed(process: asyncssh.SSHClientProcess[bytes], piece: bytes) -> None:
+    process.stdin.write(piece)
+    await process.stdin.drain()

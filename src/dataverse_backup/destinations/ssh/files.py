@@ -1,0 +1,212 @@
+"""The root's files over SFTP: each operation on one of them, and many of those in flight at once."""
+
+from __future__ import annotations
+
+import asyncio
+import posixpath
+import stat
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+import asyncssh
+
+from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS, object_error
+from dataverse_backup.errors import CopyError, CopyFailed, CopyRefused, KeyOccupied, KeyRefused, NoSpace
+from dataverse_backup.fixity import Checksum
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from dataverse_backup.fixity import Algorithm
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+IN_FLIGHT = 64
+"""How many operations on different files are asked for before the first one is answered."""
+_READ_CHUNK = 4 * 1024 * 1024
+_MAX_PATH_BYTES = 4095  # PATH_MAX of Linux, without the closing NUL
+_NEARLY_NOTHING = 64 * 1024  # free bytes: SFTP says no more than "failure" where a disk is full
+_READ_ONLY = 1  # SSH_FXE_STATVFS_ST_RDONLY of OpenSSH's PROTOCOL
+
+
+@dataclass(slots=True)
+class RemoteFiles:
+    """Files below *root*, an absolute path. Every method but ``path`` runs in the event loop's thread."""
+
+    place: str
+    sftp: asyncssh.SFTPClient
+    root: bytes
+    file_mode: int
+    dir_mode: int
+    can_fsync: bool = True
+    _known_directories: set[bytes] = field(default_factory=set)
+
+    def path(self, key: str) -> bytes:
+        """Where *key* lies. Raises KeyRefused when the path as a whole is too long."""
+        path = posixpath.join(self.root, key.encode())
+        if len(path) > _MAX_PATH_BYTES:
+            raise KeyRefused(self.place, key, f"its path is longer than {_MAX_PATH_BYTES} bytes")
+        return path
+
+    async def exists(self, path: bytes) -> bool:
+        """Whether anything at all lies under *path*."""
+        return await self.attributes(path) is not None
+
+    async def attributes(self, path: bytes) -> asyncssh.SFTPAttrs | None:
+        """What lies under *path* itself, not what a link points to; None for nothing."""
+        try:
+            return await self.sftp.lstat(path)
+        except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath, asyncssh.SFTPNotADirectory):
+            return None
+
+    async def size(self, key: str) -> int | None:
+        """The size of the object under *key*; None where there is none."""
+        found = await self.attributes(self.path(key))
+        return found.size if found is not None and is_regular(found) else None
+
+    async def make_directories(self, directory: bytes) -> None:
+        """Make *directory* and its parents up to the root, which must exist."""
+        if directory == self.root or directory in self._known_directories:
+            return
+        await self.make_directories(posixpath.dirname(directory))
+        try:
+            await self.sftp.mkdir(directory, asyncssh.SFTPAttrs(permissions=self.dir_mode))
+            await self.sftp.chmod(directory, self.dir_mode)
+        except asyncssh.SFTPError:
+            if not await self.sftp.isdir(directory):
+                raise
+        self._known_directories.add(directory)
+
+    async def make_parents(self, key: str) -> None:
+        """Make the directories above *key*. Raises KeyOccupied where an object lies in the way."""
+        directory = posixpath.dirname(self.path(key))
+        try:
+            await self.make_directories(directory)
+        except asyncssh.SFTPError as error:
+            while directory != self.root:
+                found = await self.attributes(directory)
+                if found is not None and not stat.S_ISDIR(found.permissions or 0):
+                    raise KeyOccupied(self.place, key, "an object lies where a directory is needed") from error
+                directory = posixpath.dirname(directory)
+            raise
+
+    async def create(self, path: bytes) -> asyncssh.SFTPClientFile:
+        """A new file, open for writing; it must not exist."""
+        return await self.sftp.open(path, "xb", asyncssh.SFTPAttrs(permissions=0o600))
+
+    async def complete(self, file: asyncssh.SFTPClientFile) -> None:
+        """Bring a written file to the disk, give it its mode, close it."""
+        await file.chmod(self.file_mode)
+        if self.can_fsync:
+            await file.fsync()
+        await file.close()
+
+    async def write(self, path: bytes, data: bytes) -> None:
+        """Make a whole new file."""
+        file = await self.create(path)
+        try:
+            await file.write(data, 0)
+            await self.complete(file)
+        except BaseException:
+            await file.close()
+            raise
+
+    async def checksum(self, path: bytes, algorithm: Algorithm) -> Checksum:
+        """Read the stored bytes back and hash them here."""
+        digest, offset = algorithm.new(), 0
+        async with self.sftp.open(path, "rb") as file:
+            while data := await file.read(_READ_CHUNK, offset):
+                digest.update(data)
+                offset += len(data)
+        return Checksum(algorithm, digest.hexdigest())
+
+    async def reveal(self, staged: bytes, key: str, supersede_to: str | None) -> None:
+        """Give the *staged* file its name; what lies there is moved to *supersede_to*, or stays and is in the way."""
+        await self.make_parents(key)
+        target = self.path(key)
+        if supersede_to is not None and await self.exists(target):
+            await self._replace(staged, target, supersede_to)
+        else:
+            await self._rename(staged, target, key)
+
+    async def move(self, key: str, to: str) -> None:
+        """Give an object another name, where nothing lies."""
+        await self.make_parents(to)
+        await self._rename(self.path(key), self.path(to), to)
+
+    async def _rename(self, source: bytes, target: bytes, key: str) -> None:
+        if await self.exists(target):
+            raise KeyOccupied(self.place, key, "something lies there already")
+        try:
+            await self.sftp.rename(source, target)  # OpenSSH links and unlinks: it never overwrites
+        except asyncssh.SFTPError as error:
+            if await self.exists(source) and await self.exists(target):
+                raise KeyOccupied(self.place, key, "something lies there already") from error
+            raise
+
+    async def _replace(self, staged: bytes, target: bytes, aside_key: str) -> None:
+        """Move *target* aside and *staged* into its place, in one breath where the server can."""
+        await self.make_parents(aside_key)
+        aside = self.path(aside_key)
+        if await self.exists(aside):
+            raise KeyOccupied(self.place, aside_key, "something lies there already; nothing was moved aside")
+        try:
+            await self.sftp.link(target, aside)
+        except asyncssh.SFTPError:
+            await self._rename(target, aside, aside_key)
+            await self.sftp.rename(staged, target)
+        else:
+            await self.overwrite(staged, target)
+
+    async def overwrite(self, staged: bytes, target: bytes) -> None:
+        """Rename over whatever lies there, which is our own or has another name by now."""
+        try:
+            await self.sftp.posix_rename(staged, target)
+        except asyncssh.SFTPOpUnsupported:
+            if await self.exists(target):
+                await self.sftp.remove(target)
+            await self.sftp.rename(staged, target)
+
+    async def discard(self, path: bytes) -> None:
+        """Remove a file, if it is there."""
+        if await self.exists(path):
+            await self.sftp.remove(path)
+
+    async def diagnosed(self, key: str, error: Exception) -> CopyError:
+        """*error* as ours; where SFTP said no more than "failure", the file system is asked for the reason."""
+        found = object_error(self.place, key, error)
+        if type(found) is not CopyFailed or not isinstance(error, asyncssh.SFTPFailure):
+            return found
+        try:
+            system = await self.sftp.statvfs(self.root)
+        except VENDOR_ERRORS:
+            return found
+        if system.bavail * system.frsize < _NEARLY_NOTHING or (system.files and not system.favail):
+            return NoSpace(self.place, key, "no space is left over there")
+        if system.flag & _READ_ONLY:
+            return CopyRefused(self.place, key, "the file system over there is read-only")
+        return found
+
+
+def is_regular(attributes: asyncssh.SFTPAttrs) -> bool:
+    """Whether this is a plain file, as far as the server says."""
+    return attributes.permissions is None or stat.S_ISREG(attributes.permissions)
+
+
+async def each(
+    work: Callable[[_Item], Awaitable[_Result]], items: Sequence[_Item], limit: int = IN_FLIGHT
+) -> list[_Result | Exception]:
+    """The result of *work* for every item, or the error that it met, with *limit* of them in flight."""
+    numbered = iter(enumerate(items))
+    results: dict[int, _Result | Exception] = {}
+
+    async def worker() -> None:
+        for number, item in numbered:
+            try:
+                results[number] = await work(item)
+            except (CopyError, *VENDOR_ERRORS) as error:
+                results[number] = error
+
+    await asyncio.gather(*(worker() for _ in range(min(limit, len(items)))))
+    return [results[number] for number in range(len(items))]

@@ -1,0 +1,141 @@
+"""What one connection found out about the destination."""
+
+from __future__ import annotations
+
+import posixpath
+import secrets
+import stat
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import asyncssh
+
+from dataverse_backup.destinations.base import SCRATCH_PREFIX, Traits
+from dataverse_backup.destinations.ssh.connection import Connection, connected
+from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS, words
+from dataverse_backup.destinations.ssh.files import RemoteFiles
+from dataverse_backup.destinations.ssh.shell import probed_shell
+from dataverse_backup.errors import ConfigurationError, DestinationLost
+from dataverse_backup.fixity import Algorithm, Durability, VerifiedBy
+
+if TYPE_CHECKING:
+    from dataverse_backup.destinations.ssh.settings import SshSettings
+    from dataverse_backup.destinations.ssh.shell import Shell
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A connection, the files on it, and the shell if there is one."""
+
+    connection: Connection
+    files: RemoteFiles
+    shell: Shell | None
+    traits: Traits
+
+    @property
+    def durable(self) -> Durability:
+        """What a receipt may say."""
+        return self.traits.durable
+
+
+async def opened_session(place: str, settings: SshSettings) -> Session:
+    """Connect and probe. Raises DestinationLost, DestinationRefused, ConfigurationError."""
+    connection = await connected(place, settings)
+    try:
+        root = await _checked_root(place, connection, settings.directory)
+        files = RemoteFiles(place, connection.sftp, root, settings.file_mode, settings.dir_mode)
+        return await _probed(connection, files)
+    except VENDOR_ERRORS as error:
+        await connection.close()
+        raise DestinationLost(
+            f"{place}: {settings.directory}: nothing can be stored there: {words(error)}",
+            f"check that the account may write there: ssh {settings.host} ls -ld {settings.directory}",
+        ) from error
+    except BaseException:
+        await connection.close()
+        raise
+
+
+async def _checked_root(place: str, connection: Connection, directory: str) -> bytes:
+    """The absolute path of the root, which must be a directory."""
+    if "\n" in directory or "\0" in directory:
+        raise ConfigurationError(f"{place}: {directory!r} cannot be the name of a backup directory")
+    wanted = directory.removeprefix("~/") if directory != "~" else "."
+    home = await connection.sftp.realpath(b".")
+    root = posixpath.normpath(posixpath.join(home, wanted.encode()))
+    try:
+        found = await connection.sftp.stat(root)
+    except asyncssh.SFTPNoSuchFile as error:
+        hint = f"is a disk not mounted? The first time, make it: mkdir -p {directory}"
+        raise DestinationLost(f"{place}: {directory} does not exist over there", hint) from error
+    if not stat.S_ISDIR(found.permissions or 0):
+        raise DestinationLost(f"{place}: {directory} is not a directory")
+    return root
+
+
+async def _probed(connection: Connection, files: RemoteFiles) -> Session:
+    """Try everything out in a scratch directory of our own."""
+    scratch = files.path(f"{SCRATCH_PREFIX}/{secrets.token_hex(8)}")
+    probe, content = posixpath.join(scratch, b"probe"), secrets.token_hex(16).encode()
+    await files.make_directories(scratch)
+    try:
+        files.can_fsync = await _fsyncs(files, posixpath.join(scratch, b"fsync"))
+        before = time.time()
+        await files.write(probe, content)
+        skew = await _skew(files, probe, before)
+        folds = await files.exists(posixpath.join(scratch, b"PROBE"))
+        shell = await probed_shell(connection, scratch, content)
+    finally:
+        await _cleared(files, scratch)
+    return Session(connection, files, shell, await _traits(files, shell, folds_case=folds, clock_skew=skew))
+
+
+async def _fsyncs(files: RemoteFiles, path: bytes) -> bool:
+    file = await files.create(path)
+    try:
+        await file.fsync()
+    except asyncssh.SFTPOpUnsupported:
+        return False
+    finally:
+        await file.close()
+    return True
+
+
+async def _skew(files: RemoteFiles, path: bytes, before: float) -> float | None:
+    """Seconds that the server's clock is ahead, as far as its whole seconds can tell."""
+    modified = (await files.sftp.stat(path)).mtime
+    if modified is None:
+        return None
+    now = time.time()
+    if before - 1 <= modified <= now:
+        return 0.0
+    return modified - now if modified > now else modified + 1 - before
+
+
+async def _traits(files: RemoteFiles, shell: Shell | None, *, folds_case: bool, clock_skew: float | None) -> Traits:
+    hashes = tuple(shell.hashes.values()) if shell else ()
+    by_fsync = Durability.DATA_ONLY if files.can_fsync else Durability.NOT_OFFERED
+    return Traits(
+        folds_case=folds_case,
+        hashes=hashes if len(hashes) == len(Algorithm) else (*hashes, VerifiedBy.READ_BACK),
+        durable=Durability.YES if shell else by_fsync,
+        free_bytes=await _free_bytes(files),
+        clock_skew=clock_skew,
+    )
+
+
+async def _free_bytes(files: RemoteFiles) -> int | None:
+    try:
+        system = await files.sftp.statvfs(files.root)
+    except asyncssh.SFTPError:
+        return None
+    return system.bavail * system.frsize
+
+
+async def _cleared(files: RemoteFiles, scratch: bytes) -> None:
+    with suppress(*VENDOR_ERRORS):
+        for name in (b"probe", b"fsync"):
+            await files.discard(posixpath.join(scratch, name))
+        await files.sftp.rmdir(scratch)

@@ -1,0 +1,99 @@
+"""Remote commands: constant texts, so that no name ever passes through a shell.
+
+Each command is one line for any login shell. It reads the directory to work in as the first line of its input; what
+follows is for the program that it becomes: a tar stream, or names that end with NUL.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS
+from dataverse_backup.fixity import Algorithm
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dataverse_backup.destinations.ssh.connection import Answer, Connection
+
+_THERE = 'IFS= read -r d && cd "$d" && '
+PROBE_TIMEOUT = 30.0
+"""Seconds that a probe of the shell may take; an account without one may never answer."""
+
+
+def _command(constant: str) -> str:
+    return f"/bin/sh -c '{_THERE}{constant}'"
+
+
+EXTRACT = _command("exec tar -x -p -o -f -")
+_TOOLS = _command("command -v tar >/dev/null && command -v xargs >/dev/null && cat probe")
+_SYNCS = ("sync -f .", "sync")
+_HASHES = {
+    Algorithm.MD5: ("md5sum", "md5 -r", "openssl dgst -md5 -r"),
+    Algorithm.SHA1: ("sha1sum", "sha1 -r", "shasum -a 1", "openssl dgst -sha1 -r"),
+    Algorithm.SHA256: ("sha256sum", "sha256 -r", "shasum -a 256", "openssl dgst -sha256 -r"),
+    Algorithm.SHA512: ("sha512sum", "sha512 -r", "shasum -a 512", "openssl dgst -sha512 -r"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """What the account's shell can do, as probed."""
+
+    sync: str
+    hashes: Mapping[Algorithm, str] = field(default_factory=dict)
+
+    async def synced(self, connection: Connection, directory: bytes) -> Answer:
+        """Bring everything on the file system of *directory* to the disk."""
+        return await connection.run(_command(self.sync), directory + b"\n")
+
+    async def digests(
+        self, connection: Connection, directory: bytes, names: Sequence[bytes], algorithm: Algorithm
+    ) -> dict[bytes, str]:
+        """The digests of those of *names* below *directory* that could be hashed."""
+        return await _hashed(connection, directory, names, self.hashes[algorithm])
+
+
+async def probed_shell(connection: Connection, directory: bytes, content: bytes) -> Shell | None:
+    """The shell, if there is one that sees the file ``probe`` in *directory*, with its *content*, as SFTP does."""
+    try:
+        if (await connection.run(_TOOLS, directory + b"\n", PROBE_TIMEOUT)).output != content:
+            return None
+        sync = await _probed_sync(connection, directory)
+        hashes = {algorithm: await _probed_hash(connection, directory, content, algorithm) for algorithm in Algorithm}
+    except VENDOR_ERRORS:
+        if connection.lost:
+            raise
+        return None
+    return Shell(sync, {algorithm: found for algorithm, found in hashes.items() if found}) if sync else None
+
+
+async def _probed_sync(connection: Connection, directory: bytes) -> str | None:
+    for command in _SYNCS:
+        if (await connection.run(_command(command), directory + b"\n")).status == 0:
+            return command
+    return None
+
+
+async def _probed_hash(connection: Connection, directory: bytes, content: bytes, algorithm: Algorithm) -> str | None:
+    """The first command whose answer for a known content is right."""
+    right = hashlib.new(algorithm.replace("-", "").lower(), content, usedforsecurity=False).hexdigest()
+    for command in _HASHES[algorithm]:
+        if (await _hashed(connection, directory, [b"probe"], command)).get(b"probe") == right:
+            return command
+    return None
+
+
+async def _hashed(connection: Connection, directory: bytes, names: Sequence[bytes], command: str) -> dict[bytes, str]:
+    """Hash *names*, which hold no control characters, no backslash and no leading ``-``."""
+    given = directory + b"\n" + b"".join(name + b"\0" for name in names)
+    answer = await connection.run(_command(f"exec xargs -0 {command}"), given)
+    return dict(_parsed(line) for line in answer.output.splitlines() if b" " in line)
+
+
+def _parsed(line: bytes) -> tuple[bytes, str]:
+    """``digest  name`` of coreutils and shasum, ``digest name`` of BSD, ``digest *name`` of openssl."""
+    digest, _, name = line.partition(b" ")
+    return name[1:] if name[:1] in (b" ", b"*") else name, digest.decode("ascii", "replace").lower()

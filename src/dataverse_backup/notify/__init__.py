@@ -1,0 +1,1 @@
+"""How the administrators hear of a run."""

@@ -1,0 +1,143 @@
+"""A store of type ``file``: folders on this machine, local or mounted (facts 2.2)."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from dataverse_backup.datafile import PACKAGE_CONTENT_TYPE
+from dataverse_backup.errors import (
+    Reason,
+    SourceMissing,
+    SourceRefused,
+    SourceUnavailable,
+    SourceUnreadable,
+    StoreLost,
+)
+from dataverse_backup.stores.base import Store
+from dataverse_backup.stores.paths import checked_path, path_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from dataverse_backup.datafile import Datafile
+    from dataverse_backup.errors import SourceError
+
+_PACKAGE = "packages are folders in a file store, and folders of packages are not yet backed up"
+
+_ERRORS: dict[int, type[SourceError]] = {
+    errno.ENOENT: SourceMissing,
+    errno.ENOTDIR: SourceMissing,
+    errno.ENAMETOOLONG: SourceMissing,
+    errno.EACCES: SourceRefused,
+    errno.EPERM: SourceRefused,
+    errno.ELOOP: SourceRefused,
+    errno.ESTALE: SourceUnavailable,
+    errno.ENOTCONN: SourceUnavailable,
+    errno.ETIMEDOUT: SourceUnavailable,
+    errno.EHOSTDOWN: SourceUnavailable,
+    errno.EHOSTUNREACH: SourceUnavailable,
+    errno.ENETDOWN: SourceUnavailable,
+    errno.ENETUNREACH: SourceUnavailable,
+    errno.ECONNREFUSED: SourceUnavailable,
+    errno.ECONNRESET: SourceUnavailable,
+    errno.ENFILE: SourceUnavailable,
+    errno.EMFILE: SourceUnavailable,
+}
+"""What the system's errors mean for one object; every other one is SourceUnreadable."""
+
+
+class FilesystemStore(Store):
+    """Objects below one directory.
+
+    Symbolic links are followed: administrators move datasets to other disks and leave a link behind. Names that lead
+    out of the directory by themselves (``..``, absolute ones) are refused.
+    """
+
+    def __init__(self, store_id: str, directory: Path) -> None:
+        """Read what Dataverse keeps below *directory*, its ``dataverse.files.<id>.directory``."""
+        self.id = store_id
+        self._directory = os.fsencode(directory)
+
+    def names(self, datafile: Datafile) -> tuple[str, ...]:
+        return path_names(self.id, datafile)
+
+    def object_name(self, datafile: Datafile) -> str:
+        return datafile.location
+
+    def excludes(self, datafile: Datafile) -> tuple[Reason, str] | None:
+        return (Reason.PACKAGE, _PACKAGE) if datafile.content_type == PACKAGE_CONTENT_TYPE else None
+
+    def open(self, name: str) -> FileStream:
+        path = os.path.join(self._directory, checked_path(self.id, name).encode())  # noqa: PTH118 -- paths are bytes here
+        try:
+            return FileStream(path, place=self.id, key=name)
+        except SourceMissing:
+            self.probe()  # on an unmounted disk everything is missing, which says nothing about this object
+            raise
+
+    def probe(self) -> None:
+        try:
+            with os.scandir(self._directory) as entries:
+                empty = next(entries, None) is None
+        except OSError as error:
+            raise self._lost(f"cannot be read: {error.strerror}") from error
+        if empty:
+            raise self._lost("is empty")
+
+    def _lost(self, problem: str) -> StoreLost:
+        return StoreLost(
+            f"{self.id}: the directory {os.fsdecode(self._directory)} {problem}",
+            f"is its disk mounted, may we read it, and is it the 'directory' configured for store {self.id}?",
+        )
+
+
+class FileStream:
+    """The bytes of one regular file."""
+
+    def __init__(self, path: bytes, *, place: str, key: str) -> None:
+        """Open *path*; *place* and *key* name it in errors. Raises SourceError."""
+        self._place, self._key = place, key
+        with _source_errors(place, key):
+            # O_NONBLOCK: opening a FIFO would wait for a writer for ever; regular files do not know the flag.
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        self._closed = False
+        try:
+            self.size = self._regular_size()
+        except BaseException:
+            self.close()
+            raise
+
+    def _regular_size(self) -> int:
+        with _source_errors(self._place, self._key):
+            status = os.fstat(self._descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise SourceUnreadable(self._place, self._key, "it is not a regular file")
+            if hasattr(os, "posix_fadvise"):  # not on macOS
+                os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+            return status.st_size
+
+    def read(self, length: int, /) -> bytes:
+        """Up to *length* further bytes; ``b''`` at the end. Raises SourceError."""
+        with _source_errors(self._place, self._key):
+            return os.read(self._descriptor, length)
+
+    def close(self) -> None:
+        """Give back the descriptor; may be called twice."""
+        if not self._closed:
+            self._closed = True
+            os.close(self._descriptor)
+
+
+@contextmanager
+def _source_errors(place: str, key: str) -> Iterator[None]:
+    """Say in this project's words what the system says about *key*."""
+    try:
+        yield
+    except OSError as error:
+        kind = _ERRORS.get(error.errno or 0, SourceUnreadable)
+        raise kind(place, key, (error.strerror or str(error)).lower()) from error

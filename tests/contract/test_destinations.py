@@ -37,7 +37,7 @@ from dataverse_backup.stores.memory import NO_FAULT, Fault, MemoryStore, MemoryS
 from tests.contract.destination_cases import NAME, STAGING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from dataverse_backup.destinations.base import Destination
     from dataverse_backup.errors import SourceError
@@ -167,7 +167,7 @@ def test_a_batch_that_nobody_finishes_reading_leaves_whole_objects_or_none(
 # 2. a source that fails or lies stores nothing
 
 
-SOURCES = {
+SOURCES: dict[str, tuple[Callable[[str], Upload], type[SourceError]]] = {
     "lies": (lying_upload, SourceDiffers),
     "shrinks": (partial(upload, fault=Fault(claimed_size=5)), SourceChanged),
     "shrinks to nothing": (partial(upload, data=b"", fault=Fault(claimed_size=5)), SourceChanged),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -10,13 +11,9 @@ from dataverse_backup import __version__, config
 from dataverse_backup.cli import answers, backing_up, checking
 from dataverse_backup.cli.exit_codes import EPILOG
 from dataverse_backup.cli.terminal import out, plain, warn
+from dataverse_backup.config import Settings
 from dataverse_backup.errors import Reason
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from dataverse_backup.config import Settings
-    from dataverse_backup.ledger.base import Status
+from dataverse_backup.ledger.base import Status
 
 app = typer.Typer(
     name="dataverse-backup",

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
-from dataverse_backup.config.destinations import FilesystemDestinationSettings, SshDestinationSettings
+from dataverse_backup.config.destinations import (
+    DestinationSettings,
+    FilesystemDestinationSettings,
+    SshDestinationSettings,
+)
 from dataverse_backup.config.settings import DatabaseSettings, NotificationSettings, RepositorySettings
 from dataverse_backup.config.stores import STORES, WITHOUT_MEANING, FileStoreSettings
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
     from pydantic.fields import FieldInfo
 
 MODES = frozenset({"FileMode", "DirMode"})
@@ -83,9 +86,17 @@ def _comment(text: str) -> list[str]:
 
 
 def _fields(model: type[BaseModel]) -> list[FieldInfo]:
-    """Every field that the file has a key for; the type comes first, then what is required."""
+    """Every field that the file has a key for: the type, what is required, the model's own, what all have."""
+    shared = {field.alias for field in DestinationSettings.model_fields.values()}
     fields = [field for field in model.model_fields.values() if field.alias]
-    return sorted(fields, key=lambda field: (field.alias not in ("StorageType", "type"), not field.is_required()))
+    return sorted(
+        fields,
+        key=lambda field: (
+            field.alias not in ("StorageType", "type"),
+            not field.is_required(),
+            field.alias in shared,
+        ),
+    )
 
 
 def _default(field: FieldInfo) -> str:
@@ -118,7 +129,7 @@ def reference() -> str:
         [
             "# Configuration",
             "",
-            "<!-- Written by python -m dataverse_backup.config.documentation; do not edit. -->",
+            "<!-- Written by python -m dataverse_backup.config; do not edit. -->",
             "",
             RULES,
             *(_table(part) for part in parts),
@@ -146,7 +157,7 @@ def _table(part: _Part) -> str:
 
 
 def _description(field: FieldInfo) -> str:
-    secret = " Secret." if field.annotation == SecretStr | None else ""
+    secret = " Secret." if "SecretStr" in str(field.annotation) else ""
     return f"{field.description}{secret}".replace("<", "&lt;")
 
 
@@ -157,7 +168,3 @@ def _presence(field: FieldInfo) -> str:
         return "processors, at most 4"
     default = _default(field)
     return f"`{default}`" if default else ""
-
-
-if __name__ == "__main__":
-    Path("docs/reference/configuration.md").write_text(reference(), "utf-8")

@@ -26,7 +26,7 @@ def find(explicit: Path | None, environ: Mapping[str, str] = os.environ) -> Path
         return _named(Path(environ[VARIABLE]), f", named by ${VARIABLE},")
     places = _places(environ)
     for place in places:
-        if place.exists():
+        if _exists(place):
             return place
     looked = "\n".join(f"  {place}" for place in places)
     raise ConfigurationError(f"no configuration file; looked for\n{looked}", HINT)
@@ -42,6 +42,10 @@ def _places(environ: Mapping[str, str]) -> list[Path]:
 
 
 def _named(path: Path, by: str) -> Path:
-    if not os.path.exists(path):  # noqa: PTH110 - False for every path that cannot be, where Path raises
+    if not _exists(path):
         raise ConfigurationError(f"the configuration file {printable(str(path))}{by} does not exist", HINT)
     return path
+
+
+def _exists(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 - False for a folder that we may not enter, where Path.exists raises

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from dataverse_backup.config.mistakes import Mistakes
 
 HEADER = re.compile(r"\[(\s*[^\[\]\s][^\[\]]*)\]\s*")
-PAIR = re.compile(r"([^:=]+?)\s*[:=]\s*(.*)")
+PAIR = re.compile(r"([^:=\s]+)\s*[:=]\s*(.*)")
+"""A key has no space: in ``Password my=secret``, where the colon is forgotten, no part of the secret becomes a key."""
 NAMED_BY_CASE = "store"
 """Dataverse tells store ids apart by case; every other name is the same in any case."""
 

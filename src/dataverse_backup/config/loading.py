@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from dataverse_backup.config.ini import Section, read
+from dataverse_backup.config.ini import Entry, Section, read
 from dataverse_backup.config.mistakes import WHOLE_FILE, Mistakes
 from dataverse_backup.config.named_sections import BACKUP, STORE, destinations, stores
 from dataverse_backup.config.passwords import open_to_others, put_in
@@ -25,6 +25,8 @@ SINGLE: dict[str, type[BaseModel]] = {
     "Notifications": NotificationSettings,
 }
 """Sections that occur once, with their models."""
+SECRET_WORDS = ("password", "secret", "swiftkey", "hashkey", "token")
+"""What the keys of secrets have in their names, those of other storage types included."""
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -102,13 +104,15 @@ def _database(
 
 
 def _warnings(path: Path, sections: list[Section]) -> list[str]:
-    secret = ("password", "secret", "swiftkey", "hashkey", "access-key", "://")
-    has_secret = any(
-        entry.value and not key.endswith("file") and any(word in key for word in secret)
-        for section in sections
-        for key, entry in section.entries.items()
-    )
+    has_secret = any(_is_secret(entry) for section in sections for entry in section.entries.values())
     return open_to_others(path) if has_secret else []
+
+
+def _is_secret(entry: Entry) -> bool:
+    key = entry.key.lower()
+    if key == "backupdatabase":
+        return "@" in entry.value  # a URL, probably with a password
+    return bool(entry.value) and not key.endswith("file") and any(word in key for word in SECRET_WORDS)
 
 
 def _text(path: Path) -> str:

@@ -29,7 +29,7 @@ class Mistakes:
 
     def lines(self) -> list[str]:
         """Every mistake once, in the order of the file."""
-        found = sorted(set(self._found), key=lambda mistake: mistake[0])
+        found = sorted(dict.fromkeys(self._found), key=lambda mistake: mistake[0])
         return [what if line == WHOLE_FILE else f"line {line}: {what}" for line, what in found]
 
     def refuse(self, path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -12,6 +11,7 @@ from dataverse_backup.config.stores import PER_ENDPOINT
 from dataverse_backup.config.values import FOLDER
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
@@ -63,7 +63,8 @@ def refuse_unknown_keys(section: Section, known: Iterable[str], mistakes: Mistak
 
 def values(section: Section, model: type[BaseModel]) -> dict[str, Any]:
     """What *section* gives for *model*; a key without a value counts as not given."""
-    known, given = aliases(model), {}
+    known = aliases(model)
+    given: dict[str, Any] = {}
     for entry in section.entries.values():
         meant = canonical(entry.key, known)
         if not meant or not entry.value:

@@ -75,16 +75,14 @@ class SwiftStoreSettings(StoreSettings):
     default_endpoint: str = Field(
         alias="defaultEndpoint", description="The endpoint of what names none.", examples=["endpoint1"]
     )
-    auth_type: dict[str, str] = Field(
-        {}, alias=f"authType{PER_ENDPOINT}", description="keystone, keystone_v3 or basic."
-    )
-    auth_url: dict[str, str] = Field({}, alias=f"authUrl{PER_ENDPOINT}", description="Where to log in.")
-    tenant: dict[str, str] = Field({}, alias=f"tenant{PER_ENDPOINT}", description="The tenant or project.")
-    username: dict[str, str] = Field({}, alias=f"username{PER_ENDPOINT}", description="The user.")
-    password: dict[str, SecretStr] = Field({}, alias=f"password{PER_ENDPOINT}", description="The password.")
-    endpoint: dict[str, str] = Field({}, alias=f"endpoint{PER_ENDPOINT}", description="The address of the objects.")
+    auth_type: dict[str, str] = Field({}, alias="authType.<endpoint>", description="keystone, keystone_v3 or basic.")
+    auth_url: dict[str, str] = Field({}, alias="authUrl.<endpoint>", description="Where to log in.")
+    tenant: dict[str, str] = Field({}, alias="tenant.<endpoint>", description="The tenant or project.")
+    username: dict[str, str] = Field({}, alias="username.<endpoint>", description="The user.")
+    password: dict[str, SecretStr] = Field({}, alias="password.<endpoint>", description="The password.")
+    endpoint: dict[str, str] = Field({}, alias="endpoint.<endpoint>", description="The address of the objects.")
     hash_key: dict[str, SecretStr] = Field(
-        {}, alias=f"hashKey{PER_ENDPOINT}", description="The key of temporary addresses; not used by a backup."
+        {}, alias="hashKey.<endpoint>", description="The key of temporary addresses; not used by a backup."
     )
     folder_path_separator: str = Field(
         "_", alias="folderPathSeparator", description="What parts the folders in a container's name."

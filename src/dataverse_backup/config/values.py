@@ -4,7 +4,6 @@ A refusal says what would be right and never repeats the value.
 """
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -38,7 +37,7 @@ def absolute(value: str | Path, folder: Path) -> Path:
 
 
 def _local_path(value: Path, info: ValidationInfo) -> Path:
-    context: Mapping[str, Any] = info.context or {}
+    context: dict[str, Any] = info.context or {}
     return absolute(value, context.get(FOLDER, Path.cwd()))
 
 

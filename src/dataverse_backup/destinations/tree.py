@@ -152,9 +152,12 @@ class Tree:
             os.unlink(name, dir_fd=folder)
 
     def remove_folder(self, key: str) -> None:
-        """Remove a folder and everything in it, if it is there; links in it are removed, not followed."""
+        """Remove a folder and everything in it, if it is there; links are removed, never followed."""
         with suppress(FileNotFoundError), self.parent(key) as (folder, name):
-            shutil.rmtree(name, dir_fd=folder)
+            if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+                shutil.rmtree(name, dir_fd=folder)
+            else:
+                os.unlink(name, dir_fd=folder)
 
     def remove_empty(self, key: str) -> None:
         """Remove a folder if nothing is in it."""

@@ -85,7 +85,7 @@ class FilesystemStore(Store):
             with os.scandir(self._directory) as entries:
                 empty = next(entries, None) is None
         except OSError as error:
-            raise self._lost(f"cannot be read: {error.strerror}") from error
+            raise self._lost(f"cannot be read: {(error.strerror or str(error)).lower()}") from error
         if empty:
             raise self._lost("is empty")
 

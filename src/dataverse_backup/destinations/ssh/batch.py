@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from concurrent.futures import Future
 
+    import asyncssh
+
     from dataverse_backup.destinations.base import Upload
     from dataverse_backup.destinations.ssh.loop import EventLoopThread
     from dataverse_backup.destinations.ssh.session import Session
@@ -167,19 +169,27 @@ class Batch:
         """Write a big file with a bounded number of writes on their way."""
         try:
             file = self._loop.run(self._files.create(self._staged(item)))
-            offset, writes = 0, deque[Future[int]]()
-            for piece in _pieces(reader):
-                writes.append(self._loop.submit(file.write(piece, offset)))
-                offset += len(piece)
-                if len(writes) > _WRITES_IN_FLIGHT:
-                    writes.popleft().result()
-            for write in writes:
-                write.result()
-            self._loop.run(self._files.complete(file))
+            try:
+                self._write_pieces(file, reader)
+                self._loop.run(self._files.complete(file))
+            finally:
+                with suppress(*VENDOR_ERRORS):
+                    self._loop.run(file.close())
         except CONNECTION_ERRORS:
             raise
         except VENDOR_ERRORS as error:
             raise self._diagnosed(item, error) from error
+
+    def _write_pieces(self, file: asyncssh.SFTPClientFile, reader: HashingReader) -> None:
+        offset = 0
+        writes: deque[Future[int]] = deque()
+        for piece in _pieces(reader):
+            writes.append(self._loop.submit(file.write(piece, offset)))
+            offset += len(piece)
+            if len(writes) > _WRITES_IN_FLIGHT:
+                writes.popleft().result()
+        for write in writes:
+            write.result()
 
     def _finish_sending(self) -> None:
         while self._writes:

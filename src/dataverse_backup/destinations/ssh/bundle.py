@@ -1,4 +1,4 @@
-"""Many small objects as one tar stream, unpacked by the server's ``tar``; names are ours, sizes those of the sources."""
+"""Many small objects as one tar stream for the server's ``tar``; names are ours, sizes those of the sources."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from dataverse_backup.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CONNECTION_ERRORS = (
+CONNECTION_ERRORS: tuple[type[Exception], ...] = (
     asyncssh.DisconnectError,
     asyncssh.ChannelOpenError,
     asyncssh.ChannelListenError,
@@ -49,7 +49,7 @@ _OBJECT_ERRORS: dict[type[asyncssh.Error], type[CopyError]] = {
     asyncssh.ProcessError: CopyFailed,
 }
 
-VENDOR_ERRORS = (*CONNECTION_ERRORS, *_OBJECT_ERRORS)
+VENDOR_ERRORS: tuple[type[Exception], ...] = (*CONNECTION_ERRORS, *_OBJECT_ERRORS)
 """Everything that a call of asyncssh may raise; anything else is a mistake of ours."""
 
 _REMOTE_WORDS: dict[str, type[CopyError]] = {

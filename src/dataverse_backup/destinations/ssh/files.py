@@ -6,7 +6,7 @@ import asyncio
 import posixpath
 import stat
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncssh
 
@@ -116,7 +116,8 @@ class RemoteFiles:
         """Read the stored bytes back and hash them here."""
         digest, offset = algorithm.new(), 0
         async with self.sftp.open(path, "rb") as file:
-            while data := await file.read(_READ_CHUNK, offset):
+            size = (await file.stat()).size or 0  # asking for more costs a request for each block
+            while offset < size and (data := await read_bytes(file, min(_READ_CHUNK, size - offset), offset)):
                 digest.update(data)
                 offset += len(data)
         return Checksum(algorithm, digest.hexdigest())
@@ -133,11 +134,11 @@ class RemoteFiles:
     async def move(self, key: str, to: str) -> None:
         """Give an object another name, where nothing lies."""
         await self.make_parents(to)
+        if await self.exists(self.path(to)):
+            raise KeyOccupied(self.place, to, "something lies there already")
         await self._rename(self.path(key), self.path(to), to)
 
     async def _rename(self, source: bytes, target: bytes, key: str) -> None:
-        if await self.exists(target):
-            raise KeyOccupied(self.place, key, "something lies there already")
         try:
             await self.sftp.rename(source, target)  # OpenSSH links and unlinks: it never overwrites
         except asyncssh.SFTPError as error:
@@ -184,9 +185,15 @@ class RemoteFiles:
             return found
         if system.bavail * system.frsize < _NEARLY_NOTHING or (system.files and not system.favail):
             return NoSpace(self.place, key, "no space is left over there")
-        if system.flag & _READ_ONLY:
+        if system.flags & _READ_ONLY:
             return CopyRefused(self.place, key, "the file system over there is read-only")
         return found
+
+
+async def read_bytes(file: asyncssh.SFTPClientFile, length: int, offset: int) -> bytes:
+    """Up to *length* bytes of a file that is open for reading."""
+    data: Any = await file.read(length, offset)
+    return bytes(data)
 
 
 def is_regular(attributes: asyncssh.SFTPAttrs) -> bool:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS, object_error
+from dataverse_backup.destinations.ssh.files import read_bytes
 
 if TYPE_CHECKING:
     import asyncssh
@@ -33,11 +34,13 @@ class RemoteStream:
         return data
 
     def _fetched(self) -> bytes:
+        wanted = min(_CHUNK, self.size - self._offset)
+        if wanted <= 0:
+            return b""
         try:
-            data = self._loop.run(self._file.read(_CHUNK, self._offset))
+            return self._loop.run(read_bytes(self._file, wanted, self._offset))
         except VENDOR_ERRORS as error:
             raise object_error(self._place, self._key, error) from error
-        return data if isinstance(data, bytes) else data.encode()
 
     def close(self) -> None:
         """Close the remote file; may be called twice."""

@@ -1,0 +1,402 @@
+"""The contract of a catalogue, for every form of Dataverse's schema and for the one in memory."""
+
+from __future__ import annotations
+
+import tracemalloc
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from itertools import count
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import psycopg
+import pytest
+
+from dataverse_backup.catalogue.memory import MemoryCatalogue
+from dataverse_backup.datafile import Datafile, NotHere
+from dataverse_backup.errors import CatalogueError, Reason
+from dataverse_backup.fixity import Algorithm, Checksum
+from tests.contract.catalogue_cases import CLIENT, MADE, MD5, MODERN, SCHEMAS, WITH_ALTERNATIVES, Installation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dataverse_backup.catalogue.base import Catalogue
+    from tests.servers.postgresql import PostgresServer
+
+_numbers = count(1)
+
+
+@contextmanager
+def installed(postgres: PostgresServer, form: str, encoding: str = "UTF8") -> Iterator[Installation]:
+    name = f"catalogue_{next(_numbers)}"
+    postgres.create_database(name, encoding=encoding)
+    try:
+        postgres.execute(name, SCHEMAS[form])
+        with postgres.connect(name) as connection:
+            installation = Installation(postgres, name, form, connection)
+            installation.insert("harvestingclient", id=CLIENT, name="elsewhere")
+            yield installation
+    finally:
+        postgres.drop(name)
+
+
+@pytest.fixture(params=SCHEMAS)
+def dataverse(request: pytest.FixtureRequest, postgres: PostgresServer) -> Iterator[Installation]:
+    """A Dataverse of each form."""
+    with installed(postgres, request.param) as installation:
+        yield installation
+
+
+@pytest.fixture
+def modern(postgres: PostgresServer) -> Iterator[Installation]:
+    with installed(postgres, "modern") as installation:
+        yield installation
+
+
+def only(catalogue: Catalogue) -> Datafile:
+    (row,) = catalogue.rows()
+    assert isinstance(row, Datafile)
+    return row
+
+
+def only_not_here(catalogue: Catalogue) -> NotHere:
+    (row,) = catalogue.rows()
+    assert isinstance(row, NotHere)
+    return row
+
+
+@pytest.fixture(params=[*SCHEMAS, "memory"])
+def filled(request: pytest.FixtureRequest, postgres: PostgresServer) -> Iterator[Catalogue]:
+    """Three datafiles in two stores, and one without a dataset; in memory as the database told it."""
+    form = "modern" if request.param == "memory" else request.param
+    with installed(postgres, form) as installation:
+        dataset = installation.dataset()
+        for store in ("s3://bucket:", "local://", "s3://bucket:"):
+            installation.datafile(dataset, f"{store}18b-1")
+        installation.datafile(None)
+        catalogue: Catalogue = installation.catalogue()
+        if request.param == "memory":
+            catalogue = MemoryCatalogue(reversed(list(catalogue.rows())))
+        with catalogue:
+            yield catalogue
+
+
+def test_each_datafile_comes_once_by_id(filled: Catalogue) -> None:
+    ids = [row.id for row in filled.rows()]
+    assert len(ids) == 4
+    assert ids == sorted(set(ids))
+
+
+def test_reading_ids_gives_the_same_rows_and_leaves_out_what_is_gone(filled: Catalogue) -> None:
+    rows = {row.id: row for row in filled.rows()}
+    assert filled.read([*reversed(rows), 4711]) == rows
+    first = min(rows)
+    assert filled.read([first]) == {first: rows[first]}
+    assert filled.read([]) == {}
+
+
+def test_stores_are_counted_without_what_is_not_here(filled: Catalogue) -> None:
+    assert filled.count_by_store() == {"s3": 2, "local": 1}
+
+
+def test_it_can_be_inspected_and_closed_twice(filled: Catalogue) -> None:
+    assert filled.inspect()
+    filled.close()
+    filled.close()
+
+
+def test_closing_ends_a_stream_that_was_begun(filled: Catalogue) -> None:
+    with closing(filled.rows()) as rows:
+        next(rows)
+    assert [*filled.rows()]
+
+
+def test_every_form_says_what_it_is(dataverse: Installation) -> None:
+    releases = {"4.9": "4.9 to 4.9.2", "C": "4.8", "B": "4.6 to 4.7", "A2": "4.5", "A1": "4.0 to 4.4"}
+    said = dataverse.catalogue().inspect()
+    assert said.startswith("PostgreSQL ")
+    assert said.endswith(f" Dataverse {releases.get(dataverse.form, '4.9.3 to 6')}")
+
+
+def test_a_datafile_is_told_whole(dataverse: Installation) -> None:
+    dataset = dataverse.dataset()
+    number = dataverse.datafile(dataset, "s3://bucket:18b-1")
+    dataverse.named(number, dataverse.version(dataset, "RELEASED", 1), "data.txt", "raw")
+    file = only(dataverse.catalogue())
+    assert (file.id, file.store_id, file.size, file.content_type) == (number, "s3", 5, "text/plain")
+    assert file.storageidentifier.startswith("s3://bucket:18b-1")
+    assert file.checksum == Checksum(Algorithm.MD5, MD5)
+    assert file.dataset.persistent_id == f"doi:10.5072/FK2/{dataset}"
+    assert file.dataset.storage_path == f"10.5072/FK2/{dataset}"
+    assert (file.label, file.directory_label) == ("data.txt", "" if dataverse.form in ("A1", "A2") else "raw")
+    assert file.created == MADE.replace(tzinfo=UTC)
+    assert not file.is_tabular
+
+
+def test_harvested_datafiles_do_not_come(dataverse: Installation) -> None:
+    harvested = dataverse.datafile(dataverse.dataset(is_harvested=True))
+    ours = dataverse.datafile(dataverse.dataset())
+    catalogue = dataverse.catalogue()
+    assert only(catalogue).id == ours
+    assert set(catalogue.read([harvested, ours])) == {ours}
+
+
+def test_an_ingested_datafile_is_tabular(dataverse: Installation) -> None:
+    number = dataverse.datafile(dataverse.dataset())
+    for _ in range(2):
+        dataverse.insert("datatable", datafile_id=number, unf="UNF:6:x==")
+    assert only(dataverse.catalogue()).is_tabular
+
+
+@pytest.mark.parametrize("value", ["", "unknown", "Unknown", "Not available in Dataverse", MD5[:-1]])
+def test_a_placeholder_is_no_checksum(dataverse: Installation, value: str) -> None:
+    dataverse.datafile(dataverse.dataset(), checksumvalue=value)
+    assert only(dataverse.catalogue()).checksum is None
+
+
+def test_every_algorithm_is_read_as_the_database_names_it(modern: Installation) -> None:
+    dataset = modern.dataset()
+    for algorithm in Algorithm:
+        modern.datafile(dataset, checksumtype=algorithm.name, checksumvalue="AB" * (algorithm.hex_length // 2))
+    found = [row.checksum.algorithm for row in modern.catalogue().rows() if isinstance(row, Datafile) and row.checksum]
+    assert found == list(Algorithm)
+
+
+@pytest.mark.parametrize(("size", "expected"), [(None, None), (-1, None), (0, 0), (2**40, 2**40)])
+def test_a_size_is_bytes_or_unknown(dataverse: Installation, size: int | None, expected: int | None) -> None:
+    dataverse.datafile(dataverse.dataset(), filesize=size)
+    assert only(dataverse.catalogue()).size == expected
+
+
+@pytest.mark.parametrize(
+    ("identifier", "store"),
+    [
+        ("18b-x", "standard"),
+        ("file://18b-x", "file"),
+        ("local://sub/18b-x", "local"),
+        ("s3://18b-x", "s3"),
+        ("://odd", "standard"),
+        ("file://dir/ends:", "file"),
+        ("swift://endpoint1:doi-10-5072:FK2/A/18b-x", "swift"),
+    ],
+)
+def test_the_store_is_named_before_the_colon(dataverse: Installation, identifier: str, store: str) -> None:
+    dataverse.datafile(dataverse.dataset(), identifier)
+    file = only(dataverse.catalogue(default_store="standard"))
+    assert (file.store_id, file.storageidentifier) == (store, identifier)
+
+
+@pytest.mark.parametrize(
+    ("identifier", "reason"),
+    [
+        ("", Reason.NO_IDENTIFIER),
+        ("file://", Reason.PREFIX_ONLY),
+        ("http://", Reason.PREFIX_ONLY),
+        ("s3://bucket:", Reason.PREFIX_ONLY),
+        ("tmp://18b-x", Reason.TEMPORARY),
+    ],
+)
+def test_a_row_that_names_no_object_says_why(dataverse: Installation, identifier: str, reason: Reason) -> None:
+    dataset = dataverse.dataset()
+    number = dataverse.datafile(dataset, identifier)
+    row = only_not_here(dataverse.catalogue())
+    assert (row.id, row.reason, row.storageidentifier) == (number, reason, identifier)
+    assert row.persistent_id == f"doi:10.5072/FK2/{dataset}"
+    assert row.message
+    assert row.created == MADE.replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("what", ["no owner", "owner is a collection", "no datafile row", "empty identifier"])
+def test_a_datafile_without_a_dataset_is_not_dropped(dataverse: Installation, what: str) -> None:
+    if what == "no owner":
+        number, said = dataverse.datafile(None), "owner_id is empty"
+    elif what == "owner is a collection":
+        collection = dataverse.collection()
+        number, said = dataverse.datafile(collection), f"its owner, dvobject {collection}, is no dataset"
+    elif what == "no datafile row":
+        number, said = dataverse.datafile(dataverse.dataset()), "no counterpart in datafile"
+        dataverse.execute("DELETE FROM datafile")
+    else:
+        number, said = dataverse.datafile(dataverse.dataset(identifier="")), "no persistent identifier"
+    row = only_not_here(dataverse.catalogue())
+    assert (row.id, row.reason) == (number, Reason.NO_DATASET)
+    assert said in row.message
+
+
+def test_a_datafile_that_is_not_marked_as_one_is_not_dropped(dataverse: Installation) -> None:
+    number = dataverse.datafile(dataverse.dataset())
+    dataverse.execute("UPDATE dvobject SET dtype = NULL WHERE id = %s", [number])
+    assert only(dataverse.catalogue()).id == number
+
+
+def test_the_latest_name_is_told(dataverse: Installation) -> None:
+    dataset = dataverse.dataset()
+    number = dataverse.datafile(dataset)
+    for major, minor in ((2, 0), (10, 1), (10, 0), (9, 0)):
+        dataverse.named(number, dataverse.version(dataset, "RELEASED", major, minor), f"v{major}.{minor}")
+    assert only(dataverse.catalogue()).label == "v10.1"
+    dataverse.named(number, dataverse.version(dataset, "DRAFT", None, None), "draft")
+    assert only(dataverse.catalogue()).label == "draft"
+
+
+def test_names_come_as_they_were_written(dataverse: Installation) -> None:
+    dataset = dataverse.dataset(authority="10.18710", identifier="AB C/ééé")
+    number = dataverse.datafile(dataset, "file://x y\n😀.txt")
+    dataverse.named(number, dataverse.version(dataset, "RELEASED", 1), "tab\there 'quoted' \\ ü")
+    file = only(dataverse.catalogue())
+    assert file.dataset.storage_path == "10.18710/AB C/ééé"
+    assert file.storageidentifier == "file://x y\n😀.txt"
+    assert file.label == "tab\there 'quoted' \\ ü"
+
+
+def test_a_time_without_a_zone_is_one_of_the_configured_zone(dataverse: Installation) -> None:
+    dataverse.datafile(dataverse.dataset())
+    assert only(dataverse.catalogue(ZoneInfo("Europe/Berlin"))).created == datetime(2019, 7, 1, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("local", "utc"),
+    [
+        ("2019-10-27 02:30", datetime(2019, 10, 27, 0, 30, tzinfo=UTC)),  # came twice
+        ("2019-03-31 02:30", datetime(2019, 3, 31, 1, 30, tzinfo=UTC)),  # was skipped
+        ("infinity", datetime(9999, 12, 29, 23, 0, tzinfo=UTC)),
+    ],
+)
+def test_an_odd_time_has_one_meaning(modern: Installation, local: str, utc: datetime) -> None:
+    modern.datafile(modern.dataset(), createdate=local)
+    assert only(modern.catalogue(ZoneInfo("Europe/Berlin"))).created == utc
+
+
+@pytest.mark.parametrize("moment", ["-infinity", "4000-01-01 BC", "20000-01-01"])
+def test_a_time_that_python_does_not_know_stops_nothing(dataverse: Installation, moment: str) -> None:
+    dataverse.datafile(dataverse.dataset(), createdate=moment)
+    assert only(dataverse.catalogue(ZoneInfo("Pacific/Auckland"))).created.tzinfo is UTC
+
+
+@pytest.mark.parametrize("form", WITH_ALTERNATIVES)
+def test_the_designated_alternative_identifier_names_the_folder(postgres: PostgresServer, form: str) -> None:
+    with installed(postgres, form) as dataverse:
+        dataset = dataverse.dataset()
+        dataverse.datafile(dataset)
+        dataverse.alternative(dataset, "1902.1", "older", designated=True)
+        dataverse.alternative(dataset, "1902.1", "12345", designated=True)
+        dataverse.alternative(dataset, "1902.1", "99999", designated=False)
+        file = only(dataverse.catalogue())
+    assert file.dataset.storage_path == "1902.1/12345"
+    assert file.dataset.persistent_id == f"doi:10.5072/FK2/{dataset}"
+
+
+def test_an_empty_alternative_identifier_is_no_folder(modern: Installation) -> None:
+    dataset = modern.dataset()
+    modern.datafile(dataset)
+    modern.alternative(dataset, "1902.1", None, designated=True)
+    assert "alternative" in only_not_here(modern.catalogue()).message
+
+
+@pytest.mark.parametrize("form", MODERN)
+@pytest.mark.parametrize("authority", ["", None])
+def test_a_permalink_may_have_no_authority(postgres: PostgresServer, form: str, authority: str | None) -> None:
+    with installed(postgres, form) as dataverse:
+        pid = {"protocol": "perma", "authority": authority, "identifier": "PERMA123", "separator": ""}
+        dataverse.datafile(dataverse.dataset(**pid))
+        file = only(dataverse.catalogue())
+    assert file.dataset.storage_path == "/PERMA123"
+    has_separator = form in ("modern", "later")
+    assert file.dataset.persistent_id == ("perma:PERMA123" if has_separator else "perma:/PERMA123")
+
+
+def test_a_commit_while_streaming_is_not_seen(dataverse: Installation) -> None:
+    dataset = dataverse.dataset()
+    ids = [dataverse.datafile(dataset) for _ in range(3)]
+    catalogue = dataverse.catalogue()
+    with closing(catalogue.rows()) as rows:
+        first = next(rows)
+        dataverse.execute("DELETE FROM datafile WHERE id = %s", [ids[-1]])
+        dataverse.datafile(dataset)
+        assert [first.id, *(row.id for row in rows)] == ids
+    assert len(list(catalogue.rows())) == 4
+
+
+def test_a_session_can_write_nothing(modern: Installation) -> None:
+    modern.datafile(modern.dataset())
+    catalogue = modern.catalogue()
+    with closing(catalogue.rows()) as rows:
+        next(rows)
+        (session,) = catalogue._open
+        assert session.execute("SHOW default_transaction_read_only").fetchone() == ("on",)
+        assert session.execute("SHOW transaction_isolation").fetchone() == ("repeatable read",)
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            session.execute("DELETE FROM datafile")
+
+
+def test_no_session_is_left_behind(modern: Installation) -> None:
+    number = modern.datafile(modern.dataset())
+    catalogue = modern.catalogue()
+    rows = catalogue.rows()
+    next(rows)
+    catalogue.read([number])
+    ours = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'dataverse-backup' AND datname = %s"
+    assert modern.connection.execute(ours, [modern.database]).fetchone() == (1,)
+    rows.close()
+    for _ in range(100):
+        if modern.connection.execute(ours, [modern.database]).fetchone() == (0,):
+            return
+        modern.execute("SELECT pg_sleep(0.02)")
+    pytest.fail("a session is still there")
+
+
+def test_memory_does_not_grow_with_the_rows(modern: Installation) -> None:
+    dataset = modern.dataset()
+    modern.execute(
+        """INSERT INTO dvobject (id, dtype, owner_id, storageidentifier, createdate, modificationtime)
+        SELECT i, 'DataFile', %s, 'file://18b-' || i, now(), now() FROM generate_series(1001, 41000) AS i""",
+        [dataset],
+    )
+    modern.execute(
+        """INSERT INTO datafile (id, checksumtype, checksumvalue, contenttype)
+        SELECT i, 'MD5', md5(i::text), 'text/plain' FROM generate_series(1001, 41000) AS i"""
+    )
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in modern.catalogue().rows()) == 40_000
+        assert tracemalloc.get_traced_memory()[1] < 15_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_text_in_another_encoding_is_told_in_unicode(postgres: PostgresServer) -> None:
+    with installed(postgres, "modern", "LATIN1") as dataverse:
+        dataverse.datafile(dataverse.dataset(), "file://été")
+        assert only(dataverse.catalogue()).storageidentifier == "file://été"
+
+
+@pytest.mark.parametrize("form", ["modern", "C", "A1"])
+def test_bytes_that_are_no_text_keep_their_value(postgres: PostgresServer, form: str) -> None:
+    with installed(postgres, form, "SQL_ASCII") as dataverse:
+        number = dataverse.datafile(dataverse.dataset(), "file://x")
+        column = "datafile SET filesystemname" if form == "A1" else "dvobject SET storageidentifier"
+        dataverse.execute(f"UPDATE {column} = E'file://\\xe9t\\xe9' WHERE id = {number}")
+        found = only(dataverse.catalogue()).storageidentifier
+    assert found.encode("utf-8", "surrogateescape") == b"file://\xe9t\xe9"
+
+
+def test_a_database_that_is_not_of_dataverse_is_refused(postgres: PostgresServer, postgres_database: str) -> None:
+    other = Installation(postgres, postgres_database, "none", postgres.connect(postgres_database))
+    with other.connection:
+        with pytest.raises(CatalogueError, match="there is no table dvobject") as caught:
+            other.catalogue().inspect()
+        assert "is [Database] Database the Dataverse database?" in caught.value.hint
+        other.execute("CREATE TABLE dvobject (id int); CREATE TABLE datafile (id int)")
+        with pytest.raises(CatalogueError, match="of no release of Dataverse"):
+            list(other.catalogue().rows())
+        other.execute("ALTER TABLE dvobject ADD authority text")
+        with pytest.raises(CatalogueError, match="none of the name dataset, datatable"):
+            other.catalogue().read([1])
+
+
+def test_tables_outside_public_are_found_on_the_search_path(modern: Installation) -> None:
+    modern.datafile(modern.dataset())
+    modern.execute('ALTER SCHEMA public RENAME TO "Data Verse"')
+    modern.execute(f'ALTER DATABASE {modern.database} SET search_path = "Data Verse"')
+    assert only(modern.catalogue()).size == 5

@@ -9,6 +9,7 @@ import pytest
 
 from tests.servers import unavailable
 from tests.servers.postgresql import NoPostgres, PostgresServer
+from tests.servers.sshd import NoSshd, SshServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,3 +35,24 @@ def postgres_database(postgres: PostgresServer) -> Iterator[str]:
     postgres.create_database(name)
     yield name
     postgres.drop(name)
+
+
+@pytest.fixture(scope="session")
+def ssh_server() -> Iterator[SshServer]:
+    """A running sshd with a shell account; do not stop it, others use it too."""
+    with _sshd(shell=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sftp_server() -> Iterator[SshServer]:
+    """A running sshd that allows nothing but SFTP; do not stop it, others use it too."""
+    with _sshd(shell=False) as server:
+        yield server
+
+
+def _sshd(*, shell: bool) -> SshServer:
+    try:
+        return SshServer(shell=shell)
+    except NoSshd as missing:
+        unavailable(str(missing))

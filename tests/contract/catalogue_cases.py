@@ -66,14 +66,12 @@ class Installation:
     def collection(self) -> int:
         return self._object("Dataverse", None)
 
-    def dataset(self, *, is_harvested: bool = False, **columns: Any) -> int:
-        pid = {"protocol": "doi", "authority": "10.5072", "identifier": None, "separator": "/", "doiseparator": "/"}
-        collection = self.collection()
-        number = self._object("Dataset", collection, **pid, **columns)
-        pid["identifier"] = f"FK2/{number}"
-        values = pid | columns
-        self.execute_if("UPDATE dvobject SET identifier = %s WHERE id = %s", [values["identifier"], number], MODERN)
-        self.insert("dataset", id=number, harvestingclient_id=CLIENT if is_harvested else None, **values)
+    def dataset(self, *, is_harvested: bool = False, **columns: str | None) -> int:
+        collection, number = self.collection(), next(self.ids)
+        pid = {"protocol": "doi", "authority": "10.5072", "identifier": f"FK2/{number}", "separator": "/"} | columns
+        self._object("Dataset", collection, number, **pid)
+        client = CLIENT if is_harvested else None
+        self.insert("dataset", id=number, harvestingclient_id=client, doiseparator="/", **pid)
         if is_harvested:
             self.insert("harvestingdataverseconfig", id=number, dataverse_id=collection)
         return number
@@ -106,10 +104,6 @@ class Installation:
     def execute(self, statement: str, values: list[Any] | None = None) -> None:
         self.connection.execute(statement.encode(), values)
 
-    def execute_if(self, statement: str, values: list[Any], forms: tuple[str, ...]) -> None:
-        if self.form in forms:
-            self.execute(statement, values)
-
     def insert(self, table: str, **columns: Any) -> None:
         """Insert what *table* has columns for in this form; nothing where there is no such table."""
         query = "SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0"
@@ -123,8 +117,15 @@ class Installation:
             )
             self.connection.execute(statement, values)
 
-    def _object(self, dtype: str, owner: int | None, **columns: Any) -> int:
-        number = next(self.ids)
+    def _object(self, dtype: str, owner: int | None, number: int | None = None, **columns: Any) -> int:
+        number = number or next(self.ids)
         times = {"createdate": MADE, "modificationtime": MADE}
         self.insert("dvobject", **({"id": number, "dtype": dtype, "owner_id": owner} | times | columns))
         return number
+
+    def empty(self) -> None:
+        """Take all rows away; there is one harvesting client then."""
+        self.execute("TRUNCATE dvobject, datasetversion, filemetadata, datatable RESTART IDENTITY CASCADE")
+        self.execute("DO $$ BEGIN DELETE FROM harvestingdataverseconfig; EXCEPTION WHEN undefined_table THEN END $$")
+        self.execute("DO $$ BEGIN DELETE FROM harvestingclient; EXCEPTION WHEN undefined_table THEN END $$")
+        self.insert("harvestingclient", id=CLIENT, name="elsewhere")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from dataverse_backup.destinations.base import OWN_PREFIX, STAGING_PREFIX, Staging
 from dataverse_backup.destinations.filesystem import FilesystemDestination
 from dataverse_backup.destinations.memory import MemoryDestination
+from dataverse_backup.destinations.ssh import SshDestination
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import pytest
 
     from dataverse_backup.destinations.base import Destination
+    from tests.servers.sshd import SshServer
 
 STAGING = Staging(ledger_id="ledger-1", run="run-1")
 NAME = "offsite"
@@ -124,7 +126,23 @@ def filesystem(request: pytest.FixtureRequest) -> Iterator[Place]:
     yield FolderPlace(sandbox, lambda root, staging: FilesystemDestination(NAME, root, staging))
 
 
+@contextmanager
+def ssh_with_shell(request: pytest.FixtureRequest) -> Iterator[Place]:
+    yield _folder_of(request.getfixturevalue("ssh_server"))
+
+
+@contextmanager
+def ssh_without_shell(request: pytest.FixtureRequest) -> Iterator[Place]:
+    yield _folder_of(request.getfixturevalue("sftp_server"))
+
+
+def _folder_of(server: SshServer) -> Place:
+    return FolderPlace(server.sandbox(), lambda root, staging: SshDestination(NAME, server.settings(root), staging))
+
+
 CASES: dict[str, Callable[[pytest.FixtureRequest], AbstractContextManager[Place]]] = {
     "memory": memory,
     "filesystem": filesystem,
+    "ssh with shell": ssh_with_shell,
+    "ssh without shell": ssh_without_shell,
 }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tracemalloc
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -16,10 +17,10 @@ from dataverse_backup.catalogue.memory import MemoryCatalogue
 from dataverse_backup.datafile import Datafile, NotHere
 from dataverse_backup.errors import CatalogueError, Reason
 from dataverse_backup.fixity import Algorithm, Checksum
-from tests.contract.catalogue_cases import CLIENT, MADE, MD5, MODERN, SCHEMAS, WITH_ALTERNATIVES, Installation
+from tests.contract.catalogue_cases import MADE, MD5, MODERN, SCHEMAS, WITH_ALTERNATIVES, Installation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from dataverse_backup.catalogue.base import Catalogue
     from tests.servers.postgresql import PostgresServer
@@ -29,29 +30,42 @@ _numbers = count(1)
 
 @contextmanager
 def installed(postgres: PostgresServer, form: str, encoding: str = "UTF8") -> Iterator[Installation]:
+    """A Dataverse of its own, to be altered at will."""
     name = f"catalogue_{next(_numbers)}"
     postgres.create_database(name, encoding=encoding)
     try:
         postgres.execute(name, SCHEMAS[form])
         with postgres.connect(name) as connection:
             installation = Installation(postgres, name, form, connection)
-            installation.insert("harvestingclient", id=CLIENT, name="elsewhere")
+            installation.empty()
             yield installation
     finally:
         postgres.drop(name)
 
 
+@pytest.fixture(scope="module")
+def shared(postgres: PostgresServer) -> Iterator[Callable[[str], Installation]]:
+    """Gives the Dataverse of a form that all tests use, emptied: to make one takes longer than to test it."""
+    with ExitStack() as stack:
+        made = cache(lambda form: stack.enter_context(installed(postgres, form)))
+
+        def emptied(form: str) -> Installation:
+            installation = made(form)
+            installation.empty()
+            return installation
+
+        yield emptied
+
+
 @pytest.fixture(params=SCHEMAS)
-def dataverse(request: pytest.FixtureRequest, postgres: PostgresServer) -> Iterator[Installation]:
-    """A Dataverse of each form."""
-    with installed(postgres, request.param) as installation:
-        yield installation
+def dataverse(request: pytest.FixtureRequest, shared: Callable[[str], Installation]) -> Installation:
+    """A Dataverse of each form; its schema must stay as it is."""
+    return shared(request.param)
 
 
 @pytest.fixture
-def modern(postgres: PostgresServer) -> Iterator[Installation]:
-    with installed(postgres, "modern") as installation:
-        yield installation
+def modern(shared: Callable[[str], Installation]) -> Installation:
+    return shared("modern")
 
 
 def only(catalogue: Catalogue) -> Datafile:
@@ -67,19 +81,18 @@ def only_not_here(catalogue: Catalogue) -> NotHere:
 
 
 @pytest.fixture(params=[*SCHEMAS, "memory"])
-def filled(request: pytest.FixtureRequest, postgres: PostgresServer) -> Iterator[Catalogue]:
+def filled(request: pytest.FixtureRequest, shared: Callable[[str], Installation]) -> Iterator[Catalogue]:
     """Three datafiles in two stores, and one without a dataset; in memory as the database told it."""
-    form = "modern" if request.param == "memory" else request.param
-    with installed(postgres, form) as installation:
-        dataset = installation.dataset()
-        for store in ("s3://bucket:", "local://", "s3://bucket:"):
-            installation.datafile(dataset, f"{store}18b-1")
-        installation.datafile(None)
-        catalogue: Catalogue = installation.catalogue()
-        if request.param == "memory":
-            catalogue = MemoryCatalogue(reversed(list(catalogue.rows())))
-        with catalogue:
-            yield catalogue
+    installation = shared("modern" if request.param == "memory" else request.param)
+    dataset = installation.dataset()
+    for store in ("s3://bucket:", "local://", "s3://bucket:"):
+        installation.datafile(dataset, f"{store}18b-1")
+    installation.datafile(None)
+    catalogue: Catalogue = installation.catalogue()
+    if request.param == "memory":
+        catalogue = MemoryCatalogue(reversed(list(catalogue.rows())))
+    with catalogue:
+        yield catalogue
 
 
 def test_each_datafile_comes_once_by_id(filled: Catalogue) -> None:
@@ -275,14 +288,16 @@ def test_a_time_that_python_does_not_know_stops_nothing(dataverse: Installation,
 
 
 @pytest.mark.parametrize("form", WITH_ALTERNATIVES)
-def test_the_designated_alternative_identifier_names_the_folder(postgres: PostgresServer, form: str) -> None:
-    with installed(postgres, form) as dataverse:
-        dataset = dataverse.dataset()
-        dataverse.datafile(dataset)
-        dataverse.alternative(dataset, "1902.1", "older", designated=True)
-        dataverse.alternative(dataset, "1902.1", "12345", designated=True)
-        dataverse.alternative(dataset, "1902.1", "99999", designated=False)
-        file = only(dataverse.catalogue())
+def test_the_designated_alternative_identifier_names_the_folder(
+    shared: Callable[[str], Installation], form: str
+) -> None:
+    dataverse = shared(form)
+    dataset = dataverse.dataset()
+    dataverse.datafile(dataset)
+    dataverse.alternative(dataset, "1902.1", "older", designated=True)
+    dataverse.alternative(dataset, "1902.1", "12345", designated=True)
+    dataverse.alternative(dataset, "1902.1", "99999", designated=False)
+    file = only(dataverse.catalogue())
     assert file.dataset.storage_path == "1902.1/12345"
     assert file.dataset.persistent_id == f"doi:10.5072/FK2/{dataset}"
 
@@ -296,11 +311,12 @@ def test_an_empty_alternative_identifier_is_no_folder(modern: Installation) -> N
 
 @pytest.mark.parametrize("form", MODERN)
 @pytest.mark.parametrize("authority", ["", None])
-def test_a_permalink_may_have_no_authority(postgres: PostgresServer, form: str, authority: str | None) -> None:
-    with installed(postgres, form) as dataverse:
-        pid = {"protocol": "perma", "authority": authority, "identifier": "PERMA123", "separator": ""}
-        dataverse.datafile(dataverse.dataset(**pid))
-        file = only(dataverse.catalogue())
+def test_a_permalink_may_have_no_authority(
+    shared: Callable[[str], Installation], form: str, authority: str | None
+) -> None:
+    dataverse = shared(form)
+    dataverse.datafile(dataverse.dataset(protocol="perma", authority=authority, identifier="PERMA123", separator=""))
+    file = only(dataverse.catalogue())
     assert file.dataset.storage_path == "/PERMA123"
     has_separator = form in ("modern", "later")
     assert file.dataset.persistent_id == ("perma:PERMA123" if has_separator else "perma:/PERMA123")
@@ -395,8 +411,9 @@ def test_a_database_that_is_not_of_dataverse_is_refused(postgres: PostgresServer
             other.catalogue().read([1])
 
 
-def test_tables_outside_public_are_found_on_the_search_path(modern: Installation) -> None:
-    modern.datafile(modern.dataset())
-    modern.execute('ALTER SCHEMA public RENAME TO "Data Verse"')
-    modern.execute(f'ALTER DATABASE {modern.database} SET search_path = "Data Verse"')
-    assert only(modern.catalogue()).size == 5
+def test_tables_outside_public_are_found_on_the_search_path(postgres: PostgresServer) -> None:
+    with installed(postgres, "modern") as dataverse:
+        dataverse.datafile(dataverse.dataset())
+        dataverse.execute('ALTER SCHEMA public RENAME TO "Data Verse"')
+        dataverse.execute(f'ALTER DATABASE {dataverse.database} SET search_path = "Data Verse"')
+        assert only(dataverse.catalogue()).size == 5

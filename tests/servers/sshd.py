@@ -66,6 +66,10 @@ class SshServer:
         """How the account sees *folder*, which lies below ``files``."""
         return f"/{folder.relative_to(self.folder / 'jail')}" if self._is_chroot else str(folder)
 
+    def sandbox(self) -> Path:
+        """A new empty folder below ``files``."""
+        return Path(tempfile.mkdtemp(dir=self.files))
+
     def settings(
         self,
         folder: Path,
@@ -187,7 +191,8 @@ def _descendants(pid: int) -> list[int]:
     """The children of *pid*, and theirs."""
     listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True, timeout=10).stdout
     pairs = [tuple(map(int, line.split())) for line in listed.splitlines()]
-    found, new = [], {pid}
+    found: list[int] = []
+    new = {pid}
     while new:
         new = {child for child, parent in pairs if parent in new}
         found += new

@@ -17,6 +17,7 @@ from dataverse_backup.errors import ConfigurationError, DestinationLost
 if TYPE_CHECKING:
     from dataverse_backup.destinations.ssh.settings import SshSettings
 
+_LOGIN_ERRORS: tuple[type[Exception], ...] = (*VENDOR_ERRORS, asyncssh.KeyImportError)
 CLOSING_TIMEOUT = 5.0
 """Seconds that a server has for saying good-bye."""
 
@@ -93,7 +94,7 @@ async def connected(place: str, settings: SshSettings) -> Connection:
         ssh = await asyncssh.connect(
             **connection_options(settings, configuration), known_hosts=host_keys.known, client_factory=lambda: client
         )
-    except (*VENDOR_ERRORS, asyncssh.KeyImportError) as error:
+    except _LOGIN_ERRORS as error:
         raise _refusal(place, settings, host_keys, error) from error
     except ValueError as error:
         raise ConfigurationError(f"{place}: the ssh configuration cannot be used: {words(error)}") from error

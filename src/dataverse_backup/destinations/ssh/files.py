@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
+_ERRORS_OF_ONE: tuple[type[Exception], ...] = (CopyError, *VENDOR_ERRORS)
 IN_FLIGHT = 64
 """How many operations on different files are asked for before the first one is answered."""
 _READ_CHUNK = 4 * 1024 * 1024
@@ -212,7 +213,7 @@ async def each(
         for number, item in numbered:
             try:
                 results[number] = await work(item)
-            except (CopyError, *VENDOR_ERRORS) as error:
+            except _ERRORS_OF_ONE as error:
                 results[number] = error
 
     await asyncio.gather(*(worker() for _ in range(min(limit, len(items)))))

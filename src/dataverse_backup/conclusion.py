@@ -105,6 +105,7 @@ class Conclusion:
 
 
 def _most_telling(errors: Sequence[ObjectError]) -> ObjectError:
-    """The last answer, unless it only says of another name what the first said of the likeliest one."""
-    unexpected = [error for error in errors if not isinstance(error, SourceMissing | SourceDiffers)]
-    return unexpected[-1] if unexpected else errors[0]
+    """The last answer, unless it only says of another name what was said of the likeliest one before."""
+    if not isinstance(errors[-1], SourceMissing | SourceDiffers):
+        return errors[-1]
+    return next(error for error in errors if isinstance(error, SourceMissing | SourceDiffers))

@@ -64,7 +64,7 @@ def outcomes(
     while True:
         ending = lost or stop.is_set()
         while not ending and len(running) < in_flight and (batch := next(waiting, None)) is not None:
-            running.add(executor.submit(copy, batch))
+            running.add(_submitted(executor, copy, batch))
         if not running:
             return
         if ending:
@@ -77,6 +77,16 @@ def outcomes(
             outcome = _outcome_of(future)
             lost = lost or outcome.lost_destination is not None
             yield outcome
+
+
+def _submitted(executor: Executor, copy: Callable[[Batch], Outcome], batch: Batch) -> Future[Outcome]:
+    """*batch* on its way; where a worker died since the last outcome was taken, its future says so."""
+    try:
+        return executor.submit(copy, batch)
+    except BrokenProcessPool as broken:
+        future: Future[Outcome] = Future()
+        future.set_exception(broken)
+        return future
 
 
 def _outcome_of(future: Future[Outcome]) -> Outcome:

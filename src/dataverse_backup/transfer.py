@@ -116,17 +116,20 @@ class Transfer:
             self._try_alone(item)
 
     def _try_together(self, items: Sequence[_Item]) -> None:
-        """One try at all that have no conclusion; a destination that is lost now may be there at the next one."""
+        """One try at all that have no conclusion; a destination or store lost now may be there at the next one."""
         try:
             self._try(self._open_items(items))
         except DestinationRefused:
             raise
-        except DestinationLost:
+        except (DestinationLost, StoreLost):
             return
 
     def _try_alone(self, item: _Item) -> None:
         """The last try: an object that takes its connection down shall not take others with it."""
-        self._try([item])
+        try:
+            self._try([item])
+        except StoreLost as lost:  # it answers when it is probed, and not when this is read
+            self._lost_stores[item.datafile.store_id] = lost
         if self._open_items([item]):
             self._destination.connect()  # raises DestinationLost: then it was not tried to its end
             self._fail(item)
@@ -245,14 +248,16 @@ class Transfer:
         return stream
 
     def _find_lost_stores(self, items: Iterable[_Item], lost: StoreLost) -> None:
-        """Find out which stores are lost; a store that answers again is tried again later, with the error noted."""
+        """Find out which stores are lost. Raises *lost* where all of them answer again: the try is made again later."""
+        found: dict[str, StoreLost] = {}
         for store_id in {item.datafile.store_id for item in items}:
             try:
                 self._stores[store_id].probe()
             except StoreLost as error:
-                self._lost_stores[store_id] = error
-        if not self._lost_stores:
-            raise DestinationLost(lost.message, lost.hint) from lost
+                found[store_id] = error
+        if not found:
+            raise lost
+        self._lost_stores |= found
 
     def _is_taken(self, item: _Item, result: Receipt | Failure) -> bool:
         """Whether somebody took the key after we saw it free: then that is proven, once."""

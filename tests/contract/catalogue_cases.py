@@ -125,6 +125,7 @@ class Installation:
 
     def empty(self) -> None:
         """Take all rows away; there is one harvesting client then."""
+        self.execute("SET client_encoding TO UTF8")  # in a database without encoding too
         self.execute("TRUNCATE dvobject, datasetversion, filemetadata, datatable RESTART IDENTITY CASCADE")
         self.execute("DO $$ BEGIN DELETE FROM harvestingdataverseconfig; EXCEPTION WHEN undefined_table THEN END $$")
         self.execute("DO $$ BEGIN DELETE FROM harvestingclient; EXCEPTION WHEN undefined_table THEN END $$")

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 
+from dataverse_backup.catalogue.connection import session
 from dataverse_backup.catalogue.memory import MemoryCatalogue
 from dataverse_backup.datafile import Datafile, NotHere
 from dataverse_backup.errors import CatalogueError, Reason
@@ -339,11 +340,22 @@ def test_a_session_can_write_nothing(modern: Installation) -> None:
     catalogue = modern.catalogue()
     with closing(catalogue.rows()) as rows:
         next(rows)
-        (session,) = catalogue._open
-        assert session.execute("SHOW default_transaction_read_only").fetchone() == ("on",)
-        assert session.execute("SHOW transaction_isolation").fetchone() == ("repeatable read",)
+        (connection,) = catalogue._open
+        assert connection.execute("SHOW transaction_read_only").fetchone() == ("on",)
+        assert connection.execute("SHOW transaction_isolation").fetchone() == ("repeatable read",)
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
-            session.execute("DELETE FROM datafile")
+            connection.execute("DELETE FROM datafile")
+
+
+def test_no_setting_is_left_in_the_session_for_the_next_one_in_a_pool(modern: Installation) -> None:
+    settings = "SELECT name, setting FROM pg_settings WHERE name NOT LIKE 'transaction%' ORDER BY name"
+    with session(modern.address) as connection:
+        assert connection.execute("SHOW jit").fetchone() == ("off",)
+        connection.rollback()
+        after = connection.execute(settings.encode()).fetchall()
+    client = {"application_name", "client_encoding"}
+    there = modern.connection.execute(settings.encode()).fetchall()
+    assert {name for name, _ in set(after) ^ set(there)} <= client
 
 
 def test_no_session_is_left_behind(modern: Installation) -> None:
@@ -366,17 +378,17 @@ def test_memory_does_not_grow_with_the_rows(modern: Installation) -> None:
     dataset = modern.dataset()
     modern.execute(
         """INSERT INTO dvobject (id, dtype, owner_id, storageidentifier, createdate, modificationtime)
-        SELECT i, 'DataFile', %s, 'file://18b-' || i, now(), now() FROM generate_series(1001, 41000) AS i""",
+        SELECT i, 'DataFile', %s, 'file://18b-' || i, now(), now() FROM generate_series(1001, 21000) AS i""",
         [dataset],
     )
     modern.execute(
         """INSERT INTO datafile (id, checksumtype, checksumvalue, contenttype)
-        SELECT i, 'MD5', md5(i::text), 'text/plain' FROM generate_series(1001, 41000) AS i"""
+        SELECT i, 'MD5', md5(i::text), 'text/plain' FROM generate_series(1001, 21000) AS i"""
     )
     tracemalloc.start()
     try:
-        assert sum(1 for _ in modern.catalogue().rows()) == 40_000
-        assert tracemalloc.get_traced_memory()[1] < 15_000_000
+        assert sum(1 for _ in modern.catalogue().rows()) == 20_000
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
     finally:
         tracemalloc.stop()
 

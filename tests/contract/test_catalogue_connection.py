@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from contextlib import closing
-from itertools import count
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -25,8 +25,6 @@ ROLE = "dataverse_backup"
 PASSWORD = "se%cret: 'ä\\"
 SCRIPT = Path(__file__).parents[2] / "docs" / "howto" / "read-only-role.sql"
 UTC = ZoneInfo("UTC")
-
-_numbers = count(1)
 
 
 @pytest.fixture(params=SCHEMAS)
@@ -115,8 +113,7 @@ def server() -> Iterator[PostgresServer]:
 
 
 def address(server: PostgresServer, **changes: Any) -> DatabaseAddress:
-    place = {"host": server.host, "port": server.port, "dbname": "dataverse"}
-    return DatabaseAddress(**({**place, "user": server.superuser, "password": server.password} | changes))
+    return replace(DatabaseAddress(server.host, server.port, "dataverse", server.superuser, server.password), **changes)
 
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
@@ -177,7 +174,7 @@ def test_a_wrong_sslmode_is_not_called_unavailable(server: PostgresServer) -> No
 
 
 def test_a_server_that_is_not_there_is_unavailable(server: PostgresServer) -> None:
-    with pytest.raises(CatalogueUnavailable, match="127.0.0.1:1/dataverse"):
+    with pytest.raises(CatalogueUnavailable, match=r"127\.0\.0\.1:1/dataverse"):
         DataverseCatalogue(address(server, port=1), UTC).inspect()
     with pytest.raises(CatalogueUnavailable, match="/nowhere"):
         DataverseCatalogue(address(server, host="/nowhere"), UTC).inspect()

@@ -15,6 +15,7 @@ from typing import Self
 
 from dataverse_backup.destinations.ssh import SshSettings
 
+_MEMORY = "/dev/shm"
 _STARTING_TIMEOUT = 10.0
 
 
@@ -37,9 +38,7 @@ class SshServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        # A chroot must belong to root, with all folders above it; /tmp's sticky bit is not enough for StrictModes.
-        base = "/var/lib" if self._is_chroot else None
-        self.folder = Path(tempfile.mkdtemp(prefix="dataverse-backup-sshd-", dir=base))
+        self.folder = Path(tempfile.mkdtemp(prefix="dataverse-backup-sshd-", dir=self._base()))
         self.folder.chmod(0o755)
         self.files = self.folder / "jail" / "files"
         self.files.mkdir(parents=True)
@@ -52,6 +51,12 @@ class SshServer:
     def __exit__(self, *_: object) -> None:
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _base(self) -> str | None:
+        """Where ``folder`` is made: in memory, where `sync` takes no time; a chroot's parents must be root's alone."""
+        if self._is_chroot:
+            return "/var/lib"
+        return _MEMORY if os.access(_MEMORY, os.W_OK) else None
 
     @property
     def _is_chroot(self) -> bool:

@@ -72,7 +72,7 @@ class _ByteKeepingLoader(TextLoader):
 
 @contextmanager
 def session(address: DatabaseAddress) -> Iterator[Session]:
-    """A connection whose only transaction is REPEATABLE READ and READ ONLY; raises CatalogueError."""
+    """A connection whose transactions are all REPEATABLE READ and READ ONLY, the first begun; raises CatalogueError."""
     with translated(address), closing(_connect(address)) as connection:
         yield connection
 
@@ -97,7 +97,6 @@ def _connect(address: DatabaseAddress) -> Session:
         connect_timeout=_CONNECT_SECONDS,
         application_name="dataverse-backup",
         client_encoding="UTF8",
-        autocommit=True,
         prepare_threshold=None,  # connection poolers lose prepared statements
         keepalives=1,
         keepalives_idle=30,
@@ -105,20 +104,24 @@ def _connect(address: DatabaseAddress) -> Session:
         keepalives_count=3,
     )
     try:
-        # Said in the session and not as a start-up option, which connection poolers refuse.
-        connection.execute("SET default_transaction_read_only = on")
-        # Compiling takes longer than it saves here; PostgreSQL 10 and older cannot do it.
-        connection.execute("SELECT set_config(name, 'off', false) FROM pg_settings WHERE name = 'jit'")
-        connection.autocommit = False
         connection.read_only = True
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        # Compiling takes longer than it saves here; PostgreSQL 10 and older cannot do it. For this transaction only:
+        # a setting of the session would stay in a connection pooler and reach whoever comes next.
+        connection.execute("SELECT set_config(name, 'off', true) FROM pg_catalog.pg_settings WHERE name = 'jit'")
         if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
-            for kind in ("text", "varchar", "bpchar", "name"):
-                connection.adapters.register_loader(kind, _ByteKeepingLoader)
+            _take_bytes_as_they_are(connection)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _take_bytes_as_they_are(connection: Session) -> None:
+    """Let a database without encoding send what it has: asked for UTF-8, it would fail at the first other byte."""
+    connection.execute("SET LOCAL client_encoding = 'SQL_ASCII'")
+    for kind in ("text", "varchar"):
+        connection.adapters.register_loader(kind, _ByteKeepingLoader)
 
 
 def _translation(error: psycopg.Error, address: DatabaseAddress) -> CatalogueError:

@@ -1,0 +1,96 @@
+"""The sample Dataverse with a configuration, and the installed command to run on it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from psycopg.conninfo import conninfo_to_dict
+
+if TYPE_CHECKING:
+    from demo.sample import Sample
+
+COMMAND = Path(sys.executable).with_name("dataverse-backup")
+
+
+@dataclass
+class Installation:
+    """One Dataverse with one backup configuration, in a folder of its own."""
+
+    folder: Path
+    dsn: str
+    sample: Sample
+    database: dict[str, str] = field(default_factory=dict)
+    destination: str = ""
+    """What stands in [Backup]; by default the folder ``backup``."""
+    extra: str = ""
+    """Further sections."""
+
+    @property
+    def backup(self) -> Path:
+        return self.folder / "backup"
+
+    def configure(self) -> Path:
+        """Write the configuration; the path of it."""
+        found = conninfo_to_dict(self.dsn)
+        lines = [
+            "[Database]",
+            f"Host: {found['host']}",
+            f"Port: {found['port']}",
+            f"Database: {found['dbname']}",
+            f"Username: {found['user']}",
+            *([f"Password: {found['password']}"] if "password" in found else []),
+            *(f"{key}: {value}" for key, value in self.database.items()),
+            "[Repository]",
+            f"FileSystemDirectory: {self.sample.stores['file']}",
+            "[Store local]",
+            "type: file",
+            f"directory: {self.sample.stores['local']}",
+            "[Store trsa]",
+            "type: remote",
+            "[Store globusm]",
+            "type: globus",
+            "[Backup]",
+            self.destination or f"StorageType: filesystem\nDirectory: {self.backup}",
+            self.extra,
+        ]
+        path = self.folder / "config.ini"
+        path.write_text("\n".join(lines) + "\n")
+        path.chmod(0o600)
+        return path
+
+    def run(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run the installed command with this configuration."""
+        return subprocess.run(
+            [COMMAND, "--config", self.configure(), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start the installed command and leave it running."""
+        return subprocess.Popen(
+            [COMMAND, "--config", self.configure(), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def listed(self, *arguments: str) -> list[dict[str, Any]]:
+        """What `list --json` says."""
+        answer = self.run("list", "--json", *arguments)
+        assert answer.returncode == 0, answer.stderr
+        return [json.loads(line) for line in answer.stdout.splitlines()]
+
+    def status(self) -> dict[str, Any]:
+        """What `status --json` says of the destination called default."""
+        answer = self.run("status", "--json")
+        assert answer.returncode == 0, answer.stderr
+        found: dict[str, Any] = json.loads(answer.stdout)["destinations"]["default"]
+        return found

@@ -1,0 +1,224 @@
+"""The installed command on the sample Dataverse, with a folder as destination."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from dataverse_backup.ledger.base import Status
+from demo.proof import differences, stamps
+
+if TYPE_CHECKING:
+    from tests.acceptance.installation import Installation
+    from tests.servers.postgresql import PostgresServer
+
+SOME_FAILED = 3
+
+
+def test_a_first_run_copies_and_proves_everything_and_a_second_one_copies_nothing(installation: Installation) -> None:
+    assert installation.run("backup").returncode == SOME_FAILED
+    assert differences(installation.sample, installation.listed(), installation.backup) == []
+    before = stamps(installation.backup)
+    assert installation.run("backup", "--rerun").returncode == SOME_FAILED
+    assert stamps(installation.backup) == before
+
+
+def test_status_counts_what_list_lists(installation: Installation) -> None:
+    installation.run("backup")
+    status, listed = installation.status(), installation.listed()
+    assert {s: status[s] for s in Status} == {s: sum(line["status"] == s for line in listed) for s in Status}
+    assert status["bytes"] == sum(line["size"] for line in listed if line["status"] == "OK")
+    assert status["reasons"]["source-differs"] == 2
+    assert status["last_run"]["outcome"] == "failures"
+
+
+def test_a_dry_run_writes_nothing_and_says_how_much_there_is(installation: Installation) -> None:
+    answer = installation.run("backup", "--dry-run")
+    assert answer.returncode == 0
+    assert "295 files" in answer.stdout
+    assert list(installation.backup.iterdir()) == []
+    assert installation.listed() == []
+
+
+def test_a_limit_copies_so_many_and_the_rest_is_pending(installation: Installation) -> None:
+    assert installation.run("backup", "--limit", "20").returncode == 0
+    status = installation.status()
+    assert status["OK"] == 20
+    assert status["PENDING"] == 275
+
+
+def test_a_destination_whose_folder_is_missing_records_nothing(installation: Installation) -> None:
+    installation.backup.rmdir()
+    answer = installation.run("backup")
+    assert answer.returncode == 1
+    assert "mkdir" in answer.stderr
+    assert not installation.backup.exists()
+    assert installation.listed() == []
+
+
+def test_a_destination_whose_disk_is_not_mounted_any_more_is_refused(installation: Installation) -> None:
+    installation.run("backup", "--limit", "5")
+    shutil.rmtree(installation.backup)
+    installation.backup.mkdir()
+    answer = installation.run("backup")
+    assert answer.returncode == 1
+    assert "dataverse-backup accept default" in answer.stderr
+    assert list(installation.backup.iterdir()) == []
+    assert installation.run("accept", "default").returncode == 0
+    assert installation.run("backup").returncode == SOME_FAILED
+
+
+def test_another_ledgers_destination_is_refused(installation: Installation) -> None:
+    installation.run("backup", "--limit", "5")
+    (installation.folder / "ledger.db").unlink()
+    answer = installation.run("backup")
+    assert answer.returncode == 1
+    assert "another ledger" in answer.stderr
+
+
+def test_a_store_that_is_not_mounted_makes_no_file_missing(installation: Installation) -> None:
+    store = installation.sample.stores["local"]
+    store.rename(store.with_name("away"))
+    store.mkdir()
+    assert installation.run("backup").returncode == SOME_FAILED
+    assert not [line for line in installation.listed() if line["store"] == "local" and line["status"] != "PENDING"]
+    store.rmdir()
+    store.with_name("away").rename(store)
+    assert installation.run("backup").returncode == SOME_FAILED
+    # Keys that two stores give belong to whom came first, so keys may be others than in one go; statuses may not.
+    expected = {e.datafile_id: e.status for e in installation.sample.expected}
+    assert {line["datafile_id"]: line["status"] for line in installation.listed()} == expected
+
+
+def test_a_store_that_the_configuration_does_not_know_is_loud(installation: Installation) -> None:
+    config = installation.configure()
+    text = config.read_text()
+    start = text.index("[Store local]")
+    end = text.index("[Store trsa]")
+    config.write_text(text[:start] + text[end:])
+    installation.configure = lambda: config  # type: ignore[method-assign]  # this one configuration, as it is now
+    answer = installation.run("backup")
+    assert answer.returncode == SOME_FAILED
+    assert "[Store local]" in answer.stderr
+    assert installation.status()["reasons"]["store-unknown"] > 0
+    assert installation.run("check").returncode != 0
+
+
+def test_changed_content_is_copied_and_the_former_copy_is_kept(installation: Installation) -> None:
+    installation.run("backup")
+    line = next(e for e in installation.sample.expected if e.status is Status.OK and e.reason is None and e.key)
+    assert line.key is not None
+    kept = (installation.backup / line.key).read_bytes()
+    source = next(p for root in installation.sample.stores.values() if (p := root / line.key).is_file())
+    source.write_bytes(b"other bytes")
+    with psycopg.connect(installation.dsn) as connection:
+        connection.execute(
+            "UPDATE datafile SET checksumtype = 'MD5', checksumvalue = md5('other bytes'), filesize = 11 WHERE id = %s",
+            (line.datafile_id,),
+        )
+    installation.run("backup")
+    (listed,) = [found for found in installation.listed() if found["datafile_id"] == line.datafile_id]
+    assert (listed["status"], listed["reason"]) == ("OK", "content-changed")
+    assert (installation.backup / line.key).read_bytes() == b"other bytes"
+    (aside,) = [p for p in (installation.backup / ".superseded").rglob("*") if p.is_file()]
+    assert aside.read_bytes() == kept
+
+
+def test_a_datafile_that_left_the_catalogue_is_gone_and_its_copy_stays(installation: Installation) -> None:
+    installation.run("backup")
+    line = next(e for e in installation.sample.expected if e.status is Status.OK and e.key)
+    with psycopg.connect(installation.dsn) as connection:
+        for table, column in (("datatable", "datafile_id"), ("filemetadata", "datafile_id"), ("datafile", "id")):
+            connection.execute(f"DELETE FROM {table} WHERE {column} = {line.datafile_id}".encode())
+        connection.execute("DELETE FROM dvobject WHERE id = %s", (line.datafile_id,))
+    installation.run("backup")
+    assert [gone["datafile_id"] for gone in installation.listed("--status", "GONE")] == [line.datafile_id]
+    assert (installation.backup / str(line.key)).exists()
+
+
+def test_a_run_that_was_killed_is_made_good_by_the_next(installation: Installation) -> None:
+    for seconds in (0.8, 1.2, 1.6):
+        run = installation.start("backup")
+        time.sleep(seconds)
+        run.kill()
+        run.communicate(timeout=30)
+    assert installation.run("backup").returncode == SOME_FAILED
+    assert differences(installation.sample, installation.listed(), installation.backup) == []
+
+
+def test_an_interrupted_run_says_so_and_loses_nothing(installation: Installation) -> None:
+    run = installation.start("backup")
+    identity = installation.backup / ".dataverse-backup" / "identity"
+    while not identity.exists() and run.poll() is None:
+        time.sleep(0.01)
+    run.send_signal(signal.SIGTERM)
+    output, _ = run.communicate(timeout=60)
+    assert run.returncode in (130, SOME_FAILED), output  # it may have been done already
+    assert installation.run("backup").returncode == SOME_FAILED
+    assert differences(installation.sample, installation.listed(), installation.backup) == []
+
+
+def test_the_ledger_can_live_in_postgresql(installation: Installation, postgres: PostgresServer) -> None:
+    installation.database["BackupDatabase"] = "backupdb"
+    answer = installation.run("backup")
+    assert answer.returncode == 1
+    assert "createdb" in answer.stderr
+    postgres.create_database("backupdb")
+    try:
+        assert installation.run("backup").returncode == SOME_FAILED
+        assert differences(installation.sample, installation.listed(), installation.backup) == []
+        with psycopg.connect(postgres.dsn("backupdb")) as connection:
+            rows = connection.execute("SELECT DISTINCT status FROM datafilestatus WHERE status IS NOT NULL").fetchall()
+        assert {row[0] for row in rows} == {"OK", "FAIL_READ"}
+    finally:
+        postgres.drop("backupdb")
+
+
+def test_a_database_that_does_not_answer_is_said_in_words(installation: Installation) -> None:
+    installation.dsn = "host=127.0.0.1 port=1 dbname=dvndb user=dvnapp password=secret-word"
+    answer = installation.run("backup")
+    assert answer.returncode == 1
+    assert "127.0.0.1" in answer.stderr
+    assert "secret-word" not in answer.stderr + answer.stdout
+
+
+def test_a_mistake_in_the_configuration_ends_with_2_and_its_line(installation: Installation) -> None:
+    installation.extra = "[Backup second]\nStorageTyp: filesystem"
+    answer = installation.run("config", "validate")
+    assert answer.returncode == 2
+    assert "StorageType" in answer.stderr
+    assert "line " in answer.stderr
+
+
+def test_check_says_of_each_thing_that_it_is_ok(installation: Installation) -> None:
+    answer = installation.run("check")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert all(": OK" in line for line in answer.stdout.splitlines())
+    assert not [
+        p for p in (installation.backup / ".dataverse-backup").rglob("*") if p.is_file() and p.name != "identity"
+    ]
+
+
+@pytest.mark.parametrize("command", [["status"], ["list"], ["list", "--csv"]])
+def test_a_ledger_answers_when_dataverse_is_gone(installation: Installation, command: list[str]) -> None:
+    installation.run("backup", "--limit", "3")
+    installation.dsn = "host=127.0.0.1 port=1 dbname=dvndb user=dvnapp"
+    answer = installation.run(*command)
+    assert answer.returncode == 0
+    assert "OK" in answer.stdout
+
+
+def test_two_destinations_each_have_their_own_status(installation: Installation) -> None:
+    second = installation.folder / "second"
+    second.mkdir()
+    installation.extra = f"[Backup second]\nStorageType: filesystem\nDirectory: {second}"
+    installation.run("backup")
+    answer = json.loads(installation.run("status", "--json").stdout)
+    assert answer["destinations"]["default"]["OK"] == answer["destinations"]["second"]["OK"] == 292
+    assert answer["catalogue"]["datafiles"] == 303

@@ -1,0 +1,54 @@
+"""A destination knows whose it is (design, rule 9)."""
+
+from __future__ import annotations
+
+import pytest
+
+from dataverse_backup.actions.possession import accept, take_possession
+from dataverse_backup.destinations.memory import MemoryDestination
+from dataverse_backup.errors import DestinationRefused
+from dataverse_backup.ledger.memory import MemoryLedger
+
+
+def test_at_first_use_a_destination_becomes_ours_and_stays_so() -> None:
+    ledger, destination = MemoryLedger(), MemoryDestination("vault")
+    take_possession(ledger, destination)
+    take_possession(ledger, destination)
+    assert destination.read_identity() == ledger.id
+    assert ledger.knows_destination("vault")
+
+
+def test_a_destination_whose_identity_has_gone_is_refused_with_the_command_that_accepts_it() -> None:
+    ledger, destination = MemoryLedger(), MemoryDestination("vault")
+    take_possession(ledger, destination)
+    destination.objects.clear()
+    with pytest.raises(DestinationRefused, match="is its disk mounted") as refused:
+        take_possession(ledger, destination)
+    assert "dataverse-backup accept vault" in refused.value.hint
+    assert destination.objects == {}
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_another_ledgers_destination_is_refused_and_left_as_it_is(*, known: bool) -> None:
+    ledger, destination = MemoryLedger(), MemoryDestination("vault")
+    if known:
+        ledger.claim_destination("vault")
+    destination.write_identity("theirs")
+    with pytest.raises(DestinationRefused, match=r"belongs to another ledger \('theirs'"):
+        take_possession(ledger, destination)
+    assert destination.read_identity() == "theirs"
+
+
+def test_who_accepts_a_destination_makes_it_ours() -> None:
+    ledger, destination = MemoryLedger(), MemoryDestination("vault")
+    destination.write_identity("theirs")
+    accept(ledger, destination)
+    take_possession(ledger, destination)
+    assert destination.read_identity() == ledger.id
+
+
+def test_our_own_identity_without_a_memory_of_it_is_remembered_again() -> None:
+    ledger, destination = MemoryLedger(), MemoryDestination("vault")
+    destination.write_identity(ledger.id)
+    take_possession(ledger, destination)
+    assert ledger.knows_destination("vault")

@@ -9,6 +9,7 @@ from dataverse_backup.layout import is_beside, key_for, keys_beside, original_ke
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from dataverse_backup.datafile import Datafile
     from dataverse_backup.ledger.base import Ledger, Standing
@@ -52,7 +53,7 @@ class Claims:
             if (own := self._held(datafile, standing)) is not None:
                 self._take(own, datafile)
         return [
-            self._held(datafile, standing) or self._first_free(datafile, keys, occupants)
+            self._held(datafile, standing) or self._first_free(datafile, keys, occupants.keys() - _known(standing))
             for (datafile, standing), keys in zip(wanted, candidates, strict=True)
         ]
 
@@ -75,9 +76,9 @@ class Claims:
         store = self._stores[datafile.store_id]
         return standing.key if is_own_key(standing.key, datafile, store) else None
 
-    def _first_free(self, datafile: Datafile, keys: Sequence[str], occupants: Mapping[str, int]) -> str:
+    def _first_free(self, datafile: Datafile, keys: Sequence[str], occupied: AbstractSet[str]) -> str:
         for key in keys:
-            if occupants.get(key, datafile.id) == datafile.id and self._is_free(key, datafile):
+            if key not in occupied and self._is_free(key, datafile):
                 self._take(key, datafile)
                 return key
         return self._first_free_beside(datafile, keys_beside(keys[-1], datafile))
@@ -102,6 +103,18 @@ class Claims:
 
     def _seen(self, key: str) -> str:
         return self._folded(key) if self._folded is not None else key
+
+
+def _known(standing: Standing | None) -> set[str]:
+    """The keys that the ledger has for this datafile, which are not in its own way.
+
+    Any other occupied key is, whoever occupies it: a former copy of its own may be a folder of the new key, lie in it,
+    or differ in nothing but case, and it stays until the new copy is proven.
+    """
+    if standing is None:
+        return set()
+    keys = {standing.key, standing.copy.key if standing.copy else None}
+    return {key for key in keys if key is not None}
 
 
 def _folders_of(key: str) -> Iterator[str]:

@@ -166,8 +166,8 @@ class SshServer:
             lines.append("ForceCommand internal-sftp")
         if self._is_chroot:
             lines.append(f"ChrootDirectory {self.folder / 'jail'}")
-        if self._path is not None:
-            lines.append(f'SetEnv "PATH={self._path}"')
+        path = f' "PATH={self._path}"' if self._path is not None else ""
+        lines.append(f'SetEnv "HOME={self.folder}"{path}')  # the developer's own start-up files can be slow
         (self.folder / "sshd_config").write_text("\n".join(lines) + "\n")
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)  # where sshd separates its privileges

@@ -246,9 +246,8 @@ def test_a_store_that_is_not_needed_is_not_asked() -> None:
 
 def test_of_two_datafiles_with_one_key_the_lowest_id_has_it() -> None:
     world = World()
-    same = {"storageidentifier": "file://same"}
-    world.has(1, **same)
-    world.has(2, **same)
+    world.has(1, storageidentifier="file://same")
+    world.has(2, storageidentifier="file://same")
     ran = world.run()
     assert [attempt.status for attempt in ran.attempts] == [Status.OK, Status.OK]
     assert set(world.copies) == {f"{TOP}/same", f"{TOP}/same.datafile-2"}
@@ -313,6 +312,34 @@ def test_names_that_only_differ_in_case_are_kept_apart_where_the_destination_fol
     assert keys_of(world.plan()) == {1: f"{TOP}/Name", 2: f"{TOP}/name"}
 
 
+def test_a_former_copy_of_its_own_is_in_the_way_of_a_new_key_until_that_is_proven() -> None:
+    world = World()
+    world.has(1, storageidentifier="file://a/b")
+    world.has(2, storageidentifier="file://a/b")
+    world.run()
+    world.has(1, storageidentifier="file://a")
+    assert keys_of(world.plan()) == {1: f"{TOP}/a.datafile-1"}
+
+
+def test_a_name_that_changes_only_in_case_is_another_key_where_the_destination_folds_it() -> None:
+    world = World(folded=folded)
+    world.has(1, storageidentifier="file://Name")
+    world.run()
+    world.has(1, storageidentifier="file://name")
+    assert keys_of(world.plan()) == {1: f"{TOP}/name.datafile-1"}
+
+
+def test_a_datafile_goes_back_to_a_key_that_still_holds_its_copy() -> None:
+    world = World()
+    world.has(1, storageidentifier="file://a")
+    world.run()
+    world.catalogue.rows_now[1] = datafile(1, storageidentifier="file://b")  # where nothing lies
+    assert world.run().only.status is Status.FAIL_READ
+    world.has(1, storageidentifier="file://a")
+    attempt = world.run().only
+    assert (attempt.status, attempt.key, attempt.bytes_sent) == (Status.OK, f"{TOP}/a", 0)
+
+
 def in_each_others_way(keys: Sequence[str], *, folding: bool) -> list[tuple[str, str]]:
     seen = [folded(key) if folding else key for key in keys]
     return [(a, b) for a, b in itertools.permutations(seen, 2) if a == b or b.startswith(f"{a}/")]
@@ -322,9 +349,7 @@ NAMES = st.lists(st.sampled_from(["a", "A", "a/b", "a/B", "a/b/c", "a.datafile-2
 
 
 @given(NAMES, NAMES, st.booleans())
-def test_whatever_the_names_no_key_is_in_the_way_of_another(
-    before: list[str], after: list[str], folding: bool
-) -> None:
+def test_whatever_the_names_no_key_is_in_the_way_of_another(before: list[str], after: list[str], folding: bool) -> None:
     world = World(folded=folded if folding else None)
     for names in (before, after):
         for number, name in enumerate(names, start=1):
@@ -369,7 +394,7 @@ def test_what_the_original_script_copied_is_looked_for_where_it_put_it() -> None
 
 def test_a_datafile_owns_its_key_those_beside_it_and_the_original_scripts() -> None:
     file = datafile(7, storageidentifier="file://a:b")
-    own = [f"{TOP}/a:b", f"{TOP}/a:b.datafile-7", f"10.5072/FK2/ABCDEF.datafile-7/a:b", f"{TOP}/b"]
+    own = [f"{TOP}/a:b", f"{TOP}/a:b.datafile-7", f"{TOP}.datafile-7/a:b", f"{TOP}/b"]
     assert all(is_own_key(key, file, MemoryStore()) for key in own)
     assert not any(is_own_key(key, file, MemoryStore()) for key in (f"{TOP}/a", f"{TOP}/a:b.datafile-8", "a:b"))
 

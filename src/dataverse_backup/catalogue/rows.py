@@ -93,7 +93,8 @@ def _why_it_has_no_dataset(record: Record) -> tuple[Reason, str] | None:
     elif not record.identifier:
         message = f"its dataset, dvobject {record.owner_id}, has no persistent identifier"
     elif not record.storage_identifier:
-        message = f"the alternative identifier that names the folder of its dataset {record.persistent_id} is empty"
+        dataset = printable(record.persistent_id)
+        message = f"the alternative identifier that names the folder of its dataset {dataset} is empty"
     else:
         return None
     return Reason.NO_DATASET, message

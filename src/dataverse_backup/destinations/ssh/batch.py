@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dataverse_backup.destinations.base import Upload
     from dataverse_backup.destinations.ssh.loop import EventLoopThread
     from dataverse_backup.destinations.ssh.session import Session
+    from dataverse_backup.destinations.ssh.shell import Shell
 
 _WRITE_SIZE = 128 * 1024
 _WRITES_IN_FLIGHT = 32
@@ -83,7 +84,8 @@ class Batch:
         for item in self._unfinished():
             self._send(item)
         self._finish_sending()
-        self._sync()
+        if not self._files.can_fsync:
+            self._sync()
         self._prove()
         self._reveal()
 
@@ -105,8 +107,9 @@ class Batch:
     def _refuse_bad_keys(self) -> None:
         for item in self._items:
             try:
-                for key in filter(None, (item.upload.key, item.upload.supersede_to)):
-                    self._files.path(checked_path_key(self._place, key))
+                for key in (item.upload.key, item.upload.supersede_to):
+                    if key is not None:
+                        self._files.path(checked_path_key(self._place, key))
             except ObjectError as error:
                 item.fail(error)
 
@@ -138,16 +141,17 @@ class Batch:
             self._stream(item, reader)
             item.sent = reader.finish(item.upload.promised)
         elif self._session.shell is not None:
-            self._running_bundle().add(item.name, reader)
+            self._running_bundle(self._session.shell).add(item.name, reader)
             item.sent = reader.finish(item.upload.promised)
         else:
             data = b"".join(_pieces(reader))
             item.sent = reader.finish(item.upload.promised)
             self._enqueue(item, data)
 
-    def _running_bundle(self) -> Bundle:
+    def _running_bundle(self, shell: Shell) -> Bundle:
         if self._bundle is None:
-            self._bundle = Bundle(self._loop, self._session.connection, self._directory, self._files.file_mode)
+            connection, mode = self._session.connection, self._files.file_mode
+            self._bundle = Bundle(self._loop, connection, shell.extract, self._directory, mode)
         return self._bundle
 
     def _enqueue(self, item: Item, data: bytes) -> None:

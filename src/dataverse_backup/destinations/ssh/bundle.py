@@ -6,8 +6,6 @@ import tarfile
 import time
 from typing import TYPE_CHECKING
 
-from dataverse_backup.destinations.ssh.shell import EXTRACT
-
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
@@ -24,10 +22,12 @@ _PIPE_GONE = "the remote tar ended early"
 class Bundle:
     """A running ``tar -x``; the caller's thread reads and hashes while the last piece is on its way."""
 
-    def __init__(self, loop: EventLoopThread, connection: Connection, directory: bytes, mode: int) -> None:
-        """Unpack in *directory*; every file gets *mode*, whatever the server's umask."""
+    def __init__(
+        self, loop: EventLoopThread, connection: Connection, command: str, directory: bytes, mode: int
+    ) -> None:
+        """Start *command*, which unpacks in *directory*; every file gets *mode*, whatever the server's umask."""
         self._loop, self._connection, self._mode = loop, connection, mode
-        self._process = loop.run(connection.start(EXTRACT))
+        self._process = loop.run(connection.start(command))
         self._pending = bytearray(directory + b"\n")
         self._sending: Future[None] | None = None
         self._broken = False

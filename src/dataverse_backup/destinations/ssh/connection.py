@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncssh
 
-from dataverse_backup.destinations.ssh.configuration import ClientConfiguration, connection_options
+from dataverse_backup.destinations.ssh.client_options import ClientConfiguration, connection_options
 from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS, words
 from dataverse_backup.destinations.ssh.host_keys import SSH_PORT, HostKeys
 from dataverse_backup.errors import ConfigurationError, DestinationLost

@@ -6,7 +6,6 @@ follows is for the program that it becomes: a tar stream, or names that end with
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -27,8 +26,6 @@ def _command(constant: str) -> str:
     return f"/bin/sh -c '{_THERE}{constant}'"
 
 
-EXTRACT = _command("exec tar -x -p -o -f -")
-_TOOLS = _command("command -v tar >/dev/null && command -v xargs >/dev/null && cat probe")
 _SYNCS = ("sync -f .", "sync")
 _HASHES = {
     Algorithm.MD5: ("md5sum", "md5 -r", "openssl dgst -md5 -r"),
@@ -45,6 +42,11 @@ class Shell:
     sync: str
     hashes: Mapping[Algorithm, str] = field(default_factory=dict)
 
+    @property
+    def extract(self) -> str:
+        """The command that unpacks a tar stream and brings it to the disk, also what arrived of a broken one."""
+        return _command(f"tar -x -p -o -f -; s=$?; {self.sync} && exit $s")
+
     async def synced(self, connection: Connection, directory: bytes) -> Answer:
         """Bring everything on the file system of *directory* to the disk."""
         return await connection.run(_command(self.sync), directory + b"\n")
@@ -59,31 +61,47 @@ class Shell:
 async def probed_shell(connection: Connection, directory: bytes, content: bytes) -> Shell | None:
     """The shell, if there is one that sees the file ``probe`` in *directory*, with its *content*, as SFTP does."""
     try:
-        if (await connection.run(_TOOLS, directory + b"\n", PROBE_TIMEOUT)).output != content:
-            return None
-        sync = await _probed_sync(connection, directory)
-        hashes = {algorithm: await _probed_hash(connection, directory, content, algorithm) for algorithm in Algorithm}
+        answer = await connection.run(_PROBE, directory + b"\n", PROBE_TIMEOUT)
     except VENDOR_ERRORS:
         if connection.lost:
             raise
         return None
-    return Shell(sync, {algorithm: found for algorithm, found in hashes.items() if found}) if sync else None
+    sections = _sections(answer.output)
+    sync = next((command for command in _SYNCS if sections.get(command) == b"done"), None)
+    if sync is None or sections.get("cat") != content:
+        return None
+    found = {algorithm: _proven_hash(sections, algorithm, content) for algorithm in Algorithm}
+    return Shell(sync, {algorithm: command for algorithm, command in found.items() if command})
 
 
-async def _probed_sync(connection: Connection, directory: bytes) -> str | None:
-    for command in _SYNCS:
-        if (await connection.run(_command(command), directory + b"\n")).status == 0:
-            return command
-    return None
+def _probe() -> str:
+    """One command that tries everything, since a login shell can be slow to start: a line ``> what``, its output."""
+    said = 'command -v tar >/dev/null && command -v xargs >/dev/null || exit 1; echo "> cat"; cat probe; echo; '
+    syncs = " || ".join(f'{{ {command} && echo "> {command}" && echo done; }}' for command in _SYNCS)
+    hashes = [command for commands in _HASHES.values() for command in commands]
+    return _command(
+        "{ " + said + syncs + "; " + "".join(f'echo "> {c}"; {c} probe; ' for c in hashes) + "} 2>/dev/null"
+    )
 
 
-async def _probed_hash(connection: Connection, directory: bytes, content: bytes, algorithm: Algorithm) -> str | None:
+_PROBE = _probe()
+
+
+def _sections(output: bytes) -> dict[str, bytes]:
+    """What stands below each line ``> what``."""
+    found: dict[str, bytes] = {}
+    for section in output.removeprefix(b"> ").split(b"\n> "):
+        title, _, text = section.partition(b"\n")
+        found[title.decode("ascii", "replace")] = text.strip()
+    return found
+
+
+def _proven_hash(sections: Mapping[str, bytes], algorithm: Algorithm, content: bytes) -> str | None:
     """The first command whose answer for a known content is right."""
-    right = hashlib.new(algorithm.replace("-", "").lower(), content, usedforsecurity=False).hexdigest()
-    for command in _HASHES[algorithm]:
-        if (await _hashed(connection, directory, [b"probe"], command)).get(b"probe") == right:
-            return command
-    return None
+    digest = algorithm.new()
+    digest.update(content)
+    right = (b"probe", digest.hexdigest())
+    return next((c for c in _HASHES[algorithm] if _parsed(sections.get(c, b"")) == right), None)
 
 
 async def _hashed(connection: Connection, directory: bytes, names: Sequence[bytes], command: str) -> dict[bytes, str]:

@@ -1,0 +1,127 @@
+"""The installed command on the sample Dataverse, with real OpenSSH servers as destinations."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from demo.proof import differences, stamps
+from tests.servers.sshd import SshServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.acceptance.installation import Installation
+
+SOME_FAILED = 3
+KILLS = 5
+
+
+@pytest.fixture(params=[True, False], ids=["shell", "internal-sftp"])
+def server(request: pytest.FixtureRequest, ssh_server: SshServer) -> Iterator[SshServer]:
+    """A server of this test's own, which it may stop."""
+    del ssh_server  # judges in one place whether there is an sshd at all
+    with SshServer(shell=request.param) as own:
+        yield own
+
+
+@pytest.fixture
+def copies(installation: Installation, server: SshServer) -> Path:
+    """The folder at the server where *installation* is configured to be backed up to."""
+    folder = server.sandbox()
+    settings = server.settings(folder)
+    installation.destination = "\n".join(
+        [
+            "StorageType: ssh",
+            f"SshHost: {settings.host}",
+            f"SshPort: {settings.port}",
+            f"SshUsername: {settings.username}",
+            f"BackupDirectory: {settings.directory}",
+            f"SshConfigFile: {settings.config_file}",
+            f"SshIdentityFile: {settings.identity_file}",
+            f"SshKnownHosts: {settings.known_hosts}",
+            "BatchFiles: 25",
+        ]
+    )
+    return folder
+
+
+def test_every_copy_is_proven_over_there_and_none_is_made_twice(installation: Installation, copies: Path) -> None:
+    answer = installation.run("backup")
+    assert answer.returncode == SOME_FAILED, answer.stderr
+    listed = installation.listed()
+    assert differences(installation.sample, listed, copies) == []
+    assert {line["verified_by"] for line in listed if line["status"] == "OK"} <= {"remote-hash", "read-back"}
+    before = stamps(copies)
+    assert installation.run("backup").returncode == SOME_FAILED
+    assert stamps(copies) == before
+
+
+def test_runs_killed_at_random_moments_are_made_good_by_the_next(installation: Installation, copies: Path) -> None:
+    moments = random.Random(2026)
+    for _ in range(KILLS):
+        run = installation.start("backup")
+        time.sleep(moments.uniform(0.7, 2.5))
+        run.kill()
+        run.communicate(timeout=30)
+        whole = {e.key: e.size for e in installation.sample.expected if e.key and e.size is not None}
+        found = {str(p.relative_to(copies)): p.stat().st_size for p in copies.rglob("*") if p.is_file()}
+        visible = {key: size for key, size in found.items() if not key.startswith(".")}
+        assert {key: whole[key] for key in visible} == visible  # never half a file under a final name
+    ok = {line["datafile_id"] for line in installation.listed("--status", "OK")}
+    before = stamps(copies)
+    assert installation.run("backup").returncode == SOME_FAILED
+    assert differences(installation.sample, installation.listed(), copies) == []
+    keys = {e.key for e in installation.sample.expected if e.datafile_id in ok}
+    after = stamps(copies)
+    assert {key: after[key] for key in before if key in keys} == {key: before[key] for key in before if key in keys}
+
+
+def test_a_server_that_is_gone_records_nothing(installation: Installation, copies: Path, server: SshServer) -> None:
+    server.stop()
+    answer = installation.run("backup")
+    assert answer.returncode == 1
+    assert "127.0.0.1" in answer.stderr
+    assert installation.listed() == []
+    assert list(copies.iterdir()) == []
+
+
+def test_a_server_restarted_in_mid_run_costs_nothing(
+    installation: Installation, copies: Path, server: SshServer
+) -> None:
+    run = installation.start("backup")
+    answered = threading.Timer(1.5, server.restart)
+    answered.start()
+    output, _ = run.communicate(timeout=120)
+    answered.join()
+    assert run.returncode == SOME_FAILED, output
+    if "connection" in output:  # it went beyond what retries bridge: then the next run does the rest
+        assert installation.run("backup").returncode == SOME_FAILED
+    assert differences(installation.sample, installation.listed(), copies) == []
+
+
+def test_an_unknown_host_key_is_refused_in_words(installation: Installation, copies: Path) -> None:
+    empty = installation.folder / "known_hosts"
+    empty.touch()
+    lines = installation.destination.splitlines()
+    installation.destination = "\n".join(
+        f"SshKnownHosts: {empty}" if line.startswith("SshKnownHosts") else line for line in lines
+    )
+    answer = installation.run("backup")
+    assert answer.returncode == 1
+    assert "host key" in answer.stderr
+    assert "SHA256:" in answer.stderr
+    assert "ssh-keyscan" in answer.stderr
+    assert list(copies.iterdir()) == []
+
+
+def test_check_tries_the_server_out_and_leaves_nothing(installation: Installation, copies: Path) -> None:
+    answer = installation.run("check")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    ours = (copies / ".dataverse-backup").rglob("*")
+    assert [path.name for path in ours if path.is_file()] == ["identity"]

@@ -115,8 +115,7 @@ class TransferFactory:
 
     def __call__(self) -> Transfer:
         destination = make_destination(self.destination, self.staging)
-        destination.connect()
-        return Transfer(make_stores(self.stores), destination)
+        return Transfer(make_stores(self.stores), destination, identity=self.staging.ledger_id)
 
 
 def make_site(settings: Settings, name: str, catalogue: Catalogue, ledger: Ledger, stores: Mapping[str, Store]) -> Site:

@@ -81,11 +81,15 @@ class Transfer:
         stores: Mapping[str, Store],
         destination: Destination,
         *,
+        identity: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
         delays: Sequence[float] = RETRY_DELAYS,
     ) -> None:
+        """Copy to *destination*, which is connected when it is needed and must carry *identity*, if that is given."""
         self._stores = stores
         self._destination = destination
+        self._identity = identity
+        self._is_reached = False
         self._sleep = sleep
         self._delays = delays
         self._lost_stores: dict[str, StoreLost] = {}
@@ -146,9 +150,20 @@ class Transfer:
                 self._fail(item, error)
 
     def _try(self, items: Sequence[_Item]) -> None:
+        self._reach()
         to_send = self._prove_occupied(items)
         while to_send:
             to_send = self._put(to_send)
+
+    def _reach(self) -> None:
+        """Connect at the first use, and see that it is the place where the run began (design, rule 9)."""
+        if self._is_reached:
+            return
+        self._destination.connect()
+        if self._identity is not None and self._destination.read_identity() != self._identity:
+            said = f"{self._destination.name}: it does not carry our identity any more: is its disk mounted?"
+            raise DestinationRefused(said, "run `dataverse-backup check`")
+        self._is_reached = True
 
     # What lies under a key already is proven, not overwritten (design, rule 3).
 

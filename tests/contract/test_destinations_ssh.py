@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import getpass
+import os
 import shutil
+import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ import pytest
 
 from dataverse_backup.destinations.base import Failure, Receipt, Staging, Upload
 from dataverse_backup.destinations.ssh import SshDestination
-from dataverse_backup.errors import ConfigurationError, DestinationLost, DestinationRefused, Unavailable
+from dataverse_backup.errors import ConfigurationError, DestinationLost, DestinationRefused, NoSpace, Unavailable
 from dataverse_backup.fixity import Algorithm, Checksum, Durability, VerifiedBy
 from dataverse_backup.stores.memory import MemoryStream
 from tests.servers.sshd import SshServer
@@ -210,6 +212,28 @@ def test_modes_do_not_depend_on_the_umask_over_there(server: SshServer) -> None:
     with destination(settings) as one:
         assert all(isinstance(result, Receipt) for result in one.put([upload("a/small"), upload("a/big", b"x" * 2000)]))
     assert [(root / name).stat().st_mode & 0o777 for name in ("a", "a/small", "a/big")] == [0o777, 0o664, 0o664]
+
+
+@pytest.fixture
+def small_root(server: SshServer) -> Iterator[Path]:
+    """A root with room for two megabytes."""
+    root = server.sandbox()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(root)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True, timeout=10).returncode != 0:
+        pytest.skip("only root can mount a small file system")
+    yield root
+    subprocess.run(["umount", "-l", str(root)], check=True, timeout=10)
+
+
+@pytest.mark.parametrize("big_file", [1000, 4_000_000], ids=["alone", "bundled"])
+def test_a_full_destination_says_so_and_keeps_what_fits(server: SshServer, small_root: Path, big_file: int) -> None:
+    settings = replace(server.settings(small_root), big_file=big_file)
+    with destination(settings) as one:
+        results = list(one.put([upload(f"a/{number}", b"x" * 700_000) for number in range(5)]))
+    failures = [result for result in results if isinstance(result, Failure)]
+    assert len(failures) == 3
+    assert all(isinstance(failure.error, NoSpace) for failure in failures)
+    assert objects(small_root) == {result.key for result in results if isinstance(result, Receipt)}
 
 
 # The ssh configuration

@@ -60,3 +60,9 @@ def test_known_hosts_are_those_of_the_first_line_that_names_them(tmp_path: Path)
 def test_no_known_hosts_file_at_all_is_not_a_reason_to_trust(tmp_path: Path) -> None:
     found = configuration(tmp_path, "UserKnownHostsFile none\nGlobalKnownHostsFile none\n")
     assert found.known_hosts(SshSettings("h", "/d")) == []
+
+
+def test_match_exec_is_judged_without_tokens_and_refused_with_them(tmp_path: Path) -> None:
+    assert values(configuration(tmp_path, "Match exec true\nPort 1\nMatch exec false\nPort 2\n"), "port") == [("1",)]
+    with pytest.raises(ConfigurationError, match="tokens"):
+        configuration(tmp_path, 'Match exec "test %h"\nPort 1\n')

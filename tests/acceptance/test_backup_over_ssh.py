@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -95,10 +94,11 @@ def test_a_server_restarted_in_mid_run_costs_nothing(
     installation: Installation, copies: Path, server: SshServer
 ) -> None:
     run = installation.start("backup")
-    answered = threading.Timer(1.5, server.restart)
-    answered.start()
+    while not (copies / ".dataverse-backup" / "identity").exists() and run.poll() is None:
+        time.sleep(0.01)
+    time.sleep(1.0)
+    server.restart()
     output, _ = run.communicate(timeout=120)
-    answered.join()
     assert run.returncode == SOME_FAILED, output
     if "connection" in output:  # it went beyond what retries bridge: then the next run does the rest
         assert installation.run("backup").returncode == SOME_FAILED

@@ -155,6 +155,22 @@ def test_a_stopped_server_is_unavailable_and_works_again_after_its_start(own_ser
     assert objects(root) == {"a/b"}
 
 
+def test_a_root_that_lost_its_identity_while_we_were_away_gets_nothing(own_server: SshServer) -> None:
+    root = own_server.sandbox()
+    with destination(own_server.settings(root)) as one:
+        one.connect()
+        one.write_identity("ledger-1")
+        own_server.stop()
+        root.rename(root.with_name("unmounted"))
+        root.mkdir()
+        own_server.start()
+        (failure,) = one.put([upload("a/b")])
+        assert isinstance(failure, Failure)
+        with pytest.raises(DestinationRefused, match="identity"):
+            one.sizes(["a/b"])
+    assert objects(root) == set()
+
+
 @pytest.mark.parametrize("size", [1000, 6_000_000])
 def test_a_server_that_ends_in_the_middle_of_a_batch_leaves_no_name(own_server: SshServer, size: int) -> None:
     root = own_server.sandbox()

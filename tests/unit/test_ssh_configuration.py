@@ -66,3 +66,10 @@ def test_match_exec_is_judged_without_tokens_and_refused_with_them(tmp_path: Pat
     assert values(configuration(tmp_path, "Match exec true\nPort 1\nMatch exec false\nPort 2\n"), "port") == [("1",)]
     with pytest.raises(ConfigurationError, match="tokens"):
         configuration(tmp_path, 'Match exec "test %h"\nPort 1\n')
+
+
+def test_a_hop_whose_host_key_nobody_would_check_is_refused(tmp_path: Path) -> None:
+    hop = "Host jump\nUserKnownHostsFile none\n"
+    with pytest.raises(ConfigurationError, match="line 2: the host key of jump"):
+        configuration(tmp_path, f"{hop}Host *.example.org\nProxyJump first.example.net,me@jump:2222\n")
+    configuration(tmp_path, f"{hop}Host *.example.org\nProxyJump first.example.net\n")

@@ -56,7 +56,7 @@ class SshDestinationSettings(DestinationSettings):
         None, alias="SshConfigFile", description="Read instead of the ssh configuration, as ssh -F does."
     )
     identity_file: LocalFile | None = Field(
-        None, alias="SshIdentityFile", description="A private key, tried before those of the ssh configuration."
+        None, alias="SshIdentityFile", description="The private key, instead of those of the ssh configuration."
     )
     known_hosts: LocalFile | None = Field(
         None, alias="SshKnownHosts", description="Read instead of every known_hosts file."

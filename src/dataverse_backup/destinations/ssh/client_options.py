@@ -48,6 +48,7 @@ class ClientConfiguration:
         directives = tuple(applying_directives(places, Target(settings.host, user=settings.username)))
         for directive in directives:
             _refuse_unless_honoured(directive)
+            _refuse_unchecked_hops(directive, places)
         return cls(tuple(path for path, _ in places if path.exists()), directives)
 
     def known_hosts(self, settings: SshSettings) -> list[Path]:
@@ -100,6 +101,18 @@ def _refuse_unless_honoured(directive: Directive) -> None:
     why = _NOT_HONOURED.get(directive.keyword)
     if why is not None and directive.arguments[0].lower() not in ("no", "none"):
         raise ConfigurationError(f"{directive.place}: {directive.keyword} cannot be honoured", why)
+
+
+def _refuse_unchecked_hops(directive: Directive, places: Sequence[tuple[Path, Path]]) -> None:
+    """Nobody would check the host key of a hop whose UserKnownHostsFile is ``none``: then we do not go that way."""
+    if directive.keyword != "proxyjump" or directive.arguments[0].lower() == "none":
+        return
+    for hop in ",".join(directive.arguments).split(","):
+        host = hop.removeprefix("ssh://").rpartition("@")[2].partition(":")[0]
+        for found in applying_directives(places, Target(host)):
+            if found.keyword == "userknownhostsfile" and found.arguments[0].lower() == "none":
+                said = f"{found.place}: the host key of {host}, on the way to the destination, would not be checked"
+                raise ConfigurationError(said, "name a known_hosts file there, with the key of that host")
 
 
 def _expanded(name: str) -> Path:

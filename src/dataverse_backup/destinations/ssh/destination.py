@@ -23,7 +23,14 @@ from dataverse_backup.destinations.ssh.files import each, is_regular
 from dataverse_backup.destinations.ssh.loop import EventLoopThread
 from dataverse_backup.destinations.ssh.session import opened_session
 from dataverse_backup.destinations.ssh.stream import RemoteStream
-from dataverse_backup.errors import CopyFailed, CopyMissing, DestinationLost, KeyRefused, Unavailable
+from dataverse_backup.errors import (
+    CopyFailed,
+    CopyMissing,
+    DestinationLost,
+    DestinationRefused,
+    KeyRefused,
+    Unavailable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Sequence
@@ -46,6 +53,8 @@ class SshDestination(Destination):
         self._settings, self._staging = settings, staging
         self._loop = EventLoopThread(f"ssh {name}")
         self._session: Session | None = None
+        self._identity: str | None = None
+        """Whose the folder was when we last looked; a new connection must find the same there."""
 
     def connect(self) -> Traits:
         self._disconnect()
@@ -101,6 +110,10 @@ class SshDestination(Destination):
         self._sync(session)
 
     def read_identity(self) -> str | None:
+        self._identity = self._found_identity()
+        return self._identity
+
+    def _found_identity(self) -> str | None:
         files = self._connected().files
         path = files.path(IDENTITY_KEY)
         if not self._run(IDENTITY_KEY, files.exists(path)):
@@ -119,6 +132,7 @@ class SshDestination(Destination):
         self._run(IDENTITY_KEY, files.write(staged, ledger_id.encode()))
         self._run(IDENTITY_KEY, files.overwrite(staged, files.path(IDENTITY_KEY)))
         self._sync(session)
+        self._identity = ledger_id
 
     def sweep(self) -> None:
         files = self._connected().files
@@ -166,7 +180,16 @@ class SshDestination(Destination):
         if self._session is None or self._session.connection.lost:
             self._disconnect()
             self._session = self._loop.run(opened_session(self.name, self._settings))
+            self._refuse_another_folder()
         return self._session
+
+    def _refuse_another_folder(self) -> None:
+        """A folder that lost its identity while we were away is the mount point of a disk that has gone."""
+        if self._identity is None or self._found_identity() == self._identity:
+            return
+        self._disconnect()
+        said = f"{self.name}: {self._settings.directory} does not carry our identity any more: is its disk mounted?"
+        raise DestinationRefused(said, "run `dataverse-backup check`")
 
     def _disconnect(self) -> None:
         session, self._session = self._session, None

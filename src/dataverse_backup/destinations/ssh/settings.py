@@ -20,7 +20,7 @@ class SshSettings:
     config_file: str | None = None
     """Read instead of ``~/.ssh/config`` and ``/etc/ssh/ssh_config``, as ``ssh -F`` does."""
     identity_file: str | None = None
-    """Tried before the keys of the ssh configuration, as ``ssh -i`` does."""
+    """The private key to log in with, instead of those of the ssh configuration."""
     known_hosts: str | None = None
     """Read instead of every known_hosts file; new host keys are added here."""
     accept_new_host_keys: bool = False

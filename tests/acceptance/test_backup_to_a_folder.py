@@ -222,3 +222,33 @@ def test_two_destinations_each_have_their_own_status(installation: Installation)
     answer = json.loads(installation.run("status", "--json").stdout)
     assert answer["destinations"]["default"]["OK"] == answer["destinations"]["second"]["OK"] == 292
     assert answer["catalogue"]["datafiles"] == 303
+
+
+def test_the_table_of_the_original_script_is_taken_over_and_nothing_is_copied_again(
+    installation: Installation, postgres: PostgresServer
+) -> None:
+    installation.run("backup")
+    shutil.rmtree(installation.backup / ".dataverse-backup")  # as the original script left such a folder
+    known = [line for line in installation.listed("--status", "OK") if line["key"].count("/") == 3]
+    installation.database["BackupDatabase"] = "originaldb"
+    postgres.create_database("originaldb")
+    try:
+        with psycopg.connect(postgres.dsn("originaldb")) as connection:
+            connection.execute("""
+                CREATE TABLE datafilestatus (id serial PRIMARY KEY, datasetidentifier varchar(255),
+                    storageidentifier varchar(255) UNIQUE, status varchar(16), createdate timestamp,
+                    lastbackuptime timestamp, lastbackupmethod varchar(16))""")
+            for line in known:
+                connection.execute(
+                    "INSERT INTO datafilestatus (datasetidentifier, storageidentifier, status, lastbackuptime)"
+                    " VALUES (%s, %s, 'OK', now()) ON CONFLICT DO NOTHING",
+                    (line["key"].rpartition("/")[0], line["storageidentifier"]),
+                )
+        before = stamps(installation.backup)
+        assert installation.run("backup").returncode == SOME_FAILED
+        assert stamps(installation.backup) == before
+        assert differences(installation.sample, installation.listed(), installation.backup) == []
+        assert {line["verified_by"] for line in installation.listed("--status", "OK")} == {"adopted"}
+        assert "original script's table" in installation.run("status").stdout
+    finally:
+        postgres.drop("originaldb")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import time
@@ -12,6 +13,7 @@ import psycopg
 import pytest
 
 from dataverse_backup.ledger.base import Status
+from dataverse_backup.ledger.sql import open_ledger
 from demo.proof import differences, stamps
 
 if TYPE_CHECKING:
@@ -252,3 +254,13 @@ def test_the_table_of_the_original_script_is_taken_over_and_nothing_is_copied_ag
         assert "original script's table" in installation.run("status").stdout
     finally:
         postgres.drop("originaldb")
+
+
+def test_a_second_run_says_who_holds_the_lock_and_since_when(installation: Installation) -> None:
+    installation.run("backup", "--limit", "1")
+    with open_ledger(f"sqlite:///{installation.folder / 'ledger.db'}") as ledger, ledger.lock("default"):
+        answer = installation.run("backup")
+    assert answer.returncode == 11
+    assert f"process {os.getpid()}" in answer.stderr
+    assert "since" in answer.stderr
+    assert installation.run("backup").returncode == SOME_FAILED

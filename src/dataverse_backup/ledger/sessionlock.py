@@ -71,7 +71,7 @@ class SessionLock:
     def refuse_pooling(self, begin: Callable[[], AbstractContextManager[Connection]]) -> None:
         """Raise LedgerError where a pool shares sessions: a lock would belong to whoever comes next.
 
-        While *begin* () keeps a transaction open, a pool must give this session another backend (design, rule 13).
+        While *begin* () keeps a transaction open, a pool must give that session another backend (design, rule 13).
         """
         with begin() as other:
             other.exec_driver_sql("SELECT 1")  # a transaction begins with its first statement

@@ -94,6 +94,15 @@ def test_a_schema_that_may_not_be_used_is_named_too(dataverse: Installation) -> 
     assert catalogue.inspect()
 
 
+def test_a_policy_that_hides_rows_is_an_error_and_no_shorter_catalogue(dataverse: Installation) -> None:
+    dataverse.datafile(dataverse.dataset())
+    catalogue = DataverseCatalogue(with_role(dataverse), UTC)
+    dataverse.execute("ALTER TABLE dvobject ENABLE ROW LEVEL SECURITY")
+    for ask in (catalogue.inspect, lambda: list(catalogue.rows()), lambda: catalogue.read([1])):
+        with pytest.raises(CatalogueError, match="row-level security"):
+            ask()
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
     """A server of this module's own, which may be stopped, with 20,000 datafiles in the database ``dataverse``."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dataverse_backup.destinations.base import Failure, Receipt, Staging, StoredDigest, Upload
+from dataverse_backup.destinations.base import SCRATCH_PREFIX, Failure, Receipt, Staging, StoredDigest, Upload
 from dataverse_backup.destinations.filesystem import FilesystemDestination
 from dataverse_backup.errors import (
     CopyDiffers,
@@ -146,6 +146,7 @@ def test_no_planted_link_leads_staging_out_of_the_root(
 ) -> None:
     outside = root.with_name("outside")
     outside.mkdir()
+    shutil.rmtree(root / ".dataverse-backup")
     (root / part).parent.mkdir(exist_ok=True)
     (root / part).symlink_to(outside)
     assert isinstance(put(destination, upload()), CopyError)
@@ -291,6 +292,53 @@ def test_the_bytes_are_synced_before_the_name_and_the_name_before_the_receipt(
     put(destination, upload())
     assert events[:2] == ["bytes", "name"]
     assert events[2:] == ["folder"] * 4  # the root, 10.5072, FK2, ABCDEF
+
+
+def test_folders_that_another_worker_made_and_has_not_synced_are_synced_too(
+    destination: FilesystemDestination, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / KEY).parent.mkdir(parents=True)
+    synced: set[int] = set()
+    fsync = os.fsync
+
+    def syncing(descriptor: int) -> None:
+        synced.add(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", syncing)
+    put(destination, upload())
+    assert {folder.stat().st_ino for folder in (root / KEY).parents if folder.is_relative_to(root)} <= synced
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_key_that_cannot_be_replaced_reads_as_before(
+    destination: FilesystemDestination, root: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool
+) -> None:
+    put(destination, upload(data=b"old"))
+    replace = os.replace
+
+    def replacing(source: bytes, target: bytes, **folders: int) -> None:
+        if source == b"0":  # what is staged; the old object may still move
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        replace(source, target, **folders)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", replacing)
+        if not has_links:
+            failing(patched, "link", errno.EOPNOTSUPP)
+        assert type(put(destination, upload(supersede_to="aside/1"))) is CopyFailed
+    assert (root / KEY).read_bytes() == b"old"
+    assert files(root) == {KEY}
+
+
+def test_trying_out_takes_no_folder_away_that_another_worker_uses(
+    destination: FilesystemDestination, root: Path
+) -> None:
+    (root / SCRATCH_PREFIX).mkdir(parents=True, exist_ok=True)
+    before = (root / SCRATCH_PREFIX).stat().st_ino
+    destination.connect()
+    assert (root / SCRATCH_PREFIX).stat().st_ino == before
+    assert list((root / SCRATCH_PREFIX).iterdir()) == []
 
 
 def test_a_folder_that_we_may_not_write_to_can_still_be_read() -> None:

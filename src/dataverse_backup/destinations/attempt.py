@@ -126,12 +126,18 @@ class Attempt:
         check_movable(self._place, key, self._tree)
         self._make_parent(aside)
         self._tree.keep_as(key, aside)
-        self._tree.sync(parent(aside))
-        self._tree.replace(name, key)
+        try:
+            for folder in folders_above(aside):
+                self._tree.sync(folder)
+            self._tree.replace(name, key)
+        except OSError:
+            self._tree.take_back(key, aside)
+            raise
 
     def _make_parent(self, key: str) -> None:
-        self._changed |= self._tree.make_folder(parent(key))
-        self._changed.add(parent(key))
+        # All of them, not only those made here: another worker may have made one and not have synced it yet.
+        self._tree.make_folder(parent(key))
+        self._changed |= set(folders_above(key))
 
     def _synced(self, visible: Sequence[Staged]) -> Iterator[Receipt | Failure]:
         """Receipts for what is visible, once the folders' names are on the disk too."""
@@ -156,6 +162,15 @@ class Attempt:
 def parent(key: str) -> str:
     """The folder that *key* lies in; ``''`` is the root."""
     return key.rpartition("/")[0]
+
+
+def folders_above(key: str) -> list[str]:
+    """Every folder on the way to *key*, the root (``''``) last."""
+    above = []
+    while key:
+        key = parent(key)
+        above.append(key)
+    return above
 
 
 def check_movable(place: str, key: str, tree: Tree) -> None:

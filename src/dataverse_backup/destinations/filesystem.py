@@ -10,10 +10,16 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from dataverse_backup.destinations.attempt import Attempt, check_movable, parent, stored_checksum, write_all
+from dataverse_backup.destinations.attempt import (
+    Attempt,
+    check_movable,
+    folders_above,
+    parent,
+    stored_checksum,
+    write_all,
+)
 from dataverse_backup.destinations.base import (
     IDENTITY_KEY,
-    OWN_PREFIX,
     SCRATCH_PREFIX,
     Destination,
     Failure,
@@ -73,7 +79,8 @@ class FilesystemDestination(Destination):
             if error.errno not in _NOT_WRITABLE:
                 raise
         finally:
-            _clear_away(tree, folder)
+            with suppress(OSError):  # its parents stay: another worker may be about to use them
+                tree.remove_folder(folder)
         return Traits(folds_case, (VerifiedBy.READ_BACK,), durable, tree.free_bytes(), skew)
 
     def put(self, uploads: Sequence[Upload]) -> Iterator[Receipt | Failure]:
@@ -135,9 +142,9 @@ class FilesystemDestination(Destination):
                 raise CopyMissing(self.name, key, "there is no such object")
             check_movable(self.name, key, tree)
         with copy_errors(self.name, checked_path_key(self.name, to)):
-            changed = tree.make_folder(parent(to))
+            tree.make_folder(parent(to))
             tree.keep_as(key, to)
-            for folder in {*changed, parent(to)}:
+            for folder in folders_above(to):
                 tree.sync(folder)
             tree.unlink(key)  # only now that the other name is on the disk
             tree.sync(parent(key))
@@ -152,12 +159,12 @@ class FilesystemDestination(Destination):
         tree = self._reach()
         fresh = f"{SCRATCH_PREFIX}/identity-{secrets.token_hex(8)}"
         with self._lost_errors():
-            changed = tree.make_folder(SCRATCH_PREFIX)
+            tree.make_folder(SCRATCH_PREFIX)
             with os.fdopen(tree.create(fresh), "wb", buffering=0) as file:
                 write_all(file.fileno(), ledger_id.encode())
                 os.fsync(file.fileno())
             tree.replace(fresh, IDENTITY_KEY)
-            for folder in {*changed, OWN_PREFIX}:
+            for folder in folders_above(IDENTITY_KEY):
                 tree.sync(folder)
         self._identity = ledger_id
 
@@ -238,13 +245,6 @@ class StoredFile:
 def _seconds_ahead(tree: Tree, key: str) -> float | None:
     status = tree.status(key)
     return status.st_mtime - time.time() if status else None
-
-
-def _clear_away(tree: Tree, folder: str) -> None:
-    with suppress(OSError):
-        tree.remove_folder(folder)
-    for emptied in (SCRATCH_PREFIX, OWN_PREFIX):
-        tree.remove_empty(emptied)
 
 
 def _read_text(tree: Tree, key: str) -> str | None:

@@ -62,20 +62,16 @@ class Tree:
         with self.folder(above) as descriptor:
             yield descriptor, name.encode()
 
-    def make_folder(self, key: str) -> set[str]:
-        """Make the folder *key* and those above it; the folders whose entries changed by it."""
-        if not key:
-            return set()
+    def make_folder(self, key: str) -> None:
+        """Make the folder *key* and those above it, unless they are there; syncing them is the caller's."""
         try:
             with self.folder(key):
-                return set()
+                return
         except FileNotFoundError:
-            above = key.rpartition("/")[0]
-            changed = self.make_folder(above)
+            self.make_folder(key.rpartition("/")[0])
         with self.parent(key) as (folder, name), suppress(FileExistsError):
             os.mkdir(name, dir_fd=folder)
             os.chmod(name, self._dir_mode, dir_fd=folder)
-        return changed | {above}
 
     def create(self, key: str) -> int:
         """A descriptor for writing of a new file, whose folder exists."""
@@ -131,6 +127,14 @@ class Tree:
         if not self._linked(key, to):
             self.move(key, to)
 
+    def take_back(self, key: str, to: str) -> None:
+        """Undo ``keep_as``: the object lies under *key*, and no longer under *to*."""
+        left, kept = self.status(key), self.status(to)
+        if left is None:
+            self.move(to, key)
+        elif kept and os.path.samestat(left, kept):
+            self.unlink(to)
+
     def _linked(self, key: str, to: str) -> bool:
         try:
             with self.parent(key) as (source, name), self.parent(to) as (target, new_name):
@@ -158,11 +162,6 @@ class Tree:
                 shutil.rmtree(name, dir_fd=folder)
             else:
                 os.unlink(name, dir_fd=folder)
-
-    def remove_empty(self, key: str) -> None:
-        """Remove a folder if nothing is in it."""
-        with suppress(OSError), self.parent(key) as (folder, name):
-            os.rmdir(name, dir_fd=folder)
 
     def entries(self, key: str) -> list[str]:
         """The names in a folder; none where there is no folder."""

@@ -30,6 +30,8 @@ def ledger_url(database: DatabaseSettings, folder: Path) -> URL:
         return URL.create("sqlite", database=str(folder / BESIDE))
     if given.startswith(SQLITE):
         return URL.create("sqlite", database=str(_file(given.removeprefix(SQLITE), folder)))
+    if "://" not in given and any(c in given for c in "/\\:"):
+        raise ValueError(FORMS)  # a path or half a URL, surely not the name of a database
     url = _remote(given, database) if "://" in given else _on_the_same_server(given, database)
     if _is_dataverse(url, database):
         raise ValueError("must not be the database of Dataverse itself")
@@ -59,6 +61,8 @@ def _remote(given: str, database: DatabaseSettings) -> URL:
         raise ValueError(FORMS) from None  # its message has the URL in it
     if url.drivername not in ("postgresql", "postgres", POSTGRESQL) or not url.database:
         raise ValueError(FORMS)
+    if "password" in url.query:
+        raise ValueError("must not hold the password in its query, where nothing hides it: write user:password@host")
     if url.password is None and database.ledger_password:
         url = url.set(password=database.ledger_password.get_secret_value())
     return url.set(drivername=POSTGRESQL)

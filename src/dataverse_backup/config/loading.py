@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dataverse_backup.config.ini import Entry, Section, read
 from dataverse_backup.config.mistakes import WHOLE_FILE, Mistakes
-from dataverse_backup.config.named_sections import BACKUP, STORE, destinations, stores
+from dataverse_backup.config.named_sections import BACKUP, STORE, destinations, refuse_shared_places, stores
 from dataverse_backup.config.passwords import open_to_others, put_in
 from dataverse_backup.config.sections import check, line_of, nearest, of_model, refuse_unknown_keys, values
 from dataverse_backup.config.settings import DatabaseSettings, NotificationSettings, RepositorySettings, Settings
@@ -54,6 +54,7 @@ def _settings(path: Path, sections: list[Section], environ: Mapping[str, str], m
     notifications = of_model(single["Notifications"], NotificationSettings, path.parent, mistakes)
     known_stores = stores(sections, repository, repository_section, path.parent, mistakes)
     copies_go_to = destinations(sections, path.parent, mistakes)
+    refuse_shared_places(sections, known_stores, copies_go_to, mistakes)
     if not database or not repository or not notifications:
         return None
     return Settings(

@@ -13,11 +13,13 @@ from dataverse_backup.config.destinations import (
     SshDestinationSettings,
 )
 from dataverse_backup.config.mistakes import WHOLE_FILE
+from dataverse_backup.config.places import shared_places
 from dataverse_backup.config.sections import aliases, check, line_of, refuse_unknown_keys, values
 from dataverse_backup.config.settings import FILE_STORE, RepositorySettings
 from dataverse_backup.config.stores import STORES, WITHOUT_MEANING, FileStoreSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from dataverse_backup.config.ini import Section
@@ -119,3 +121,17 @@ def _destination(section: Section, name: str, folder: Path, mistakes: Mistakes) 
         if entry and entry.value:
             own.setdefault(meant, entry.value)
     return check(section, model, own, folder, mistakes)
+
+
+def refuse_shared_places(
+    sections: list[Section],
+    stores: Mapping[str, StoreSettings],
+    destinations: Mapping[str, Destination],
+    mistakes: Mistakes,
+) -> None:
+    """Note every destination whose place is that of a store or of an earlier destination."""
+    wrong = shared_places(stores, destinations)
+    for section in sections:
+        what = wrong.get(section.name or DEFAULT_DESTINATION) if section.word == BACKUP.lower() else None
+        if what:
+            mistakes.add(section.line, what, section=section.title)

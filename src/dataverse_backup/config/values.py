@@ -15,7 +15,8 @@ FOLDER = "folder"
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 SIZE = re.compile(r"([0-9]{1,12})\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 OCTAL = re.compile(r"(?:0o?)?([0-7]{3})")
-ADDRESS = re.compile(r"[^\s@,;<>\"-][^\s@,;<>\"]*@[^\s@,;<>\"-][^\s@,;<>\"]*|[A-Za-z_][A-Za-z0-9_.-]*")
+ADDRESS = re.compile(r"\w[^\s@,;<>\"|/!]*@[^\s@,;<>\"|/!-][^\s@,;<>\"|/!]*|[A-Za-z_][A-Za-z0-9_.-]*")
+"""Begins with a letter or digit, and has no ``|``, ``/`` or ``!``: ``mail`` takes others for commands and files."""
 OWNER_USES_FILE, OWNER_USES_FOLDER = 0o600, 0o700
 
 

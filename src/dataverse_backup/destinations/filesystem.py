@@ -20,6 +20,7 @@ from dataverse_backup.destinations.attempt import (
 )
 from dataverse_backup.destinations.base import (
     IDENTITY_KEY,
+    OWN_PREFIX,
     SCRATCH_PREFIX,
     Destination,
     Failure,
@@ -69,6 +70,7 @@ class FilesystemDestination(Destination):
     def _try_out(self, tree: Tree) -> Traits:
         folds_case, durable, skew = False, Durability.YES, None
         folder = f"{SCRATCH_PREFIX}/{secrets.token_hex(8)}"
+        is_new = tree.status(OWN_PREFIX) is None
         try:
             tree.make_folder(folder)
             os.close(tree.create(f"{folder}/a"))
@@ -79,8 +81,11 @@ class FilesystemDestination(Destination):
             if error.errno not in _NOT_WRITABLE:
                 raise
         finally:
-            with suppress(OSError):  # its parents stay: another worker may be about to use them
+            with suppress(OSError):
                 tree.remove_folder(folder)
+                if is_new:  # no place of ours yet, so no worker of ours either that is about to use these folders
+                    tree.remove_empty(SCRATCH_PREFIX)
+                    tree.remove_empty(OWN_PREFIX)
         return Traits(folds_case, (VerifiedBy.READ_BACK,), durable, tree.free_bytes(), skew)
 
     def put(self, uploads: Sequence[Upload]) -> Iterator[Receipt | Failure]:

@@ -163,6 +163,11 @@ class Tree:
             else:
                 os.unlink(name, dir_fd=folder)
 
+    def remove_empty(self, key: str) -> None:
+        """Remove a folder with nothing in it. Raises OSError where something is in it."""
+        with self.parent(key) as (folder, name):
+            os.rmdir(name, dir_fd=folder)
+
     def entries(self, key: str) -> list[str]:
         """The names in a folder; none where there is no folder."""
         try:

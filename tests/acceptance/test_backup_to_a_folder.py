@@ -72,8 +72,13 @@ def test_a_destination_whose_disk_is_not_mounted_any_more_is_refused(installatio
     assert answer.returncode == 1
     assert "dataverse-backup accept default" in answer.stderr
     assert list(installation.backup.iterdir()) == []
-    assert installation.run("accept", "default").returncode == 0
+    accepted = installation.run("accept", "default")
+    assert accepted.returncode == 0
+    assert "the next backup proves 5 copies" in accepted.stdout
     assert installation.run("backup").returncode == SOME_FAILED
+    copied = [str(line["key"]) for line in installation.listed() if line["status"] == "OK"]
+    assert len(copied) > 200
+    assert [key for key in copied if not (installation.backup / key).is_file()] == []
 
 
 def test_another_ledgers_destination_is_refused(installation: Installation) -> None:

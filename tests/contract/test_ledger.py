@@ -113,6 +113,20 @@ def test_planning_again_keeps_the_status_that_a_datafile_has(ledger: Ledger) -> 
     assert (second.status, second.reason) == (Status.FAIL_READ, Reason.MISSING)
 
 
+def test_what_is_in_doubt_is_pending_keeps_its_copy_and_is_ok_when_it_is_proven_again(ledger: Ledger) -> None:
+    recorded(ledger, succeeded(datafile(1), reason=Reason.NO_CHECKSUM), failed(datafile(2)))
+    recorded(ledger, succeeded(datafile(1), destination="elsewhere"))
+    assert ledger.doubt(HERE) == 1
+    doubted, other = ledger.standings(HERE)
+    assert (doubted.status, doubted.reason, doubted.copy) == (Status.PENDING, None, copied(datafile(1)))
+    assert (other.status, other.reason) == (Status.FAIL_READ, Reason.MISSING)
+    assert next(ledger.standings("elsewhere")).status is Status.OK
+    assert line_of(ledger, 1).message == ""
+    recorded(ledger, succeeded(datafile(1), minute=5))
+    assert next(ledger.standings(HERE)).status is Status.OK
+    assert ledger.doubt("nowhere") == 0
+
+
 def test_gone_and_come_back_has_its_former_status_and_copy(ledger: Ledger) -> None:
     recorded(ledger, succeeded(datafile(1), reason=Reason.NO_CHECKSUM))
     ledger.note(HERE, gone=[1, 999])

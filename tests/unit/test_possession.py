@@ -7,7 +7,9 @@ import pytest
 from dataverse_backup.actions.possession import accept, take_possession
 from dataverse_backup.destinations.memory import MemoryDestination
 from dataverse_backup.errors import DestinationRefused
+from dataverse_backup.ledger.base import Status
 from dataverse_backup.ledger.memory import MemoryLedger
+from tests.contract.ledger_cases import datafile, failed, recorded, succeeded
 
 
 def test_at_first_use_a_destination_becomes_ours_and_stays_so() -> None:
@@ -52,3 +54,15 @@ def test_our_own_identity_without_a_memory_of_it_is_remembered_again() -> None:
     destination.write_identity(ledger.id)
     take_possession(ledger, destination)
     assert ledger.knows_destination("vault")
+
+
+def test_what_was_proven_at_a_place_that_had_to_be_accepted_is_in_doubt() -> None:
+    ledger, destination = MemoryLedger(), MemoryDestination("vault")
+    take_possession(ledger, destination)
+    recorded(ledger, succeeded(datafile(1), destination="vault"), failed(datafile(2), destination="vault"))
+    destination.objects.clear()
+    assert accept(ledger, destination) == 1
+    first, second = ledger.standings("vault")
+    assert (first.status, first.copy is None) == (Status.PENDING, False)
+    assert second.status is Status.FAIL_READ
+    assert accept(ledger, destination) == 0

@@ -29,9 +29,16 @@ def take_possession(ledger: Ledger, destination: Destination) -> None:
     raise DestinationRefused(f"{destination.name}: {said}", hint)
 
 
-def accept(ledger: Ledger, destination: Destination) -> None:
-    """Make *destination* *ledger*'s, whosever it was."""
+def accept(ledger: Ledger, destination: Destination) -> int:
+    """Make *destination* *ledger*'s, whosever it was; how many datafiles are in doubt by that.
+
+    Where it did not carry our identity, nothing that was proven before may be there: the next run proves every copy
+    where it lies, and sends what is missing.
+    """
+    doubted = 0
     if destination.read_identity() != ledger.id:
+        doubted = ledger.doubt(destination.name)  # first: whoever is killed now is still refused
         destination.write_identity(ledger.id)
     if not ledger.knows_destination(destination.name):
         ledger.claim_destination(destination.name)
+    return doubted

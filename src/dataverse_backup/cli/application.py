@@ -120,7 +120,7 @@ def accept(
 ) -> None:
     """Make a destination this ledger's, whosever it was.
 
-    Copies that were proven there before are not proven again by this: make sure that it is the right place.
+    Where it was not, the next backup proves every copy there, and copies what is missing.
     """
     checking.accept_destination(_settings(context), destination)
 

@@ -66,6 +66,8 @@ def accept_destination(settings: Settings, name: str) -> None:
         staging = Staging(ledger.id, f"accept-{uuid.uuid4().hex}")
         with ledger.lock(name), assembly.open_destination(settings, name)(staging) as destination:
             destination.connect()
-            accept(ledger, destination)
+            doubted = accept(ledger, destination)
             destination.sweep()
     out.print(plain(f"{name}: belongs to ledger {ledger.id} now"))
+    if doubted:
+        out.print(plain(f"the next backup proves {doubted:,} copies where they lie, and copies what is missing"))

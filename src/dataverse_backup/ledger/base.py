@@ -32,7 +32,7 @@ class Status(StrEnum):
     FAIL_READ = "FAIL_READ"
     FAIL_WRITE = "FAIL_WRITE"
     NOT_HERE = "NOT_HERE"  # its bytes are in no store of ours; see the reason
-    PENDING = "PENDING"  # planned, never tried
+    PENDING = "PENDING"  # planned, not tried yet; or in doubt since its destination was accepted
     GONE = "GONE"  # no longer in the catalogue; what was copied is kept
 
 
@@ -206,6 +206,13 @@ class Ledger(ABC):
     @abstractmethod
     def claim_destination(self, destination: str) -> None:
         """Remember that *destination* carries our identity."""
+
+    @abstractmethod
+    def doubt(self, destination: str) -> int:
+        """Call nothing OK there any more; how many datafiles were. They are PENDING until their copies are proven again.
+
+        The copies stay known: what is still there is proven where it lies, and not sent once more.
+        """
 
     @abstractmethod
     def begin_run(self, verb: str, destination: str) -> str:

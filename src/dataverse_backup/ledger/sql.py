@@ -138,6 +138,11 @@ class SqlLedger(Ledger):
             claim = update(destinations).where(destinations.c.name == destination, destinations.c.claimed.is_(None))
             connection.execute(claim.values(claimed=_now()))
 
+    def doubt(self, destination: str) -> int:
+        """One update."""
+        with self._database.writing() as connection:
+            return connection.execute(upserts.DOUBT, {"its_destination": destination}).rowcount
+
     def destinations(self) -> list[str]:
         """Every name that was ever noted."""
         with self._database.reading() as connection:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Table, bindparam, case, func, insert, null, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from dataverse_backup.ledger.base import Status
 from dataverse_backup.ledger.tables import attempts, copies, datafilestatus, destinations, original_matches
 
 if TYPE_CHECKING:
@@ -44,6 +45,13 @@ VANISH = (
     .values(gone_since=bindparam("now"))
 )
 """A datafile is gone from now on, unless it was gone before."""
+
+DOUBT = (
+    update(datafilestatus)
+    .where(_its.destination == bindparam("its_destination"), _its.status == Status.OK)
+    .values(status=null(), reason=null(), message="")
+)
+"""Nothing is OK at a destination, until it is proven again."""
 
 _IS_BACK: dict[str, Any] = {"not_here": null(), "not_here_message": "", "gone_since": null()}
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from demo.contents import AWKWARD, DATASETS, OnDisk, SampleDataset, SampleFile, ordinary_datasets, ordinary_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from dataverse_backup.fixity import Algorithm
 
@@ -118,9 +118,15 @@ def dataset_rows(seed: int) -> dict[str, DatasetRow]:
 
 def datafile_rows(seed: int) -> Iterator[DatafileRow]:
     """Every Datafile of the sample, the harvested ones too, by ascending id; equal seeds give equal ones."""
-    datasets = dataset_rows(seed)
     random = Random(seed)  # noqa: S311 -- the same at each build, no secret
     files = [*ordinary_files(random), *AWKWARD]
+    return rows_of(files, dataset_rows(seed), random, seed)
+
+
+def rows_of(
+    files: Iterable[SampleFile], datasets: Mapping[str, DatasetRow], random: Random, seed: int
+) -> Iterator[DatafileRow]:
+    """A row for each of *files*, in datasets named in *datasets*, by ascending id."""
     is_replacement = False
     for datafile_id, file in enumerate(files, FIRST_DATAFILE_ID):
         name = f"18b{random.getrandbits(32):08x}-{random.getrandbits(48):012x}"

@@ -60,14 +60,18 @@ def build(folder: Path, dsn: str, *, seed: int = SEED) -> Sample:
 
     Equal seeds build equal samples. Everybody may read what is written: databases and servers run as other users.
     """
-    datasets, datafiles = dataset_rows(seed), list(datafile_rows(seed))
+    return build_from(folder, dsn, list(dataset_rows(seed).values()), list(datafile_rows(seed)))
+
+
+def build_from(folder: Path, dsn: str, datasets: list[DatasetRow], datafiles: list[DatafileRow]) -> Sample:
+    """As `build`, for a Dataverse of just these rows."""
     stores = {store: folder / store for store in STORES}
     for directory in stores.values():
         directory.mkdir(parents=True)
-    _link_folders(folder / "another-disk", stores["file"], list(datasets.values()))
+    _link_folders(folder / "another-disk", stores["file"], datasets)
     for row in datafiles:
         _write_objects(row, stores)
-    database.write(dsn, datasets.values(), datafiles)
+    database.write(dsn, datasets, datafiles)
     return Sample(
         stores=stores,
         expected=tuple(_expected(row) for row in datafiles if not _is_harvested(row)),

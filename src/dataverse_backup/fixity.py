@@ -6,6 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from io import BytesIO
 from typing import Protocol, Self
 
 from dataverse_backup.errors import SourceChanged, SourceDiffers
@@ -90,7 +91,15 @@ class Durability(StrEnum):
 
 
 class ByteStream(Protocol):
-    """The bytes of one object of a store, opened for reading once from start to end."""
+    """The bytes of one object, opened for reading once from start to end."""
+
+    @property
+    def place(self) -> str:
+        """The name of the store or destination that it lies in; errors name it."""
+
+    @property
+    def key(self) -> str:
+        """Its name there."""
 
     @property
     def size(self) -> int:
@@ -103,15 +112,29 @@ class ByteStream(Protocol):
         """Give back what reading needs; may be called twice."""
 
 
+class BytesStream(BytesIO):
+    """A ByteStream of bytes that are in memory already."""
+
+    def __init__(self, data: bytes, *, place: str, key: str) -> None:
+        """Give *data* as the object *key* of *place*."""
+        super().__init__(data)
+        self.place, self.key = place, key
+
+    @property
+    def size(self) -> int:
+        """All of them, however many have been read."""
+        return len(self.getbuffer())
+
+
 class HashingReader:
     """Reads a stream once, computing one checksum on the way."""
 
-    def __init__(self, stream: ByteStream, algorithm: Algorithm, *, place: str, key: str) -> None:
-        """Read *stream*; *place* and *key* name it in errors."""
+    def __init__(self, stream: ByteStream, algorithm: Algorithm) -> None:
+        """Read *stream*, and close it in the end."""
         self._stream = stream
         self._algorithm = algorithm
         self._hash = algorithm.new()
-        self._place, self._key = place, key
+        self._place, self._key = stream.place, stream.key
         self.size = stream.size
         self.bytes_read = 0
 

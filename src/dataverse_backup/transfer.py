@@ -5,6 +5,7 @@ The only place that retries: what is unavailable, a whole object at a time. Ever
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from dataverse_backup.ledger.base import Attempt
     from dataverse_backup.stores.base import Store
     from dataverse_backup.work import Batch, Work
+
+log = logging.getLogger(__name__)
 
 RETRY_DELAYS = (1.0, 3.0, 10.0)
 """Seconds before each further try at what is unavailable; after the last, objects are tried one by one."""
@@ -195,7 +198,7 @@ class Transfer:
             self._fail(item, error)
             return False
         except StoreLost as lost:
-            self._lost_stores[item.datafile.store_id] = lost
+            self._find_lost_stores([item], lost)
             return False
         if found.checksum == wanted:
             self._succeed(item, self._conclusion(item).proven(found))
@@ -213,17 +216,16 @@ class Transfer:
 
     def _digest_of_source(self, item: _Item) -> Checksum:
         """What the source's bytes are now: the only reference where nothing usable is registered (design, rule 3)."""
-        place = item.datafile.store_id
         for name in item.names:
             try:
                 stream = self._opened(item, name)
             except SourceMissing:
                 continue
-            with HashingReader(stream, item.algorithm, place=place, key=name) as reader:
+            with HashingReader(stream, item.algorithm) as reader:
                 while reader.read(READ_LENGTH):
                     pass
                 return reader.finish(None)
-        raise SourceMissing(place, item.names[0], "there is no such object")
+        raise SourceMissing(item.datafile.store_id, item.names[0], "there is no such object")
 
     # What is not there yet is sent.
 
@@ -317,5 +319,8 @@ class Transfer:
         """After a copy is proven under a new key, the one under its former key is moved aside, not lost."""
         try:
             self._destination.supersede(former, aside)
-        except (CopyError, DestinationLost):
-            return  # it stays where it is: nothing is lost, and the new copy is proven
+        except CopyMissing:
+            return
+        except (CopyError, DestinationLost) as error:
+            # Nothing is lost by that, and the new copy is proven.
+            log.warning("the copy under the former key %s stays there: %s", former, error)

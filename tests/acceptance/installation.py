@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 if TYPE_CHECKING:
     from demo.sample import Sample
+    from tests.servers.sshd import SshServer
 
 COMMAND = Path(sys.executable).with_name("dataverse-backup")
 
@@ -29,10 +31,30 @@ class Installation:
     """What stands in [Backup]; by default the folder ``backup``."""
     extra: str = ""
     """Further sections."""
+    before: tuple[str, ...] = ()
+    """A command that runs the command: `prlimit`, `setpriv`."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """What is other than in our own environment."""
 
     @property
     def backup(self) -> Path:
         return self.folder / "backup"
+
+    def back_up_over_ssh(self, server: SshServer, folder: Path, *further: str) -> None:
+        """Let *folder*, a sandbox of *server*, be the destination; *further* lines go into [Backup]."""
+        settings = server.settings(folder)
+        lines = [
+            "StorageType: ssh",
+            f"SshHost: {settings.host}",
+            f"SshPort: {settings.port}",
+            f"SshUsername: {settings.username}",
+            f"BackupDirectory: {settings.directory}",
+            f"SshConfigFile: {settings.config_file}",
+            f"SshIdentityFile: {settings.identity_file}",
+            f"SshKnownHosts: {settings.known_hosts}",
+            *further,
+        ]
+        self.destination = "\n".join(lines)
 
     def configure(self) -> Path:
         """Write the configuration; the path of it."""
@@ -66,7 +88,8 @@ class Installation:
     def run(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run the installed command with this configuration."""
         return subprocess.run(
-            [COMMAND, "--config", self.configure(), *arguments],
+            self._command(*arguments),
+            env={**os.environ, **self.environment},
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -74,13 +97,18 @@ class Installation:
         )
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start the installed command and leave it running."""
+        """Start the installed command and leave it running, with its workers in a process group of its own."""
         return subprocess.Popen(
-            [COMMAND, "--config", self.configure(), *arguments],
+            self._command(*arguments),
+            env={**os.environ, **self.environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
+
+    def _command(self, *arguments: str) -> list[str | Path]:
+        return [*self.before, COMMAND, "--config", self.configure(), *arguments]
 
     def listed(self, *arguments: str) -> list[dict[str, Any]]:
         """What `list --json` says."""

@@ -33,20 +33,7 @@ def server(request: pytest.FixtureRequest, ssh_server: SshServer) -> Iterator[Ss
 def copies(installation: Installation, server: SshServer) -> Path:
     """The folder at the server where *installation* is configured to be backed up to."""
     folder = server.sandbox()
-    settings = server.settings(folder)
-    installation.destination = "\n".join(
-        [
-            "StorageType: ssh",
-            f"SshHost: {settings.host}",
-            f"SshPort: {settings.port}",
-            f"SshUsername: {settings.username}",
-            f"BackupDirectory: {settings.directory}",
-            f"SshConfigFile: {settings.config_file}",
-            f"SshIdentityFile: {settings.identity_file}",
-            f"SshKnownHosts: {settings.known_hosts}",
-            "BatchFiles: 25",
-        ]
-    )
+    installation.back_up_over_ssh(server, folder, "BatchFiles: 25")
     return folder
 
 

@@ -20,7 +20,7 @@ def md5(data: bytes) -> Checksum:
 
 
 def reader_of(data: bytes, claimed_size: int | None = None) -> HashingReader:
-    return HashingReader(MemoryStream(data, Fault(claimed_size=claimed_size)), Algorithm.MD5, place="file", key=KEY)
+    return HashingReader(MemoryStream(data, Fault(claimed_size=claimed_size), place="file", key=KEY), Algorithm.MD5)
 
 
 @given(st.binary(max_size=300), st.integers(1, 64))

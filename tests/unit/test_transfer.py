@@ -355,7 +355,7 @@ def test_a_store_that_is_lost_in_mid_batch_records_nothing_of_what_was_not_tried
 
 
 def test_a_store_that_is_lost_while_an_occupied_key_is_proven_records_nothing() -> None:
-    world = World()
+    world = World(sleep=lambda _: None)
     file = world.has(1, checksum=None)
     world.copies[key_of(file)] = b"data"
     world.store.faults[key_of(file)] = Fault(breaks_after=0, breaks_with=StoreLost)
@@ -370,6 +370,15 @@ def test_a_store_that_answers_again_is_tried_again() -> None:
     world.store.faults[key_of(file)] = Fault(breaks_after=0)
     world.sleep = lambda _: world.store.faults.clear()
     assert verdict(world.run().only) == (Status.OK, None)
+
+
+def test_a_store_that_answers_again_is_asked_again_about_an_occupied_key() -> None:
+    world = World()
+    file = world.has(1, checksum=None)
+    world.copies[key_of(file)] = b"data"
+    world.store.faults[key_of(file)] = Fault(breaks_after=0, breaks_with=StoreLost)
+    world.sleep = lambda _: world.store.faults.clear()
+    assert verdict(world.run().only) == (Status.OK, Reason.NO_CHECKSUM)
 
 
 def test_a_store_that_answers_only_when_it_is_probed_takes_nothing_else_with_it() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 from dataverse_backup.actions.possession import take_possession
 from dataverse_backup.destinations.base import SCRATCH_PREFIX, Receipt, Staging, Upload
 from dataverse_backup.errors import DataverseBackupError
-from dataverse_backup.fixity import OWN_ALGORITHM, Checksum
+from dataverse_backup.fixity import OWN_ALGORITHM, BytesStream, Checksum
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -34,14 +33,6 @@ class Checked:
     is_ok: bool
     said: str
     hint: str = ""
-
-
-class _Scratch(io.BytesIO):
-    """A few bytes that no datafile has, as a store would give them."""
-
-    @property
-    def size(self) -> int:
-        return len(self.getbuffer())
 
 
 def check_catalogue(open_catalogue: Callable[[], Catalogue], stores: Mapping[str, Store]) -> Iterator[Checked]:
@@ -94,7 +85,9 @@ def _round_trip(label: str, destination: Destination) -> Checked:
     wanted = Checksum(OWN_ALGORITHM, hashlib.sha256(data).hexdigest())
     key = f"{SCRATCH_PREFIX}/{uuid.uuid4().hex}"
     with _scratch(destination, key):
-        (result,) = destination.put([Upload(key, lambda: _Scratch(data), OWN_ALGORITHM, wanted)])
+        (result,) = destination.put(
+            [Upload(key, lambda: BytesStream(data, place="scratch", key=key), OWN_ALGORITHM, wanted)]
+        )
         if not isinstance(result, Receipt):
             return _failed(label, result.error)
         (found,) = destination.digests([key], OWN_ALGORITHM)

@@ -84,7 +84,7 @@ class Attempt:
             checked_path_key(self._place, upload.supersede_to)
         elif self._tree.status(key) is not None:
             raise KeyOccupied(self._place, key, "something lies there already")
-        with HashingReader(upload.open(), upload.algorithm, place=self._place, key=key) as reader:
+        with HashingReader(upload.open(), upload.algorithm) as reader:
             try:
                 self._write(name, reader)
                 return Staged(upload, name, reader.size, reader.finish(upload.promised))

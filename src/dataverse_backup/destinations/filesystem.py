@@ -234,12 +234,12 @@ class StoredFile:
     def __init__(self, descriptor: int, *, place: str, key: str) -> None:
         """Read *descriptor* and close it in the end; *place* and *key* name it in errors."""
         self._file = os.fdopen(descriptor, "rb", buffering=0)
-        self._place, self._key = place, key
+        self.place, self.key = place, key
         self.size = os.fstat(descriptor).st_size
 
     def read(self, length: int, /) -> bytes:
         """Up to *length* further bytes; ``b''`` at the end. Raises CopyError."""
-        with copy_errors(self._place, self._key, READING):
+        with copy_errors(self.place, self.key, READING):
             return self._file.read(length)
 
     def close(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 from dataverse_backup.destinations.base import (
@@ -27,7 +26,7 @@ from dataverse_backup.errors import (
     ObjectError,
     Unavailable,
 )
-from dataverse_backup.fixity import Checksum, Durability, HashingReader, VerifiedBy
+from dataverse_backup.fixity import BytesStream, Checksum, Durability, HashingReader, VerifiedBy
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
@@ -104,11 +103,11 @@ class MemoryDestination(Destination):
                 yield Failure(object_.upload.key, error)
 
     def _stage(self, upload: Upload) -> _Staged:
-        key = self._writable(upload.key)
+        self._writable(upload.key)
         if upload.supersede_to is not None:
             self._writable(upload.supersede_to)
         data = bytearray()
-        with HashingReader(upload.open(), upload.algorithm, place=self.name, key=key) as reader:
+        with HashingReader(upload.open(), upload.algorithm) as reader:
             while chunk := reader.read(min(_CHUNK, reader.size - len(data))):
                 data += chunk
             sent = reader.finish(upload.promised)
@@ -147,8 +146,8 @@ class MemoryDestination(Destination):
         self._reach()
         return {key: len(self.objects[key]) for key in keys if key in self.objects}
 
-    def open(self, key: str) -> _Object:
-        return _Object(self._existing(key))
+    def open(self, key: str) -> BytesStream:
+        return BytesStream(self._existing(key), place=self.name, key=key)
 
     def supersede(self, key: str, to: str) -> None:
         self._existing(key)
@@ -200,14 +199,6 @@ class MemoryDestination(Destination):
         if self._writable(key) not in self.objects:
             raise CopyMissing(self.name, key, "there is no such object")
         return self.objects[key]
-
-
-class _Object(BytesIO):
-    """The stored bytes of one object, for reading."""
-
-    @property
-    def size(self) -> int:
-        return len(self.getbuffer())
 
 
 def _checksum(algorithm: Algorithm, data: bytes) -> Checksum:

@@ -209,9 +209,10 @@ class Ledger(ABC):
 
     @abstractmethod
     def doubt(self, destination: str) -> int:
-        """Call nothing OK there any more; how many datafiles were. They are PENDING until their copies are proven again.
+        """Call nothing OK there any more; how many datafiles were.
 
-        The copies stay known: what is still there is proven where it lies, and not sent once more.
+        They are PENDING until their copies are proven again. The copies stay known: what is still there is proven
+        where it lies, and not sent once more.
         """
 
     @abstractmethod

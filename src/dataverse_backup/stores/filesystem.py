@@ -101,7 +101,7 @@ class FileStream:
 
     def __init__(self, path: bytes, *, place: str, key: str) -> None:
         """Open *path*; *place* and *key* name it in errors. Raises SourceError."""
-        self._place, self._key = place, key
+        self.place, self.key = place, key
         with _source_errors(place, key):
             # O_NONBLOCK: opening a FIFO would wait for a writer for ever; regular files do not know the flag.
             self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -113,17 +113,17 @@ class FileStream:
             raise
 
     def _regular_size(self) -> int:
-        with _source_errors(self._place, self._key):
+        with _source_errors(self.place, self.key):
             status = os.fstat(self._descriptor)
             if not stat.S_ISREG(status.st_mode):
-                raise SourceUnreadable(self._place, self._key, "it is not a regular file")
+                raise SourceUnreadable(self.place, self.key, "it is not a regular file")
             if hasattr(os, "posix_fadvise"):  # not on macOS
                 os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
             return status.st_size
 
     def read(self, length: int, /) -> bytes:
         """Up to *length* further bytes; ``b''`` at the end. Raises SourceError."""
-        with _source_errors(self._place, self._key):
+        with _source_errors(self.place, self.key):
             return os.read(self._descriptor, length)
 
     def close(self) -> None:

@@ -66,7 +66,7 @@ class MemoryStream:
     def __init__(self, data: bytes, fault: Fault = NO_FAULT, *, place: str = "memory", key: str = "") -> None:
         """Read *data*; *place* and *key* name it in errors."""
         self._data, self._fault = data, fault
-        self._place, self._key = place, key
+        self.place, self.key = place, key
         self._position = 0
         self.size = len(data) if fault.claimed_size is None else fault.claimed_size
 
@@ -82,8 +82,8 @@ class MemoryStream:
 
     def _break(self) -> DataverseBackupError:
         if issubclass(self._fault.breaks_with, StoreLost):
-            return self._fault.breaks_with(f"{self._place}: the store is lost, as planned")
-        return self._fault.breaks_with(self._place, self._key, f"broke after {self._position} bytes, as planned")
+            return self._fault.breaks_with(f"{self.place}: the store is lost, as planned")
+        return self._fault.breaks_with(self.place, self.key, f"broke after {self._position} bytes, as planned")
 
     def close(self) -> None:
         """Nothing is held."""

@@ -129,7 +129,7 @@ class Batch:
     def _send(self, item: Item) -> None:
         upload = item.upload
         try:
-            with HashingReader(upload.open(), upload.algorithm, place=self._place, key=upload.key) as reader:
+            with HashingReader(upload.open(), upload.algorithm) as reader:
                 item.size = reader.size
                 self._transmit(item, reader)
         except ObjectError as error:

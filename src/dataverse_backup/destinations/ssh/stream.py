@@ -21,7 +21,7 @@ class RemoteStream:
 
     def __init__(self, place: str, key: str, loop: EventLoopThread, file: asyncssh.SFTPClientFile, size: int) -> None:
         """Read *file*, which has *size* bytes now."""
-        self._place, self._key, self._loop, self._file = place, key, loop, file
+        self.place, self.key, self._loop, self._file = place, key, loop, file
         self._buffer, self._offset, self._open = b"", 0, True
         self.size = size
 
@@ -40,7 +40,7 @@ class RemoteStream:
         try:
             return self._loop.run(read_bytes(self._file, wanted, self._offset))
         except VENDOR_ERRORS as error:
-            raise object_error(self._place, self._key, error) from error
+            raise object_error(self.place, self.key, error) from error
 
     def close(self) -> None:
         """Close the remote file; may be called twice."""

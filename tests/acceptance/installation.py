@@ -40,6 +40,10 @@ class Installation:
     def backup(self) -> Path:
         return self.folder / "backup"
 
+    def back_up_to_folder(self, *further: str) -> None:
+        """Let the folder ``backup`` be the destination; *further* lines go into [Backup]."""
+        self.destination = "\n".join(["StorageType: filesystem", f"Directory: {self.backup}", *further])
+
     def back_up_over_ssh(self, server: SshServer, folder: Path, *further: str) -> None:
         """Let *folder*, a sandbox of *server*, be the destination; *further* lines go into [Backup]."""
         settings = server.settings(folder)

@@ -1,0 +1,73 @@
+"""A Dataverse of a few datafiles, made for one test; and what may never be true of a backup of it."""
+
+from __future__ import annotations
+
+import hashlib
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from demo.contents import DATASETS, SampleFile
+from demo.rows import FIRST_DATASET_ID, DatasetRow, rows_of
+from demo.sample import SEED, build_from
+from tests.acceptance.installation import Installation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from demo.contents import SampleDataset
+    from demo.proof import Listing
+    from demo.sample import Sample
+
+
+def small_file(**changes: Any) -> SampleFile:
+    """An ordinary datafile in an ordinary dataset, but for *changes*."""
+    return SampleFile(**{"what": "", "dataset": "plain", **changes})
+
+
+def small_files(number: int, **changes: Any) -> list[SampleFile]:
+    """So many of them."""
+    return [small_file(**changes) for _ in range(number)]
+
+
+def small_installation(
+    folder: Path, dsn: str, files: Iterable[SampleFile], datasets: Mapping[str, SampleDataset] = DATASETS
+) -> Installation:
+    """A Dataverse of these *files* in the empty database of *dsn*, and an empty folder to back it up to."""
+    rows = {
+        name: DatasetRow(number, dataset) for number, (name, dataset) in enumerate(datasets.items(), FIRST_DATASET_ID)
+    }
+    datafiles = list(rows_of(files, rows, Random(SEED), SEED))
+    site = Installation(folder, dsn, build_from(folder / "dataverse", dsn, list(rows.values()), datafiles))
+    site.backup.mkdir()
+    site.back_up_to_folder("Workers: 1")
+    return site
+
+
+def untruths(sample: Sample, listed: Sequence[Listing], backup: Path) -> list[str]:
+    """What may never be, however a run ends: OK without an equal copy, or half a copy under its name."""
+    return [*_not_ok(sample, listed, backup), *_not_whole(sample, backup)]
+
+
+def _not_ok(sample: Sample, listed: Sequence[Listing], backup: Path) -> Iterator[str]:
+    expected = {one.datafile_id: one.sha256 for one in sample.expected}
+    for line in listed:
+        if line["status"] == "OK" and _sha256(backup / line["key"]) != expected[line["datafile_id"]]:
+            yield f"datafile {line['datafile_id']} is OK, and its copy is not"
+
+
+def _not_whole(sample: Sample, backup: Path) -> Iterator[str]:
+    whole = {one.key: one.sha256 for one in sample.expected}
+    for path in backup.rglob("*"):
+        key = str(path.relative_to(backup))
+        if path.is_file() and not key.startswith(".dataverse-backup/") and _sha256(path) != whole.get(key):
+            yield f"{key} is not as it must be"
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "not there"
+
+
+def standing(listed: Sequence[Listing]) -> set[tuple[str, str | None]]:
+    """The statuses and reasons that there are."""
+    return {(line["status"], line["reason"] or None) for line in listed}

@@ -5,6 +5,7 @@
     DataverseBackupError
     ├── ConfigurationError        what the administrator wrote cannot be used
     ├── NotificationError         nobody could be told how a run ended
+    ├── NoWorkSpace               this machine cannot keep what a run notes for itself
     ├── CatalogueError            the Dataverse database cannot be read
     │   └── CatalogueUnavailable  … now; it may be later
     ├── LedgerError               the ledger cannot be used
@@ -93,6 +94,10 @@ class ConfigurationError(DataverseBackupError):
 
 class NotificationError(DataverseBackupError):
     """Nobody could be told how a run ended; the run itself is not touched by that."""
+
+
+class NoWorkSpace(DataverseBackupError):
+    """This machine cannot keep what a run notes for itself: its folder for temporary files is full or missing."""
 
 
 class CatalogueError(DataverseBackupError):

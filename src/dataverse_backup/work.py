@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pickle
 import tempfile
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from dataverse_backup.errors import NoWorkSpace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,17 +46,20 @@ class Batch:
 
 
 class Spool:
-    """Work on disk, in a file without a name: written once, read once, gone with the process."""
+    """Work on disk, in a file without a name: written once, read once, gone with the process. Raises NoWorkSpace."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="dataverse-backup-plan-")  # noqa: SIM115 -- closed by close()
+        with _on_disk():
+            self._file = tempfile.TemporaryFile(prefix="dataverse-backup-plan-")  # noqa: SIM115 -- closed by close()
 
     def append(self, work: Work) -> None:
         """Add *work* at the end."""
-        pickle.dump(work, self._file, pickle.HIGHEST_PROTOCOL)
+        with _on_disk():
+            pickle.dump(work, self._file, pickle.HIGHEST_PROTOCOL)
 
     def __iter__(self) -> Iterator[Work]:
-        self._file.seek(0)
+        with _on_disk():
+            self._file.seek(0)  # writes what is still in memory
         while True:
             try:
                 work = pickle.load(self._file)  # noqa: S301 -- our own file, which no name leads to
@@ -63,7 +69,19 @@ class Spool:
 
     def close(self) -> None:
         """Give the space back."""
-        self._file.close()
+        with suppress(OSError):  # it would write what is still in memory, which nobody wants any more
+            self._file.close()
+
+
+@contextmanager
+def _on_disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise NoWorkSpace(
+            f"the plan of the run cannot be kept among the temporary files: {(error.strerror or str(error)).lower()}",
+            "make room for them, or let TMPDIR name another folder",
+        ) from error
 
 
 def grouped(works: Iterable[Work], *, files: int, size: int) -> Iterator[tuple[Work, ...]]:

@@ -44,6 +44,11 @@ def small_installation(
     return site
 
 
+def unequal_copies(sample: Sample, backup: Path) -> list[str]:
+    """The keys of what should be copied and is not there with the bytes of its original."""
+    return [one.key for one in sample.expected if one.key and one.sha256 and _sha256(backup / one.key) != one.sha256]
+
+
 def untruths(sample: Sample, listed: Sequence[Listing], backup: Path) -> list[str]:
     """What may never be, however a run ends: OK without an equal copy, or half a copy under its name."""
     return [*_not_ok(sample, listed, backup), *_not_whole(sample, backup)]

@@ -26,12 +26,20 @@ class NoSshd(Exception):
 class SshServer:
     """One sshd on 127.0.0.1. ``folder`` holds its keys and the client's; ``files`` is where backups go."""
 
-    def __init__(self, *, shell: bool = True, path: str | None = None) -> None:
-        """Log in to a shell account, or to ``internal-sftp`` alone; *path* is the PATH of its commands."""
+    def __init__(
+        self, *, shell: bool = True, path: str | None = None, login_shell: str | None = None, denied: str = ""
+    ) -> None:
+        """Log in to a shell account, or to ``internal-sftp`` alone.
+
+        *path* is the PATH of its commands, *login_shell* what runs them instead of the account's own shell, *denied*
+        the SFTP requests that are not answered, with commas between them.
+        """
         found = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
         if found is None or shutil.which("ssh-keygen") is None:
             raise NoSshd("sshd (openssh-server)")
         self._sshd, self._shell, self._path = found, shell, path
+        self._login_shell = login_shell
+        self._sftp = f"internal-sftp -P {denied}" if denied else "internal-sftp"
         self.port = _free_port()
         self.folder = Path()
         self.files = Path()
@@ -136,10 +144,30 @@ class SshServer:
         if not self.known_hosts.exists():
             self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {key.with_suffix('.pub').read_text()}")
 
+    def certify_host_key(self, principal: str) -> str:
+        """Show a certificate of the host key from now on; the public key of the authority that signed it."""
+        authority, key = self.folder / "authority", self.folder / "host_key.pub"
+        _keygen(authority)
+        signing = ["ssh-keygen", "-q", "-s", str(authority), "-I", "test", "-h", "-n", principal, str(key)]
+        subprocess.run(signing, check=True, timeout=30)
+        with (self.folder / "sshd_config").open("a") as configuration:
+            configuration.write(f"HostCertificate {self.folder / 'host_key-cert.pub'}\n")
+        self.restart()
+        return authority.with_suffix(".pub").read_text()
+
     @property
     def log(self) -> str:
         """What the server said."""
         return (self.folder / "log").read_text()
+
+    def _login_script(self) -> Path:
+        """What gives each command to ``login_shell`` as sshd gives it to the shell of an account."""
+        script = self.folder / "login"
+        script.write_text(
+            f"case $SSH_ORIGINAL_COMMAND in\ninternal-sftp*) exec {_sftp_server()} ;;\nesac\n"
+            f'exec {self._login_shell} -c "$SSH_ORIGINAL_COMMAND"\n'
+        )
+        return script
 
     def _make_client_key(self) -> None:
         key = self.folder / "client_key"
@@ -159,11 +187,13 @@ class SshServer:
             "PasswordAuthentication no",
             "KbdInteractiveAuthentication no",
             "PermitRootLogin prohibit-password",
-            "Subsystem sftp internal-sftp",
+            f"Subsystem sftp {self._sftp}",
             "MaxStartups 100",
         ]
         if not self._shell:
-            lines.append("ForceCommand internal-sftp")
+            lines.append(f"ForceCommand {self._sftp}")
+        if self._login_shell is not None:
+            lines.append(f"ForceCommand /bin/sh {self._login_script()}")
         if self._is_chroot:
             lines.append(f"ChrootDirectory {self.folder / 'jail'}")
         path = f' "PATH={self._path}"' if self._path is not None else ""
@@ -171,6 +201,15 @@ class SshServer:
         (self.folder / "sshd_config").write_text("\n".join(lines) + "\n")
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)  # where sshd separates its privileges
+
+
+def _sftp_server() -> str:
+    """The program behind ``internal-sftp``, which no other command can start."""
+    places = ("/usr/lib/openssh", "/usr/lib/ssh", "/usr/libexec/openssh", "/usr/libexec")
+    found = shutil.which("sftp-server", path=":".join(places))
+    if found is None:
+        raise NoSshd("sftp-server (openssh-sftp-server)")
+    return found
 
 
 def _keygen(key: Path) -> None:

@@ -12,10 +12,10 @@ from dataverse_backup.actions.backup import Ended, Ending, Planning, backup, dry
 from dataverse_backup.cli.answers import tally_table
 from dataverse_backup.cli.exit_codes import ExitCode, code_of
 from dataverse_backup.cli.progress import make_progress
-from dataverse_backup.cli.summary import body, describe, subject
+from dataverse_backup.cli.summary import body, body_of_end, describe, subject, subject_of_end
 from dataverse_backup.cli.terminal import err, out, plain, say_error, size_of, warn
 from dataverse_backup.engine import Stop
-from dataverse_backup.errors import ConfigurationError, DataverseBackupError
+from dataverse_backup.errors import ConfigurationError, DataverseBackupError, NotificationError
 from dataverse_backup.notify import mail
 
 if TYPE_CHECKING:
@@ -51,9 +51,20 @@ def show_plan(settings: Settings, name: str | None, limit: int | None) -> None:
 
 
 def run(settings: Settings, name: str | None, *, limit: int | None, quiet: bool) -> ExitCode:
-    """Back up to each destination in turn; the exit code for all of them."""
+    """Back up to each destination in turn; the exit code for all of them.
+
+    What ends all of it is mailed too before it is raised: nobody looks at the terminal of a nightly run.
+    """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     names = chosen_destinations(settings, name)
+    try:
+        return _back_up(settings, names, limit=limit, quiet=quiet)
+    except DataverseBackupError as error:
+        _notify_of_end(settings, error)
+        raise
+
+
+def _back_up(settings: Settings, names: list[str], *, limit: int | None, quiet: bool) -> ExitCode:
     stores = assembly.make_stores(settings.stores)
     stop = Stop()
     results: list[Ended] = []
@@ -133,12 +144,24 @@ def _show_result(ledger: Ledger, ended: Ended, *, quiet: bool) -> None:
 
 def _notify(settings: Settings, ledger: Ledger, results: list[Ended], code: ExitCode) -> ExitCode:
     """Mail the result. A mail that cannot be sent never loses it: it counts only where nothing else went wrong."""
-    notifications = settings.notifications
-    if not notifications.email:
+    if not settings.notifications.email:
         return code
     try:
-        mail.send(notifications.email, subject(results), body(ledger, results), command=notifications.mail_command)
+        _send(settings, subject(results), body(ledger, results))
     except DataverseBackupError as error:
         say_error(error)
         return ExitCode.FAILURES if code is ExitCode.OK else code
     return code
+
+
+def _notify_of_end(settings: Settings, error: DataverseBackupError) -> None:
+    """Mail what ended the run; that a mail cannot be sent never hides it."""
+    try:
+        _send(settings, subject_of_end(), body_of_end(error))
+    except NotificationError as untold:
+        say_error(untold)
+
+
+def _send(settings: Settings, about: str, text: str) -> None:
+    notifications = settings.notifications
+    mail.send(notifications.email, about, text, command=notifications.mail_command)

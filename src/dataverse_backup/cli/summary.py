@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dataverse_backup.actions.backup import Ended
+    from dataverse_backup.errors import DataverseBackupError
     from dataverse_backup.ledger.base import Ledger
 
 MOST_FAILURES = 200
@@ -42,6 +43,17 @@ def subject(results: list[Ended]) -> str:
     failed = sum(r.tried[Status.FAIL_READ] + r.tried[Status.FAIL_WRITE] for r in results)
     copied = sum(r.tried[Status.OK] for r in results)
     return f"Dataverse backup {worst}: {copied} files backed up, {failed} failed ({socket.gethostname()})"
+
+
+def subject_of_end() -> str:
+    """Of a run that something ended before it was done."""
+    return f"Dataverse backup FAILED: it could not run to its end ({socket.gethostname()})"
+
+
+def body_of_end(error: DataverseBackupError) -> str:
+    """What ended it, and what helps."""
+    hint = f"hint: {error.hint}\n" if error.hint else ""
+    return f"{error}\n{hint}What was copied and recorded before that stays; the next run does the rest.\n"
 
 
 def body(ledger: Ledger, results: list[Ended]) -> str:

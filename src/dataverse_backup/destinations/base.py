@@ -103,7 +103,8 @@ class Destination(ABC):
 
     ``connect`` is called first. Connections that are lost are made again by the next call. A destination that is lost
     as a whole raises DestinationLost from any method but ``put`` and ``digests``, which give one Failure with
-    Unavailable for each object that was not finished. Used by one thread at a time.
+    Unavailable for each object that was not finished; what waits for somebody's decision (DestinationRefused) may be
+    raised by those two as well. Used by one thread at a time.
     """
 
     name: str

@@ -222,9 +222,11 @@ class FilesystemDestination(Destination):
             yield
         except OSError as error:
             problem = (error.strerror or str(error)).lower()
-            raise DestinationLost(f"{self.name}: {self._directory}: {problem}", self._hint()) from error
+            raise DestinationLost(f"{self.name}: {self._directory}: {problem}", self._hint(error.errno)) from error
 
-    def _hint(self) -> str:
+    def _hint(self, code: int | None = None) -> str:
+        if code in _NOT_WRITABLE:
+            return "may we write there, and is there room? look at its owner, its mode and how its disk is mounted"
         return f"is its disk mounted? if this is its first use: mkdir -p {shlex.quote(str(self._directory))}"
 
 

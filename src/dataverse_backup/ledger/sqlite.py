@@ -29,7 +29,7 @@ _MOUNTINFO = Path("/proc/self/mountinfo")
 
 _DAMAGED = (
     "restore the file from a backup, or move it and the -wal and -shm files beside it away: "
-    "the next run makes a new one and proves the copies where they lie"
+    "the next run makes a new one, has you accept each destination, and proves the copies where they lie"
 )
 _OWNERS = "check owner and mode of the file and its folder"
 _LATER = "try again when it has finished"

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import posixpath
 import uuid
 from collections import defaultdict, deque
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dataverse_backup.destinations.base import Failure, Receipt, checked_path_key
 from dataverse_backup.destinations.ssh.bundle import Bundle
 from dataverse_backup.destinations.ssh.failures import CONNECTION_ERRORS, VENDOR_ERRORS, object_error, spoken_error
 from dataverse_backup.destinations.ssh.files import each
-from dataverse_backup.errors import CopyDiffers, KeyOccupied, ObjectError
-from dataverse_backup.fixity import Algorithm, Checksum, HashingReader, VerifiedBy
+from dataverse_backup.destinations.ssh.item import Item
+from dataverse_backup.errors import CopyDiffers, ObjectError
+from dataverse_backup.fixity import Algorithm, Checksum, Durability, HashingReader, VerifiedBy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,28 +28,11 @@ if TYPE_CHECKING:
     from dataverse_backup.destinations.ssh.session import Session
     from dataverse_backup.destinations.ssh.shell import Shell
 
+log = logging.getLogger(__name__)
+
 _WRITE_SIZE = 128 * 1024
 _WRITES_IN_FLIGHT = 32
 _SMALL_IN_FLIGHT = 32
-
-
-@dataclass(slots=True, eq=False)
-class Item:
-    """One upload on its way."""
-
-    upload: Upload
-    name: str
-    """What it is called in staging."""
-    size: int = 0
-    sent: Checksum | None = None
-    """What was read and sent."""
-    verified_by: VerifiedBy = VerifiedBy.READ_BACK
-    revealed: bool = False
-    outcome: Receipt | Failure | None = None
-
-    def fail(self, error: ObjectError) -> None:
-        """Conclude with *error*."""
-        self.outcome = Failure(self.upload.key, error)
 
 
 class Batch:
@@ -77,7 +61,6 @@ class Batch:
 
     def _send_prove_reveal(self) -> None:
         self._refuse_bad_keys()
-        self._refuse_occupied()
         if not self._unfinished():
             return
         self._loop.run(self._files.make_directories(self._directory))
@@ -112,17 +95,6 @@ class Batch:
                         self._files.path(checked_path_key(self._place, key))
             except ObjectError as error:
                 item.fail(error)
-
-    def _refuse_occupied(self) -> None:
-        items = [item for item in self._unfinished() if item.upload.supersede_to is None]
-        paths = [self._files.path(item.upload.key) for item in items]
-        for item, found in zip(items, self._loop.run(each(self._files.exists, paths)), strict=True):
-            if isinstance(found, CONNECTION_ERRORS):
-                raise found
-            if isinstance(found, Exception):
-                item.fail(self._diagnosed(item, found))
-            elif found:
-                item.fail(KeyOccupied(self._place, item.upload.key, "something lies there already"))
 
     # Sending.
 
@@ -170,8 +142,13 @@ class Batch:
             item.fail(self._diagnosed(item, error))
 
     def _stream(self, item: Item, reader: HashingReader) -> None:
-        """Write a big file with a bounded number of writes on their way."""
+        """Write a big file with a bounded number of writes on their way, unless its key is taken already.
+
+        Small ones are not asked about: giving them their names fails then, and a question costs as much as a rename.
+        """
         try:
+            if item.upload.supersede_to is None:
+                self._loop.run(self._files.refuse_taken(item.upload.key))
             file = self._loop.run(self._files.create(self._staged(item)))
             try:
                 self._write_pieces(file, reader)
@@ -200,6 +177,13 @@ class Batch:
             self._await_write()
         if self._bundle is not None:
             self._bundle_complaint = self._bundle.finish()
+            if not self._bundle.is_synced:
+                self._fail_bundled(self._bundle_complaint or "it was not synced")
+
+    def _fail_bundled(self, complaint: str) -> None:
+        for item in self._unfinished():
+            if item.size < self._big_file:
+                item.fail(spoken_error(self._place, item.upload.key, complaint))
 
     def _staged(self, item: Item) -> bytes:
         return posixpath.join(self._directory, item.name.encode())
@@ -207,14 +191,10 @@ class Batch:
     # Durability, proof, names.
 
     def _sync(self) -> None:
-        """Bring bytes and names to the disk, where there is a command for it."""
-        shell, items = self._session.shell, [item for item in self._items if not isinstance(item.outcome, Failure)]
-        if shell is None or not items:
-            return
-        answer = self._loop.run(shell.synced(self._session.connection, self._files.root))
-        if answer.status != 0:
-            for item in items:
-                item.fail(spoken_error(self._place, item.upload.key, f"sync: {answer.errors}"))
+        """Bring the bytes to the disk where SFTP cannot; nothing gets a name without that."""
+        if self._unfinished() and (complaint := self._loop.run(self._session.synced())) is not None:
+            for item in self._unfinished():
+                item.fail(spoken_error(self._place, item.upload.key, complaint))
 
     def _prove(self) -> None:
         """Hash what lies in staging, and fail whatever is not what was sent."""
@@ -258,7 +238,7 @@ class Batch:
             item.fail(CopyDiffers(self._place, key, f"{stored or 'nothing'} is stored, {item.sent} was sent"))
 
     def _reveal(self) -> None:
-        """Give names, sync again, and write receipts: what is not certain to survive has none."""
+        """Give names, sync again, and write receipts."""
 
         async def reveal(item: Item) -> None:
             await self._files.reveal(self._staged(item), item.upload.key, item.upload.supersede_to)
@@ -270,13 +250,17 @@ class Batch:
                 raise error
             if isinstance(error, Exception):
                 item.fail(self._diagnosed(item, error))
-        self._sync()
-        for item in self._unfinished():
-            item.outcome = self._receipt(item)
+        self._write_receipts()
 
-    def _receipt(self, item: Item) -> Receipt:
-        assert item.sent is not None  # noqa: S101 -- an item without one has failed
-        return Receipt(item.upload.key, item.size, item.sent, item.verified_by, self._session.durable)
+    def _write_receipts(self) -> None:
+        """The bytes are on the disk and visible: where the names cannot be brought there too, the receipts say so."""
+        items, durable = self._unfinished(), self._session.durable
+        if items and (complaint := self._loop.run(self._session.synced())) is not None:
+            log.warning("%s: the names of %d copies may not survive a crash: %s", self._place, len(items), complaint)
+            durable = Durability.DATA_ONLY
+        for item in items:
+            assert item.sent is not None  # noqa: S101 -- an item without one has failed
+            item.outcome = Receipt(item.upload.key, item.size, item.sent, item.verified_by, durable)
 
     # Afterwards, whatever happened.
 

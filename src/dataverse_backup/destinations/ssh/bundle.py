@@ -6,6 +6,8 @@ import tarfile
 import time
 from typing import TYPE_CHECKING
 
+from dataverse_backup.destinations.ssh.shell import SYNCED
+
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
@@ -32,6 +34,8 @@ class Bundle:
         self._sending: Future[None] | None = None
         self._broken = False
         self._closed = False
+        self.is_synced = False
+        """Whether what arrived was brought to the disk; known when the stream has ended."""
 
     def add(self, name: str, reader: HashingReader) -> None:
         """Send one object. A source that ends early or fails is padded, so that what follows arrives whole."""
@@ -53,7 +57,8 @@ class Bundle:
         self._settle()
         answer = self._loop.run(self._ended())
         self._closed = True
-        if answer.status == 0 and not self._broken:
+        self.is_synced = answer.output.rstrip().endswith(SYNCED.encode())
+        if answer.status == 0 and self.is_synced and not self._broken:
             return None
         return answer.errors or _PIPE_GONE
 

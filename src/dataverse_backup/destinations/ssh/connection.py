@@ -9,32 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import asyncssh
 
-from dataverse_backup.destinations.ssh.client_options import ClientConfiguration, connection_options
 from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS, words
-from dataverse_backup.destinations.ssh.host_keys import SSH_PORT, HostKeys
-from dataverse_backup.errors import ConfigurationError, DestinationLost
+from dataverse_backup.destinations.ssh.login import Client, Login
+from dataverse_backup.destinations.ssh.route import route_to
+from dataverse_backup.errors import DestinationLost
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dataverse_backup.destinations.ssh.settings import SshSettings
 
-_LOGIN_ERRORS: tuple[type[Exception], ...] = (*VENDOR_ERRORS, asyncssh.KeyImportError)
 CLOSING_TIMEOUT = 5.0
 """Seconds that a server has for saying good-bye."""
-
-
-class _Client(asyncssh.SSHClient):
-    """What asyncssh asks and tells us."""
-
-    def __init__(self, host_keys: HostKeys) -> None:
-        self._host_keys = host_keys
-        self.lost = False
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        del exc
-        self.lost = True
-
-    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
-        return self._host_keys.judge(host, addr, port, key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +34,12 @@ class Answer:
 
 @dataclass(slots=True)
 class Connection:
-    """A login and its SFTP session. Every method runs in the event loop's thread."""
+    """A login, its SFTP session, and the logins on the way to it. Every method runs in the event loop's thread."""
 
     ssh: asyncssh.SSHClientConnection
     sftp: asyncssh.SFTPClient
-    _client: _Client
+    _client: Client
+    _on_the_way: Sequence[asyncssh.SSHClientConnection]
 
     @property
     def lost(self) -> bool:
@@ -62,7 +49,7 @@ class Connection:
     async def run(self, command: str, given: bytes, limit: float | None = None) -> Answer:
         """Run a constant *command* with *given* on its input. Raises TimeoutError after *limit* seconds."""
         async with asyncio.timeout(limit):
-            return _answer(await self.ssh.run(command, input=given, encoding=None))
+            return self._answer(await self.ssh.run(command, input=given, encoding=None))
 
     async def start(self, command: str) -> asyncssh.SSHClientProcess[bytes]:
         """Start a constant *command* whose input is fed piece by piece."""
@@ -70,10 +57,12 @@ class Connection:
 
     async def ended(self, process: asyncssh.SSHClientProcess[bytes]) -> Answer:
         """Wait for a started command. Raises ConnectionLost when it did not end by itself."""
-        answer = _answer(await process.wait())
+        return self._answer(await process.wait())
+
+    def _answer(self, done: asyncssh.SSHCompletedProcess) -> Answer:
         if self.lost:
             raise asyncssh.ConnectionLost("the connection ended before the remote command did")
-        return answer
+        return Answer(done.exit_status, _bytes(done.stdout), _bytes(done.stderr).decode(errors="replace"))
 
     async def close(self) -> None:
         """Say good-bye, and go in any case."""
@@ -82,51 +71,37 @@ class Connection:
                 self.sftp.exit()
                 self.ssh.close()
                 await self.ssh.wait_closed()
-        self.ssh.abort()
+        _abort([*self._on_the_way, self.ssh])
 
 
 async def connected(place: str, settings: SshSettings) -> Connection:
     """Log in. Raises ConfigurationError, DestinationRefused for a host key, DestinationLost for everything else."""
-    configuration = ClientConfiguration.of(settings)
-    host_keys = HostKeys(configuration.known_hosts(settings), settings.accept_new_host_keys)
-    client = _Client(host_keys)
+    *jumps, last = route_to(settings)
+    logins: list[asyncssh.SSHClientConnection] = []
     try:
-        ssh = await asyncssh.connect(
-            **connection_options(settings, configuration), known_hosts=host_keys.known, client_factory=lambda: client
-        )
-    except _LOGIN_ERRORS as error:
-        raise _refusal(place, settings, host_keys, error) from error
-    except ValueError as error:
-        raise ConfigurationError(f"{place}: the ssh configuration cannot be used: {words(error)}") from error
-    return await _with_sftp(place, ssh, client)
+        for hop in jumps:
+            login, _ = await Login(place, settings, hop, is_last=False).connect(logins[-1] if logins else None)
+            logins.append(login)
+        login, client = await Login(place, settings, last, is_last=True).connect(logins[-1] if logins else None)
+        return Connection(login, await _sftp(place, login), client, logins)
+    except BaseException:
+        _abort(logins)
+        raise
 
 
-async def _with_sftp(place: str, ssh: asyncssh.SSHClientConnection, client: _Client) -> Connection:
+async def _sftp(place: str, login: asyncssh.SSHClientConnection) -> asyncssh.SFTPClient:
     try:
-        return Connection(ssh, await ssh.start_sftp_client(), client)
+        return await login.start_sftp_client()
     except VENDOR_ERRORS as error:
-        ssh.abort()
+        login.abort()
         raise DestinationLost(
             f"{place}: the server offers no SFTP: {words(error)}", "enable the sftp subsystem in its sshd_config"
         ) from error
 
 
-def _refusal(place: str, settings: SshSettings, host_keys: HostKeys, error: Exception) -> DestinationLost:
-    """Why there is no connection, with what to do about it."""
-    host, said = settings.host, words(error)
-    if isinstance(error, asyncssh.HostKeyNotVerifiable) or "host key" in said.lower():
-        refused = host_keys.refused(host, settings.port or SSH_PORT, said)
-        return type(refused)(f"{place}: {refused.message}", refused.hint)
-    if isinstance(error, asyncssh.PermissionDenied):
-        hint = "log in with a key that needs no question answered: put it into authorized_keys, ssh-add it if encrypted"
-        return DestinationLost(f"{place}: {host} refuses the login: {said}", hint)
-    if isinstance(error, asyncssh.KeyImportError):
-        return DestinationLost(f"{place}: the private key cannot be used: {said}", "if it is encrypted, ssh-add it")
-    return DestinationLost(f"{place}: {host} cannot be reached: {said}", f"try: ssh {host}")
-
-
-def _answer(done: asyncssh.SSHCompletedProcess) -> Answer:
-    return Answer(done.exit_status, _bytes(done.stdout), _bytes(done.stderr).decode(errors="replace"))
+def _abort(logins: Sequence[asyncssh.SSHClientConnection]) -> None:
+    for login in reversed(logins):
+        login.abort()
 
 
 def _bytes(output: Any) -> bytes:

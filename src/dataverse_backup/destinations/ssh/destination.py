@@ -10,6 +10,7 @@ import asyncssh
 
 from dataverse_backup.destinations.base import (
     IDENTITY_KEY,
+    OWN_PREFIX,
     SCRATCH_PREFIX,
     Destination,
     Failure,
@@ -18,12 +19,15 @@ from dataverse_backup.destinations.base import (
 )
 from dataverse_backup.destinations.ssh.audit import Audit
 from dataverse_backup.destinations.ssh.batch import Batch
-from dataverse_backup.destinations.ssh.failures import CONNECTION_ERRORS, calling, words
+from dataverse_backup.destinations.ssh.failures import CONNECTION_ERRORS, calling, spoken_error, words
 from dataverse_backup.destinations.ssh.files import each, is_regular
+from dataverse_backup.destinations.ssh.identity import Identity
 from dataverse_backup.destinations.ssh.loop import EventLoopThread
 from dataverse_backup.destinations.ssh.session import opened_session
 from dataverse_backup.destinations.ssh.stream import RemoteStream
 from dataverse_backup.errors import (
+    CopyDiffers,
+    CopyError,
     CopyFailed,
     CopyMissing,
     DestinationLost,
@@ -33,15 +37,20 @@ from dataverse_backup.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator, Sequence
+    from collections.abc import Coroutine, Iterable, Iterator, Sequence
     from typing import Any
 
     from dataverse_backup.destinations.base import Receipt, Staging, Traits, Upload
+    from dataverse_backup.destinations.ssh.files import RemoteFiles
     from dataverse_backup.destinations.ssh.session import Session
     from dataverse_backup.destinations.ssh.settings import SshSettings
     from dataverse_backup.fixity import Algorithm
 
 _Result = TypeVar("_Result")
+_Answer = TypeVar("_Answer")
+
+_SAID_BY_ANY_ROOT = (CopyMissing, CopyDiffers, CopyFailed)
+"""What an object seems to be when its disk is not mounted any more."""
 
 
 class SshDestination(Destination):
@@ -53,21 +62,22 @@ class SshDestination(Destination):
         self._settings, self._staging = settings, staging
         self._loop = EventLoopThread(f"ssh {name}")
         self._session: Session | None = None
-        self._identity: str | None = None
-        """Whose the folder was when we last looked; a new connection must find the same there."""
+        self._identity = Identity()
 
     def connect(self) -> Traits:
         self._disconnect()
         return self._connected().traits
 
     def put(self, uploads: Sequence[Upload]) -> Iterator[Receipt | Failure]:
+        keys = [upload.key for upload in uploads]
         try:
             session = self._connected()
+            self._confirm_identity(session)
         except DestinationLost as lost:
-            yield from self._unavailable([upload.key for upload in uploads], lost)
+            yield from self._unavailable(keys, lost)
             return
         batch = Batch(self.name, self._loop, session, self._staging.prefix, self._settings.big_file)
-        yield from batch.store(uploads)
+        yield from self._believed(session, batch.store(uploads))
 
     def digests(self, keys: Sequence[str], algorithm: Algorithm) -> Iterator[StoredDigest | Failure]:
         try:
@@ -75,27 +85,45 @@ class SshDestination(Destination):
         except DestinationLost as lost:
             yield from self._unavailable(keys, lost)
             return
-        yield from Audit(self.name, self._loop, session, algorithm).digests(keys)
+        yield from self._believed(session, Audit(self.name, self._loop, session, algorithm).digests(keys))
+
+    def _believed(self, session: Session, results: Iterable[_Answer | Failure]) -> Iterator[_Answer | Failure]:
+        """*results*; before the first that another root would give too, see that this one is still ours."""
+        confirmed = False
+        for result in results:
+            if isinstance(result, Failure) and isinstance(result.error, _SAID_BY_ANY_ROOT) and not confirmed:
+                try:
+                    self._confirm_identity(session)
+                except DestinationLost as lost:
+                    yield from self._unavailable([result.key], lost)
+                    continue
+                confirmed = True
+            yield result
 
     def _unavailable(self, keys: Sequence[str], lost: DestinationLost) -> Iterator[Failure]:
-        for key in keys:
-            yield Failure(key, Unavailable(self.name, key, lost.message, lost.hint))
+        """Failures that may be none later; what waits for somebody's decision is raised."""
+        if isinstance(lost, DestinationRefused):
+            raise lost
+        message = lost.message.removeprefix(f"{self.name}: ")
+        return (Failure(key, Unavailable(self.name, key, message, lost.hint)) for key in keys)
 
     def sizes(self, keys: Sequence[str]) -> dict[str, int]:
-        files = self._connected().files
-        asked = [key for key in keys if self._is_possible(key)]
-        found = self._run(IDENTITY_KEY, each(files.size, asked))
+        session = self._connected()
+        asked = [key for key in keys if self._is_possible(session, key)]
+        found = self._run_for_all(each(session.files.size, asked))
         for result in found:
             if isinstance(result, CONNECTION_ERRORS):
                 raise DestinationLost(f"{self.name}: the connection was lost: {words(result)}") from result
+        if not all(isinstance(result, int) for result in found):
+            self._confirm_identity(session)
         return {key: size for key, size in zip(asked, found, strict=True) if isinstance(size, int)}
 
     def open(self, key: str) -> RemoteStream:
-        files = self._connected().files
-        path = files.path(checked_path_key(self.name, key))
+        session = self._connected()
+        files, path = session.files, session.files.path(checked_path_key(self.name, key))
         found = self._run(key, files.attributes(path))
         if found is None:
-            raise CopyMissing(self.name, key, "there is no such object")
+            raise self._missing(session, key)
         if not is_regular(found):
             raise CopyFailed(self.name, key, "it is not a regular file")
         return RemoteStream(self.name, key, self._loop, self._run(key, _open(files.sftp, path)), found.size or 0)
@@ -105,38 +133,30 @@ class SshDestination(Destination):
         path = session.files.path(checked_path_key(self.name, key))
         session.files.path(checked_path_key(self.name, to))
         if not self._run(key, session.files.exists(path)):
-            raise CopyMissing(self.name, key, "there is no such object")
+            raise self._missing(session, key)
         self._run(key, session.files.move(key, to))
-        self._sync(session)
+        if (complaint := self._run(key, session.synced())) is not None:
+            raise spoken_error(self.name, key, f"it was moved aside, and may be back after a crash: {complaint}")
+
+    def _missing(self, session: Session, key: str) -> CopyMissing:
+        """That *key* is not there, which is believed only of a root that is still ours."""
+        self._confirm_identity(session)
+        return CopyMissing(self.name, key, "there is no such object")
 
     def read_identity(self) -> str | None:
-        self._identity = self._found_identity()
-        return self._identity
-
-    def _found_identity(self) -> str | None:
-        files = self._connected().files
-        path = files.path(IDENTITY_KEY)
-        if not self._run(IDENTITY_KEY, files.exists(path)):
-            return None
-        stream = self.open(IDENTITY_KEY)
-        try:
-            return stream.read(4096).decode(errors="replace").strip()
-        finally:
-            stream.close()
+        session = self._connected()
+        return self._run_for_all(self._identity.read(session.files))
 
     def write_identity(self, ledger_id: str) -> None:
         session = self._connected()
-        files, staged_key = session.files, f"{self._staging.prefix}/{uuid.uuid4().hex}"
-        staged = files.path(staged_key)
-        self._run(IDENTITY_KEY, files.make_parents(staged_key))
-        self._run(IDENTITY_KEY, files.write(staged, ledger_id.encode()))
-        self._run(IDENTITY_KEY, files.overwrite(staged, files.path(IDENTITY_KEY)))
-        self._sync(session)
-        self._identity = ledger_id
+        self._run_for_all(_written(session.files, f"{self._staging.prefix}/{uuid.uuid4().hex}", ledger_id))
+        if (complaint := self._run_for_all(session.synced())) is not None:
+            raise DestinationLost(f"{self.name}: nothing can be brought to the disk over there: {complaint}")
+        self._identity.written(ledger_id)
 
     def sweep(self) -> None:
         files = self._connected().files
-        self._run(self._staging.ledger_prefix, self._swept(files.sftp, files.path(self._staging.ledger_prefix)))
+        self._run_for_all(self._swept(files.sftp, files.path(self._staging.ledger_prefix)))
 
     async def _swept(self, sftp: asyncssh.SFTPClient, directory: bytes) -> None:
         try:
@@ -151,41 +171,44 @@ class SshDestination(Destination):
         for key in keys:
             if not key.startswith(f"{SCRATCH_PREFIX}/") or ".." in key.split("/"):
                 raise ValueError(f"only scratch objects are removed, not {key!r}")
-        files = self._connected().files
+        session = self._connected()
         for key in keys:
-            if self._is_possible(key):
-                self._run(key, files.discard(files.path(key)))
+            if self._is_possible(session, key):
+                self._run_for_all(session.files.discard(session.files.path(key)))
 
     def close(self) -> None:
         self._disconnect()
         self._loop.close()
 
-    def _is_possible(self, key: str) -> bool:
+    def _is_possible(self, session: Session, key: str) -> bool:
         try:
-            self._connected().files.path(checked_path_key(self.name, key))
+            session.files.path(checked_path_key(self.name, key))
         except KeyRefused:
             return False
         return True
 
-    def _sync(self, session: Session) -> None:
-        if session.shell is not None:
-            self._run(IDENTITY_KEY, session.shell.synced(session.connection, session.files.root))
-
     def _run(self, key: str, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
         with calling(self.name, key):
             return self._loop.run(coroutine)
+
+    def _run_for_all(self, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
+        """Run what is about the destination as a whole: whatever goes wrong is a DestinationLost."""
+        try:
+            return self._run(OWN_PREFIX, coroutine)
+        except CopyError as error:
+            raise DestinationLost(error.message, error.hint) from error
 
     def _connected(self) -> Session:
         """The session, a new one if the last was lost. Raises DestinationLost, ConfigurationError."""
         if self._session is None or self._session.connection.lost:
             self._disconnect()
             self._session = self._loop.run(opened_session(self.name, self._settings))
-            self._refuse_another_folder()
+            self._confirm_identity(self._session)
         return self._session
 
-    def _refuse_another_folder(self) -> None:
-        """A folder that lost its identity while we were away is the mount point of a disk that has gone."""
-        if self._identity is None or self._found_identity() == self._identity:
+    def _confirm_identity(self, session: Session) -> None:
+        """A root that does not carry its identity any more is the mount point of a disk that has gone."""
+        if self._run_for_all(self._identity.is_there(session.files)):
             return
         self._disconnect()
         said = f"{self.name}: {self._settings.directory} does not carry our identity any more: is its disk mounted?"
@@ -195,6 +218,14 @@ class SshDestination(Destination):
         session, self._session = self._session, None
         if session is not None:
             self._loop.run(session.connection.close())
+
+
+async def _written(files: RemoteFiles, staged_key: str, text: str) -> None:
+    """Let *text* lie under IDENTITY_KEY, whatever lies there."""
+    staged = files.path(staged_key)
+    await files.make_parents(staged_key)
+    await files.write(staged, text.encode())
+    await files.overwrite(staged, files.path(IDENTITY_KEY))
 
 
 async def _open(sftp: asyncssh.SFTPClient, path: bytes) -> asyncssh.SFTPClientFile:

@@ -55,6 +55,7 @@ VENDOR_ERRORS: tuple[type[Exception], ...] = (*CONNECTION_ERRORS, *_OBJECT_ERROR
 _REMOTE_WORDS: dict[str, type[CopyError]] = {
     "no space left": NoSpace,
     "quota exceeded": NoSpace,
+    "wrote only": NoSpace,  # GNU tar, of the file that filled the disk
     "permission denied": CopyRefused,
     "read-only file system": CopyRefused,
 }

@@ -28,6 +28,7 @@ IN_FLIGHT = 64
 _READ_CHUNK = 4 * 1024 * 1024
 _MAX_PATH_BYTES = 4095  # PATH_MAX of Linux, without the closing NUL
 _NEARLY_NOTHING = 64 * 1024  # free bytes: SFTP says no more than "failure" where a disk is full
+_TEXT_BYTES = 4096
 _READ_ONLY = 1  # SSH_FXE_STATVFS_ST_RDONLY of OpenSSH's PROTOCOL
 
 
@@ -41,7 +42,10 @@ class RemoteFiles:
     file_mode: int
     dir_mode: int
     can_fsync: bool = True
+    rename_overwrites: bool = True
+    """Whether a plain rename takes a name away from what has it; OpenSSH's does not."""
     _known_directories: set[bytes] = field(default_factory=set)
+    _has_umask: bool | None = None
 
     def path(self, key: str) -> bytes:
         """Where *key* lies. Raises KeyRefused when the path as a whole is too long."""
@@ -73,11 +77,19 @@ class RemoteFiles:
         await self.make_directories(posixpath.dirname(directory))
         try:
             await self.sftp.mkdir(directory, asyncssh.SFTPAttrs(permissions=self.dir_mode))
-            await self.sftp.chmod(directory, self.dir_mode)
+            if await self._umask_counts(directory):
+                await self.sftp.chmod(directory, self.dir_mode)
         except asyncssh.SFTPError:
             if not await self.sftp.isdir(directory):
                 raise
         self._known_directories.add(directory)
+
+    async def _umask_counts(self, made: bytes) -> bool:
+        """Whether directories get fewer permissions than asked for, as seen with the first one that we made."""
+        if self._has_umask is None:
+            mode = (await self.sftp.lstat(made)).permissions
+            self._has_umask = mode is None or mode & 0o777 != self.dir_mode & 0o777
+        return self._has_umask
 
     async def make_parents(self, key: str) -> None:
         """Make the directories above *key*. Raises KeyOccupied where an object lies in the way."""
@@ -128,38 +140,57 @@ class RemoteFiles:
         await self.make_parents(key)
         target = self.path(key)
         if supersede_to is not None and await self.exists(target):
-            await self._replace(staged, target, supersede_to)
+            await self._replace(staged, target, key, supersede_to)
         else:
             await self._rename(staged, target, key)
 
     async def move(self, key: str, to: str) -> None:
         """Give an object another name, where nothing lies."""
         await self.make_parents(to)
-        if await self.exists(self.path(to)):
-            raise KeyOccupied(self.place, to, "something lies there already")
         await self._rename(self.path(key), self.path(to), to)
 
     async def _rename(self, source: bytes, target: bytes, key: str) -> None:
+        if self.rename_overwrites:
+            await self.refuse_taken(key)
         try:
-            await self.sftp.rename(source, target)  # OpenSSH links and unlinks: it never overwrites
-        except asyncssh.SFTPError as error:
-            if await self.exists(source) and await self.exists(target):
-                raise KeyOccupied(self.place, key, "something lies there already") from error
+            await self.sftp.rename(source, target)
+        except asyncssh.SFTPError:
+            if await self.exists(source):
+                await self.refuse_taken(key)
             raise
 
-    async def _replace(self, staged: bytes, target: bytes, aside_key: str) -> None:
-        """Move *target* aside and *staged* into its place, in one breath where the server can."""
+    async def refuse_taken(self, key: str) -> None:
+        """Raise KeyOccupied if anything at all lies under *key*."""
+        if await self.exists(self.path(key)):
+            raise KeyOccupied(self.place, key, "something lies there already")
+
+    async def _replace(self, staged: bytes, target: bytes, key: str, aside_key: str) -> None:
+        """Let *staged* take *target*, whose object lies under *aside_key* from before that on; or change nothing."""
+        if not is_regular(await self.sftp.lstat(target)):
+            raise KeyOccupied(self.place, key, "what lies there is not a file")
         await self.make_parents(aside_key)
         aside = self.path(aside_key)
         if await self.exists(aside):
             raise KeyOccupied(self.place, aside_key, "something lies there already; nothing was moved aside")
+        give: Callable[[bytes, bytes], Awaitable[None]] = self.overwrite
         try:
             await self.sftp.link(target, aside)
         except asyncssh.SFTPError:
             await self._rename(target, aside, aside_key)
-            await self.sftp.rename(staged, target)
-        else:
-            await self.overwrite(staged, target)
+            give = self.sftp.rename
+        try:
+            await give(staged, target)
+        except asyncssh.SFTPError:
+            await self._take_back(target, aside)
+            raise
+
+    async def _take_back(self, target: bytes, aside: bytes) -> None:
+        """Let the object that was to be superseded lie where it lay, and only there."""
+        left, kept = await self.attributes(target), await self.attributes(aside)
+        if left is None:
+            await self.sftp.rename(aside, target)
+        elif kept is not None and (left.size, left.mtime) == (kept.size, kept.mtime):
+            await self.sftp.remove(aside)  # the other name of the same bytes, not what somebody put there since
 
     async def overwrite(self, staged: bytes, target: bytes) -> None:
         """Rename over whatever lies there, which is our own or has another name by now."""
@@ -169,6 +200,19 @@ class RemoteFiles:
             if await self.exists(target):
                 await self.sftp.remove(target)
             await self.sftp.rename(staged, target)
+
+    async def text(self, key: str) -> str | None:
+        """The text of a short object; None where there is none."""
+        try:
+            async with self.sftp.open(self.path(key), "rb") as file:
+                return (await read_bytes(file, _TEXT_BYTES, 0)).decode(errors="replace").strip()
+        except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath, asyncssh.SFTPNotADirectory):
+            return None
+
+    async def remove_directory(self, directory: bytes) -> None:
+        """Remove a directory with nothing in it. Raises SFTPError where something is in it."""
+        await self.sftp.rmdir(directory)
+        self._known_directories.discard(directory)
 
     async def discard(self, path: bytes) -> None:
         """Remove a file, if it is there."""

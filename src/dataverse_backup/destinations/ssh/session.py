@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import asyncssh
 
-from dataverse_backup.destinations.base import SCRATCH_PREFIX, Traits
+from dataverse_backup.destinations.base import OWN_PREFIX, SCRATCH_PREFIX, Traits
 from dataverse_backup.destinations.ssh.connection import Connection, connected
 from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS, words
 from dataverse_backup.destinations.ssh.files import RemoteFiles
@@ -38,6 +38,13 @@ class Session:
     def durable(self) -> Durability:
         """What a receipt may say."""
         return self.traits.durable
+
+    async def synced(self) -> str | None:
+        """Bring bytes and names to the disk, where there is a command for it: its complaint, or None."""
+        if self.shell is None:
+            return None
+        answer = await self.shell.synced(self.connection, self.files.root)
+        return None if answer.status == 0 else f"sync: {answer.errors}"
 
 
 async def opened_session(place: str, settings: SshSettings) -> Session:
@@ -79,16 +86,18 @@ async def _probed(connection: Connection, files: RemoteFiles) -> Session:
     """Try everything out in a scratch directory of our own."""
     scratch = files.path(f"{SCRATCH_PREFIX}/{secrets.token_hex(8)}")
     probe, content = posixpath.join(scratch, b"probe"), secrets.token_hex(16).encode()
-    await files.make_directories(scratch)
+    is_new = not await files.exists(files.path(OWN_PREFIX))
     try:
+        await files.make_directories(scratch)
         files.can_fsync = await _fsyncs(files, posixpath.join(scratch, b"fsync"))
+        files.rename_overwrites = await _overwrites(files, *(posixpath.join(scratch, name) for name in (b"a", b"b")))
         before = time.time()
         await files.write(probe, content)
         skew = await _skew(files, probe, before)
         folds = await files.exists(posixpath.join(scratch, b"PROBE"))
         shell = await probed_shell(connection, scratch, content)
     finally:
-        await _cleared(files, scratch)
+        await _cleared(files, scratch, is_new=is_new)
     return Session(connection, files, shell, await _traits(files, shell, folds_case=folds, clock_skew=skew))
 
 
@@ -100,6 +109,17 @@ async def _fsyncs(files: RemoteFiles, path: bytes) -> bool:
         return False
     finally:
         await file.close()
+    return True
+
+
+async def _overwrites(files: RemoteFiles, one: bytes, other: bytes) -> bool:
+    """Whether renaming *one* to *other*, which exists, succeeds."""
+    for path in (one, other):
+        await (await files.create(path)).close()
+    try:
+        await files.sftp.rename(one, other)
+    except asyncssh.SFTPError:
+        return False
     return True
 
 
@@ -134,8 +154,12 @@ async def _free_bytes(files: RemoteFiles) -> int | None:
     return system.bavail * system.frsize
 
 
-async def _cleared(files: RemoteFiles, scratch: bytes) -> None:
+async def _cleared(files: RemoteFiles, scratch: bytes, *, is_new: bool) -> None:
     with suppress(*VENDOR_ERRORS):
-        for name in (b"probe", b"fsync"):
+        for name in (b"probe", b"fsync", b"a", b"b"):
             await files.discard(posixpath.join(scratch, name))
-        await files.sftp.rmdir(scratch)
+        await files.remove_directory(scratch)
+    if is_new:  # no place of ours yet, so no worker of ours either that is about to use these folders
+        with suppress(*VENDOR_ERRORS):
+            await files.remove_directory(files.path(SCRATCH_PREFIX))
+            await files.remove_directory(files.path(OWN_PREFIX))

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from dataverse_backup.destinations.ssh.connection import Answer, Connection
 
-_THERE = 'IFS= read -r d && cd "$d" && '
+_THERE = 'LC_ALL=C; export LC_ALL; IFS= read -r d && cd "$d" && '
+"""In English, for complaints are read (`spoken_error`), and ssh configurations send the user's language along."""
+SYNCED = "synced"
 PROBE_TIMEOUT = 30.0
 """Seconds that a probe of the shell may take; an account without one may never answer."""
 
@@ -44,8 +46,11 @@ class Shell:
 
     @property
     def extract(self) -> str:
-        """The command that unpacks a tar stream and brings it to the disk, also what arrived of a broken one."""
-        return _command(f"tar -x -p -o -f -; s=$?; {self.sync} && exit $s")
+        """The command that unpacks a tar stream and brings it to the disk, also what arrived of a broken one.
+
+        It ends as ``tar`` ended; that everything is on the disk it says with SYNCED, the last line of its output.
+        """
+        return _command(f"tar -x -p -o -f -; s=$?; {self.sync} && echo {SYNCED}; exit $s")
 
     async def synced(self, connection: Connection, directory: bytes) -> Answer:
         """Bring everything on the file system of *directory* to the disk."""

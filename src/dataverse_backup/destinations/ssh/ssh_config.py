@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _WORD = re.compile(r"""(?:"((?:\\.|[^"\\])*)"|'([^']*)'|((?:\\.|[^\s"'\\])+))""")
-_RAW = frozenset({"proxycommand", "knownhostscommand", "remotecommand", "localcommand"})
+RAW = frozenset({"proxycommand", "knownhostscommand", "remotecommand", "localcommand"})
+"""Directives whose value is the rest of the line, quotes and all."""
 _MAX_DEPTH = 16  # OpenSSH's own limit for files that include files
 
 
@@ -130,7 +131,7 @@ def _parsed(line: str, path: Path, number: int) -> Directive | None:
         return None
     keyword, _, rest = re.sub(r"^([^\s=]+)(?:\s*=\s*|\s+)", r"\1\0", text, count=1).partition("\0")
     keyword = keyword.lower()
-    arguments = (rest,) if keyword in _RAW else _words(rest)
+    arguments = (rest,) if keyword in RAW else _words(rest)
     if not arguments or not rest:
         raise ConfigurationError(f"{path}, line {number}: {keyword} has no value")
     return Directive(keyword, arguments, path, number)

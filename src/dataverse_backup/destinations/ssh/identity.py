@@ -1,0 +1,46 @@
+"""Whose the root is: read once, and looked at again before anything is concluded from what lies there or does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dataverse_backup.destinations.base import IDENTITY_KEY
+
+if TYPE_CHECKING:
+    from dataverse_backup.destinations.ssh.files import RemoteFiles
+
+
+@dataclass(slots=True)
+class Identity:
+    """The text of IDENTITY_KEY as last read or written; every method runs in the event loop's thread."""
+
+    text: str | None = None
+    """None where there was none, or nobody has looked: then every root will do."""
+    _mark: tuple[int | None, int | None] | None = None
+
+    async def read(self, files: RemoteFiles) -> str | None:
+        """Whose the root is now, to be remembered."""
+        self._mark = await _mark(files)
+        self.text = await files.text(IDENTITY_KEY)
+        return self.text
+
+    def written(self, text: str) -> None:
+        """Remember *text*, which lies there from now on."""
+        self.text, self._mark = text, None
+
+    async def is_there(self, files: RemoteFiles) -> bool:
+        """Whether the root carries what we remember: one question, where the file has not been touched since."""
+        if self.text is None:
+            return True
+        mark = await _mark(files)
+        if mark is not None and mark == self._mark:
+            return True
+        self._mark = mark
+        return mark is not None and await files.text(IDENTITY_KEY) == self.text
+
+
+async def _mark(files: RemoteFiles) -> tuple[int | None, int | None] | None:
+    """What tells one identity file from another without reading it."""
+    found = await files.attributes(files.path(IDENTITY_KEY))
+    return None if found is None else (found.size, found.mtime)

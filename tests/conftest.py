@@ -6,15 +6,25 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests.servers import unavailable
+from tests.servers.keystone import KeystoneServer, NoKeystone
 from tests.servers.postgresql import NoPostgres, PostgresServer
+from tests.servers.rclone import NoRclone, RcloneServer
+from tests.servers.s3_service import SwiftS3
+from tests.servers.seaweedfs import NoSeaweedfs, SeaweedfsServer
 from tests.servers.sshd import NoSshd, SshServer
+from tests.servers.swift import NoSwift, SwiftServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _numbers = count(1)
+
+
+settings.register_profile("patient", deadline=None)  # a busy machine is no fault
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +58,67 @@ def ssh_server() -> Iterator[SshServer]:
 def sftp_server() -> Iterator[SshServer]:
     """A running sshd that allows nothing but SFTP; do not stop it, others use it too."""
     with _sshd(shell=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rclone_server() -> Iterator[RcloneServer]:
+    """A running `rclone serve sftp`; do not stop it, others use it too."""
+    try:
+        server = RcloneServer()
+    except NoRclone as missing:
+        unavailable(str(missing))
+    with server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[SeaweedfsServer]:
+    """A running S3 service; do not stop it, others use it too."""
+    try:
+        server = SeaweedfsServer()
+    except NoSeaweedfs as missing:
+        unavailable(str(missing))
+    with server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def swift_server() -> Iterator[SwiftServer]:
+    """A running Swift with tempauth; do not stop it, others use it too."""
+    try:
+        server = SwiftServer()
+    except NoSwift as missing:
+        unavailable(str(missing))
+    with server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def swift_s3(swift_server: SwiftServer) -> SwiftS3:
+    """What Swift makes of S3."""
+    return SwiftS3(swift_server)
+
+
+@pytest.fixture(scope="session")
+def keystone_server() -> Iterator[KeystoneServer]:
+    """A running Keystone; do not stop it, others use it too."""
+    try:
+        server = KeystoneServer()
+    except NoKeystone as missing:
+        unavailable(str(missing))
+    with server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def swift_with_keystone(keystone_server: KeystoneServer) -> Iterator[SwiftServer]:
+    """A running Swift behind Keystone; do not stop it, others use it too."""
+    try:
+        server = SwiftServer(keystone_server)
+    except NoSwift as missing:
+        unavailable(str(missing))
+    with server:
         yield server
 
 

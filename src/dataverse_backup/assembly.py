@@ -5,24 +5,35 @@ What only one kind of service needs is imported when that kind is used.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dataverse_backup.actions.backup import Site
-from dataverse_backup.config.destinations import FilesystemDestinationSettings
-from dataverse_backup.config.stores import FileStoreSettings
+from dataverse_backup.actions.sites import Installation, Site
+from dataverse_backup.config.destinations import (
+    FilesystemDestinationSettings,
+    S3DestinationSettings,
+    SshDestinationSettings,
+    SwiftDestinationSettings,
+)
+from dataverse_backup.config.kinds import added_destination, added_store
+from dataverse_backup.config.stores import FileStoreSettings, S3StoreSettings, SwiftStoreSettings
+from dataverse_backup.engine import Capacity
 from dataverse_backup.errors import ConfigurationError, Reason
+from dataverse_backup.fixity import VerifiedBy
 from dataverse_backup.stores.excluded import ExcludedStore
 from dataverse_backup.stores.filesystem import FilesystemStore
 from dataverse_backup.transfer import Transfer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from pydantic import SecretStr
 
     from dataverse_backup.catalogue.base import Catalogue
     from dataverse_backup.config import Settings
-    from dataverse_backup.config.destinations import SshDestinationSettings
+    from dataverse_backup.config.destinations import DestinationSettings
     from dataverse_backup.config.stores import StoreSettings
     from dataverse_backup.destinations.base import Destination, Staging
     from dataverse_backup.ledger.base import Ledger
@@ -58,6 +69,18 @@ def open_ledger(settings: Settings) -> Ledger:
     return open_sql_ledger(settings.ledger_url)
 
 
+@contextmanager
+def _extra(name: str) -> Iterator[None]:
+    """Say how to install what only some need, where it is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("dataverse_backup"):
+            raise
+        said = f"{error.name} is not installed"
+        raise ConfigurationError(said, f"pip install 'dataverse-backup[{name}]'") from error
+
+
 def make_stores(settings: Mapping[str, StoreSettings]) -> dict[str, Store]:
     """Every configured store, by its Dataverse id. Raises ConfigurationError for a type that is not supported."""
     return {store_id: _make_store(store_id, store) for store_id, store in settings.items()}
@@ -68,11 +91,53 @@ def _make_store(store_id: str, settings: StoreSettings) -> Store:
         return ExcludedStore(store_id, *_EXCLUDED[settings.type])
     if isinstance(settings, FileStoreSettings):
         return FilesystemStore(store_id, settings.directory)
+    if isinstance(settings, S3StoreSettings):
+        return _make_s3_store(store_id, settings)
+    if isinstance(settings, SwiftStoreSettings):
+        return _make_swift_store(store_id, settings)
+    if kind := added_store(settings.type):
+        return kind.make(store_id, settings)
     said = f"[Store {store_id}]: stores of type {settings.type} cannot be read yet"
     raise ConfigurationError(said, "`type: ignore` leaves its datafiles out, and says so in every report")
 
 
-def make_destination(settings: SshDestinationSettings | FilesystemDestinationSettings, staging: Staging) -> Destination:
+def _make_s3_store(store_id: str, settings: S3StoreSettings) -> Store:
+    with _extra("s3"):
+        from dataverse_backup.services.s3 import S3Access  # noqa: PLC0415 -- when used
+        from dataverse_backup.stores.s3 import S3Store  # noqa: PLC0415 -- when used
+
+    has_profile = settings.profile is not None  # it comes before keys (facts 3.2)
+    access = S3Access(
+        endpoint=settings.custom_endpoint_url,
+        region=settings.custom_endpoint_region if settings.custom_endpoint_url else None,
+        path_style=settings.path_style_access,
+        profile=settings.profile,
+        access_key=None if has_profile else _secret(settings.access_key),
+        secret_key=None if has_profile else _secret(settings.secret_key),
+        proxy=settings.proxy_url,
+    )
+    return S3Store(store_id, access, settings.bucket_name)
+
+
+def _make_swift_store(store_id: str, settings: SwiftStoreSettings) -> Store:
+    with _extra("swift"):
+        from dataverse_backup.services.swift import DATAVERSE_LOGINS, SwiftAccess  # noqa: PLC0415 -- when used
+        from dataverse_backup.stores.swift import SwiftStore  # noqa: PLC0415 -- when used
+
+    endpoints = {
+        name: SwiftAccess(
+            auth_url=url,
+            auth_version=DATAVERSE_LOGINS[settings.auth_type.get(name, "keystone")],
+            user=settings.username[name],
+            key=settings.password[name].get_secret_value(),
+            project=settings.tenant.get(name, ""),
+        )
+        for name, url in settings.auth_url.items()
+    }
+    return SwiftStore(store_id, endpoints)
+
+
+def make_destination(settings: DestinationSettings, staging: Staging) -> Destination:
     """The destination, not connected; what it has not yet committed is staged under *staging*."""
     if isinstance(settings, FilesystemDestinationSettings):
         from dataverse_backup.destinations.filesystem import FilesystemDestination  # noqa: PLC0415 -- when used
@@ -84,6 +149,19 @@ def make_destination(settings: SshDestinationSettings | FilesystemDestinationSet
             file_mode=settings.file_mode,
             dir_mode=settings.dir_mode,
         )
+    if isinstance(settings, SshDestinationSettings):
+        return _make_ssh(settings, staging)
+    if isinstance(settings, S3DestinationSettings):
+        return _make_s3(settings, staging)
+    if isinstance(settings, SwiftDestinationSettings):
+        return _make_swift(settings, staging)
+    kind = added_destination(settings.storage_type)
+    if kind is None:
+        raise ConfigurationError(f"no installed package brings StorageType {settings.storage_type}")
+    return kind.make(settings, staging)
+
+
+def _make_ssh(settings: SshDestinationSettings, staging: Staging) -> Destination:
     from dataverse_backup.destinations.ssh import SshDestination, SshSettings  # noqa: PLC0415 -- when used
 
     ssh = SshSettings(
@@ -101,37 +179,97 @@ def make_destination(settings: SshDestinationSettings | FilesystemDestinationSet
     return SshDestination(settings.name, ssh, staging)
 
 
+def _make_s3(settings: S3DestinationSettings, staging: Staging) -> Destination:
+    with _extra("s3"):
+        from dataverse_backup.destinations.s3 import S3Destination, S3Settings  # noqa: PLC0415 -- when used
+        from dataverse_backup.services.s3 import S3Access  # noqa: PLC0415 -- when used
+
+    access = S3Access(
+        endpoint=settings.endpoint,
+        region=settings.region,
+        path_style=settings.is_path_style,
+        profile=settings.profile,
+        access_key=_secret(settings.access_key),
+        secret_key=_secret(settings.secret_key),
+    )
+    s3 = S3Settings(
+        access=access,
+        bucket=settings.bucket,
+        prefix=settings.prefix,
+        verify=VerifiedBy(settings.verify),
+        storage_class=settings.storage_class,
+        encryption=None if settings.encryption == "none" else settings.encryption,
+        kms_key=settings.kms_key,
+        lock_mode=None if settings.object_lock == "none" else settings.object_lock,
+        lock_days=settings.object_lock_days or 0,
+    )
+    return S3Destination(settings.name, s3, staging)
+
+
+def _make_swift(settings: SwiftDestinationSettings, staging: Staging) -> Destination:
+    with _extra("swift"):
+        from dataverse_backup.destinations.swift import SwiftDestination, SwiftSettings  # noqa: PLC0415 -- when used
+        from dataverse_backup.services.swift import SwiftAccess  # noqa: PLC0415 -- when used
+
+    access = SwiftAccess(
+        auth_url=settings.auth_url,
+        auth_version=settings.auth_version,
+        user=settings.user,
+        key=_secret(settings.key) or "",
+        project=settings.tenant,
+        user_domain=settings.user_domain,
+        project_domain=settings.project_domain,
+        region=settings.region,
+        endpoint=settings.endpoint,
+        application_credential_id=settings.application_credential_id,
+        application_credential_secret=_secret(settings.application_credential_secret) or "",
+    )
+    swift = SwiftSettings(
+        access=access,
+        container=settings.own_container,
+        per_dataset=settings.is_per_dataset,
+        verify=VerifiedBy(settings.verify),
+        segment_size=settings.segment_size,
+    )
+    return SwiftDestination(settings.name, swift, staging)
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return value.get_secret_value() if value else None
+
+
 def _text(path: object) -> str | None:
     return None if path is None else str(path)
 
 
 @dataclass(frozen=True)
 class TransferFactory:
-    """Makes the transfer of a worker process; picklable."""
+    """Makes the transfer to one destination in a worker process; picklable."""
 
-    stores: Mapping[str, StoreSettings]
-    destination: SshDestinationSettings | FilesystemDestinationSettings
+    destination: DestinationSettings
     staging: Staging
 
-    def __call__(self) -> Transfer:
+    def __call__(self, stores: Mapping[str, Store]) -> Transfer:
+        """Copies from *stores*."""
         destination = make_destination(self.destination, self.staging)
-        return Transfer(make_stores(self.stores), destination, identity=self.staging.ledger_id)
+        return Transfer(stores, destination, identity=self.staging.ledger_id)
 
 
-def make_site(settings: Settings, name: str, catalogue: Catalogue, ledger: Ledger, stores: Mapping[str, Store]) -> Site:
+def make_installation(settings: Settings, catalogue: Catalogue, ledger: Ledger) -> Installation:
+    """What all destinations have in common. Raises ConfigurationError for a store that cannot be read."""
+    make = partial(make_stores, settings.stores)
+    return Installation(catalogue, ledger, make(), make)
+
+
+def make_site(settings: Settings, name: str) -> Site:
     """Everything that a backup to the destination called *name* needs."""
     destination = settings.destinations[name]
     return Site(
         name=name,
         method=destination.storage_type,
-        catalogue=catalogue,
-        ledger=ledger,
-        stores=stores,
         open_destination=partial(make_destination, destination),
-        transfers=partial(TransferFactory, settings.stores, destination),
-        workers=destination.workers,
-        batch_files=destination.batch_files,
-        batch_bytes=destination.batch_bytes,
+        make_transfer=partial(TransferFactory, destination),
+        capacity=Capacity(destination.workers, destination.batch_files, destination.batch_bytes),
     )
 
 

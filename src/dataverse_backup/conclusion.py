@@ -25,6 +25,10 @@ class Outcome:
     attempts: list[Attempt] = field(default_factory=list)
     lost_destination: DestinationLost | None = None
     lost_stores: dict[str, StoreLost] = field(default_factory=dict)
+    seconds: float = 0.0
+    """How long it took, without waiting for other destinations."""
+    bytes_read: int = 0
+    """Bytes that were read from stores for it; what was read for another destination already is not among them."""
 
 
 @dataclass(frozen=True, slots=True)

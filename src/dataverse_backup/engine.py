@@ -1,37 +1,51 @@
-"""Batches through an executor, outcomes out; stops cleanly.
+"""Batches through executors, outcomes out; stops cleanly.
 
-Any ``concurrent.futures.Executor`` will do. What is lost with a worker is not in the ledger, so the next run plans it
-again: there is no scheduler of our own. A batch may run twice at once.
+Whatever runs a function elsewhere and gives a future will do: any ``concurrent.futures.Executor``. What is lost with a
+worker is not in the ledger, so the next run plans it again: there is no scheduler of our own. A batch may run twice at
+once.
+
+Destinations that need the same datafiles go in one lane, so that each object is read once. One that takes much longer
+than the others, or that shares nothing more with them, goes on in a lane of its own and holds up nobody.
 """
 
 from __future__ import annotations
 
 import logging
-import multiprocessing
-import os
-import signal
 import threading
 import time
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing.connection import wait as wait_for
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, Self
 
 from dataverse_backup.conclusion import Outcome
 from dataverse_backup.errors import DestinationLost
+from dataverse_backup.feed import Feed
+from dataverse_backup.pace import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
-    from dataverse_backup.transfer import Transfer
-    from dataverse_backup.work import Batch
+    from dataverse_backup.joint import Outcomes
+    from dataverse_backup.work import JointBatch, Work
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 10.0
 """How long batches in flight may take to finish once somebody asked to stop; then they are dropped."""
+
+IN_FLIGHT_PER_WORKER = 2
+"""One that is worked on, and one that waits for nobody."""
+
+
+class Submit(Protocol):
+    """Hands a batch to workers."""
+
+    def __call__(self, batch: JointBatch, /) -> Future[Outcomes]:
+        """What will have become of it. Raises BrokenProcessPool where the workers have died."""
 
 
 class Stop:
@@ -49,106 +63,160 @@ class Stop:
         return self._event.is_set()
 
 
-def outcomes(
-    executor: Executor, copy: Callable[[Batch], Outcome], batches: Iterable[Batch], *, in_flight: int, stop: Stop
-) -> Iterator[Outcome]:
-    """Run *copy* on every batch, at most *in_flight* at once; outcomes come as they are ready.
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """How much a destination takes at a time."""
 
-    No batch is submitted once *stop* is set or a destination was lost; what is in flight then has GRACE_SECONDS.
-    A worker that dies loses its batch and ends the run, as a destination that is lost does.
-    """
-    waiting = iter(batches)
-    running: set[Future[Outcome]] = set()
-    deadline = None
-    lost = False
-    while True:
-        ending = lost or stop.is_set()
-        while not ending and len(running) < in_flight and (batch := next(waiting, None)) is not None:
-            running.add(_submitted(executor, copy, batch))
-        if not running:
-            return
-        if ending:
-            deadline = deadline or time.monotonic() + GRACE_SECONDS
-            if time.monotonic() > deadline:
+    workers: int
+    batch_files: int
+    batch_bytes: int
+
+    @classmethod
+    def together(cls, capacities: Sequence[Capacity]) -> Capacity:
+        """Of destinations that share a lane: workers as for the one with most, batches that suit each."""
+        return cls(
+            max(capacity.workers for capacity in capacities),
+            min(capacity.batch_files for capacity in capacities),
+            min(capacity.batch_bytes for capacity in capacities),
+        )
+
+
+@dataclass(slots=True, eq=False)
+class _Lane:
+    """Workers for one or several destinations, what is to be done there, and what is being done."""
+
+    feed: Feed
+    submit: Submit
+    close: Callable[[], None]
+    """Gives back the workers."""
+    in_flight: int
+    running: dict[Future[Outcomes], JointBatch] = field(default_factory=dict)
+
+    def fill(self) -> None:
+        while len(self.running) < self.in_flight and (batch := self.feed.next_batch()) is not None:
+            self.running[_submitted(self.submit, batch)] = batch
+
+    @property
+    def destinations(self) -> set[str]:
+        return self.feed.destinations.union(*(batch.destinations for batch in self.running.values()))
+
+
+class Engine:
+    """The lanes of one run."""
+
+    def __init__(
+        self,
+        capacities: Mapping[str, Capacity],
+        open_workers: Callable[[Sequence[str], int], AbstractContextManager[Submit]],
+        stop: Stop,
+    ) -> None:
+        """Hand batches to what *open_workers* gives for some destinations and so many workers."""
+        self._capacities, self._open_workers, self._stop = capacities, open_workers, stop
+        self._lanes: list[_Lane] = []
+        self._lost: set[str] = set()
+        self._pace = Pace()
+        self._opened = ExitStack()
+        self._deadline: float | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+    def add(self, works: Mapping[str, Iterable[Work]]) -> None:
+        """Do *works*, given for each destination by ascending datafile id, in one lane."""
+        capacity = Capacity.together([self._capacities[name] for name in works])
+        feed = Feed(works, files=capacity.batch_files, size=capacity.batch_bytes)
+        self._opened.callback(feed.close)
+        opened = self._opened.enter_context(ExitStack())
+        submit = opened.enter_context(self._open_workers(sorted(works), capacity.workers))
+        self._lanes.append(_Lane(feed, submit, opened.close, capacity.workers * IN_FLIGHT_PER_WORKER))
+
+    def drop(self, destination: str) -> None:
+        """Submit nothing more for *destination*."""
+        self._lost.add(destination)
+        for lane in self._lanes:
+            lane.feed.discard(destination)
+
+    def is_done_with(self, destination: str) -> bool:
+        """Whether nothing is left to do for *destination*, and nothing of it in flight."""
+        return not any(destination in lane.destinations for lane in self._lanes)
+
+    def outcomes(self) -> Iterator[Outcomes]:
+        """What became of each batch, as soon as it is done; works may be added meanwhile.
+
+        No batch is submitted once somebody asked to stop; what is in flight then has GRACE_SECONDS. So it is with what
+        is in flight for destinations that were lost. A worker that dies loses its batch, and the destinations of it.
+        """
+        while True:
+            self._fill()
+            running = [future for lane in self._lanes for future in lane.running]
+            if not running:
+                return
+            if self._is_late():
                 log.warning("dropped %d batches in flight", len(running))
                 return
-        done, running = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-        for future in done:
-            outcome = _outcome_of(future)
-            lost = lost or outcome.lost_destination is not None
-            yield outcome
+            wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            for lane in list(self._lanes):
+                yield from self._finished(lane)
+            self._close_lanes()
+
+    def _fill(self) -> None:
+        if self._stop.is_set():
+            return
+        for lane in self._lanes:  # a lane that is added here is filled here, too
+            lane.fill()
+            for name in lane.feed.leaving:
+                self._give_own_lane(name, lane)
+
+    def _give_own_lane(self, name: str, lane: _Lane) -> None:
+        self.add({name: lane.feed.withdraw(name)})
+
+    def _close_lanes(self) -> None:
+        """Give back the workers of lanes that have nothing more to do."""
+        for lane in [lane for lane in self._lanes if not lane.destinations]:
+            self._lanes.remove(lane)
+            lane.close()
+
+    def _is_late(self) -> bool:
+        """Whether what is in flight was given its time to finish, and nothing but that is to be done."""
+        unfinished: set[str] = set().union(*(lane.destinations for lane in self._lanes))
+        if not self._stop.is_set() and not unfinished <= self._lost:
+            self._deadline = None
+            return False
+        self._deadline = self._deadline or time.monotonic() + GRACE_SECONDS
+        return time.monotonic() > self._deadline
+
+    def _finished(self, lane: _Lane) -> Iterator[Outcomes]:
+        for future in [future for future in lane.running if future.done()]:
+            batch = lane.running.pop(future)
+            outcomes = _outcomes_of(future, batch)
+            for name in outcomes:
+                if outcomes[name].lost_destination is not None:
+                    self.drop(name)
+            for name in self._pace.slow(batch, outcomes):
+                if name in lane.feed.destinations:
+                    log.info("%s is much slower than the others: it goes on by itself", name)
+                    self._give_own_lane(name, lane)
+            yield outcomes
 
 
-def _submitted(executor: Executor, copy: Callable[[Batch], Outcome], batch: Batch) -> Future[Outcome]:
+def _submitted(submit: Submit, batch: JointBatch) -> Future[Outcomes]:
     """*batch* on its way; where a worker died since the last outcome was taken, its future says so."""
     try:
-        return executor.submit(copy, batch)
+        return submit(batch)
     except BrokenProcessPool as broken:
-        future: Future[Outcome] = Future()
+        future: Future[Outcomes] = Future()
         future.set_exception(broken)
         return future
 
 
-def _outcome_of(future: Future[Outcome]) -> Outcome:
+def _outcomes_of(future: Future[Outcomes], batch: JointBatch) -> Outcomes:
     try:
         return future.result()
     except BrokenProcessPool as broken:
         hint = "the system's log says whether it was killed for memory; lower Workers or BatchBytes"
         lost = DestinationLost("a worker process died; its batch was not recorded", hint)
         lost.__cause__ = broken
-        return Outcome(lost_destination=lost)
-
-
-@contextmanager
-def processes(make_transfer: Callable[[], Transfer], workers: int) -> Iterator[Executor]:
-    """An executor over *workers* processes of this machine, each with a transfer of its own.
-
-    *make_transfer* is picklable and is called once in each process. Processes are spawned, not forked, leave Ctrl-C
-    and SIGTERM to the run that started them, and end when it does, however it ends.
-    """
-    executor = ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), initializer=_become_worker, initargs=(make_transfer,)
-    )
-    try:
-        yield executor
-    finally:
-        alive = list((executor._processes or {}).values())  # noqa: SLF001 -- no interface names them before 3.14
-        executor.shutdown(wait=False, cancel_futures=True)
-        _end(alive)
-
-
-def _end(workers: Iterable[multiprocessing.process.BaseProcess]) -> None:
-    """Let idle workers end by themselves; what still works on a batch after a moment was dropped."""
-    deadline = time.monotonic() + 2.0
-    for worker in workers:
-        worker.join(max(0.0, deadline - time.monotonic()))
-        if worker.is_alive():
-            worker.kill()
-            worker.join()
-
-
-_transfer: Transfer | None = None
-"""This worker's own; made once a process, because connections are dear."""
-
-
-def copy_in_worker(batch: Batch) -> Outcome:
-    """Copy *batch* with the transfer of this worker process."""
-    if _transfer is None:
-        raise RuntimeError("this process was not made by engine.processes")
-    return _transfer.copy(batch)
-
-
-def _become_worker(make_transfer: Callable[[], Transfer]) -> None:
-    global _transfer  # noqa: PLW0603 -- an initializer has no other way to hand something to the calls
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    threading.Thread(target=_die_with_parent, daemon=True, name="die-with-parent").start()
-    _transfer = make_transfer()
-
-
-def _die_with_parent() -> None:
-    """A run that was killed must not leave workers that go on copying without a lock."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait_for([parent.sentinel])
-        os._exit(1)
+        return {name: Outcome(lost_destination=lost) for name in batch.destinations}

@@ -20,6 +20,7 @@
         │   ├── SourceRefused         refused
         │   ├── SourceUnavailable     unreachable
         │   ├── SourceUnreadable      unreadable
+        │   ├── SourceArchived        archived
         │   ├── SourceChanged         source-changed
         │   └── SourceDiffers         source-differs
         └── CopyError             it could not be stored or proven (FAIL_WRITE)
@@ -50,6 +51,7 @@ class Reason(StrEnum):
     REFUSED = "refused"  # FAIL_WRITE too: permission denied on either side
     UNREACHABLE = "unreachable"  # FAIL_WRITE too
     UNREADABLE = "unreadable"
+    ARCHIVED = "archived"
     SOURCE_CHANGED = "source-changed"
     SOURCE_DIFFERS = "source-differs"
     # FAIL_WRITE
@@ -171,6 +173,12 @@ class SourceUnreadable(SourceError):
     """The object is there and its bytes cannot be read: an I/O error, or not a regular file."""
 
     reason = Reason.UNREADABLE
+
+
+class SourceArchived(SourceError):
+    """The object is in cold storage: somebody must have it restored before anybody can read it."""
+
+    reason = Reason.ARCHIVED
 
 
 class SourceChanged(SourceError):

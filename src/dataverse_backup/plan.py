@@ -8,7 +8,7 @@ number of files; what must be done goes to a spool on disk, which gives the tota
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
@@ -18,7 +18,7 @@ from dataverse_backup.datafile import Datafile, NotHere, fingerprint
 from dataverse_backup.errors import ObjectError, Reason, StoreLost
 from dataverse_backup.layout import is_beside, key_for
 from dataverse_backup.ledger.base import Planned, Standing, Status
-from dataverse_backup.work import Batch, Spool, Why, Work, grouped
+from dataverse_backup.work import Spool, Why, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -83,10 +83,9 @@ class Plan:
     refused: list[Refused] = field(default_factory=list)
     _spool: Spool = field(default_factory=Spool)
 
-    def batches(self, destination: str, *, files: int, size: int) -> Iterator[Batch]:
-        """The work in batches of at most *files* datafiles and about *size* bytes; a larger datafile is alone."""
-        for works in grouped(self._spool, files=files, size=size):
-            yield Batch(destination, works)
+    def works(self) -> Iterator[Work]:
+        """The work, by ascending datafile id; to be asked for once."""
+        return iter(self._spool)
 
     def close(self) -> None:
         """Give back the spool."""
@@ -118,11 +117,13 @@ def make_plan(catalogue: Catalogue, ledger: Ledger, scope: Scope) -> Plan:
 
     Raises CatalogueError and LedgerError. The catalogue's snapshot is closed on return.
     """
-    planner = _Planner(ledger, scope)
-    with closing(catalogue.rows()) as rows:
+    with closing(catalogue.rows()) as rows, ExitStack() as on_error:
+        planner = _Planner(ledger, scope)
+        on_error.enter_context(planner.plan)
         for chunk in chunks(_merged(rows, ledger.standings(scope.destination)), CHUNK):
             planner.take(chunk)
-    return planner.plan
+        on_error.pop_all()
+        return planner.plan
 
 
 def chunks(items: Iterable[T], length: int) -> Iterator[list[T]]:

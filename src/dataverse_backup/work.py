@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dataverse_backup.errors import NoWorkSpace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from dataverse_backup.datafile import Datafile
     from dataverse_backup.ledger.base import Copy
@@ -39,10 +39,22 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Work that is handed to a worker together; picklable, without secrets."""
+    """Work at one destination that is done together; picklable, without secrets."""
 
     destination: str
     works: tuple[Work, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JointBatch:
+    """What a worker gets: a batch for each destination that needs some of the same datafiles, read together."""
+
+    batches: tuple[Batch, ...]
+
+    @property
+    def destinations(self) -> set[str]:
+        """Where it is copied to."""
+        return {batch.destination for batch in self.batches}
 
 
 class Spool:
@@ -82,21 +94,3 @@ def _on_disk() -> Iterator[None]:
             f"the plan of the run cannot be kept among the temporary files: {(error.strerror or str(error)).lower()}",
             "make room for them, or let TMPDIR name another folder",
         ) from error
-
-
-def grouped(works: Iterable[Work], *, files: int, size: int) -> Iterator[tuple[Work, ...]]:
-    """*works* in groups of at most *files* and about *size* bytes; one larger than *size* comes alone."""
-    group: list[Work] = []
-    held = 0
-    for work in works:
-        length = work.datafile.size or 0
-        if length >= size:
-            yield (work,)
-            continue
-        group.append(work)
-        held += length
-        if len(group) >= files or held >= size:
-            yield tuple(group)
-            group, held = [], 0
-    if group:
-        yield tuple(group)

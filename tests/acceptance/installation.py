@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.conninfo import conninfo_to_dict
 
+from tests.servers.seaweedfs import ACCESS_KEY, SECRET_KEY
+
 if TYPE_CHECKING:
     from demo.sample import Sample
+    from tests.servers.seaweedfs import SeaweedfsServer
     from tests.servers.sshd import SshServer
+    from tests.servers.swift import SwiftServer
 
 COMMAND = Path(sys.executable).with_name("dataverse-backup")
 
@@ -29,6 +33,8 @@ class Installation:
     database: dict[str, str] = field(default_factory=dict)
     destination: str = ""
     """What stands in [Backup]; by default the folder ``backup``."""
+    local_store: str = ""
+    """What stands in [Store local]; by default its folder."""
     extra: str = ""
     """Further sections."""
     before: tuple[str, ...] = ()
@@ -60,6 +66,32 @@ class Installation:
         ]
         self.destination = "\n".join(lines)
 
+    def back_up_to_s3(self, server: SeaweedfsServer, bucket: str, *further: str) -> None:
+        """Let *bucket* of *server* be the destination; *further* lines go into [Backup]."""
+        lines = [
+            "StorageType: s3",
+            f"S3Endpoint: {server.endpoint}",
+            f"S3Bucket: {bucket}",
+            f"S3AccessKey: {ACCESS_KEY}",
+            f"S3SecretKey: {SECRET_KEY}",
+            *further,
+        ]
+        self.destination = "\n".join(lines)
+
+    def back_up_to_swift(self, server: SwiftServer, container: str, *further: str) -> None:
+        """Let *container* of *server* be the destination; *further* lines go into [Backup]."""
+        access = server.access
+        lines = [
+            "StorageType: swift",
+            f"SwiftAuthUrl: {access.auth_url}",
+            f"SwiftAuthVersion: {access.auth_version}",
+            f"SwiftUser: {access.user}",
+            f"SwiftKey: {access.key}",
+            f"SwiftContainer: {container}",
+            *further,
+        ]
+        self.destination = "\n".join(lines)
+
     def configure(self) -> Path:
         """Write the configuration; the path of it."""
         found = conninfo_to_dict(self.dsn)
@@ -74,8 +106,7 @@ class Installation:
             "[Repository]",
             f"FileSystemDirectory: {self.sample.stores['file']}",
             "[Store local]",
-            "type: file",
-            f"directory: {self.sample.stores['local']}",
+            self.local_store or f"type: file\ndirectory: {self.sample.stores['local']}",
             "[Store trsa]",
             "type: remote",
             "[Store globusm]",

@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.contract.destination_cases import CASES
+from tests.contract.promises import Promises
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
-    from dataverse_backup.destinations.base import Destination
-    from tests.contract.destination_cases import Place
+    from dataverse_backup.testing.places import Place
+
+
+PROMISES = Promises()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note what came of each test of the suite of destinations."""
+    report = yield
+    if report.when == "call" or report.outcome == "failed":
+        PROMISES.note(item, passed=report.outcome == "passed")
+    return report
+
+
+def pytest_sessionfinish() -> None:
+    """Write the page of the reference, where that is asked for."""
+    if os.environ.get("DATAVERSE_BACKUP_PROMISES"):
+        PROMISES.write()
 
 
 @pytest.fixture(params=CASES)
@@ -20,11 +41,3 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     """One empty root of each kind of destination."""
     with CASES[request.param](request) as place:
         yield place
-
-
-@pytest.fixture
-def destination(place: Place) -> Iterator[Destination]:
-    """A connected destination on ``place``."""
-    with place.destination() as destination:
-        destination.connect()
-        yield destination

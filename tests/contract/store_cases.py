@@ -1,21 +1,29 @@
 """The stores that the contract suite runs against.
 
-A case is a name and a context manager that gives a ``Shelf``: one store, and a hand that puts objects into it behind
-its back. To judge another store, write its ``Shelf`` and add a line to ``SHELVES``.
+A case is a name and a context manager that gives a ``Shelf``. To judge another store, write its ``Shelf`` and add a
+line to ``SHELVES``.
 """
 
 from __future__ import annotations
 
 import errno
 import shutil
-from abc import ABC, abstractmethod
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dataverse_backup.errors import SourceRefused, SourceUnavailable
+from dataverse_backup.services.swift import Swift
 from dataverse_backup.stores.filesystem import FilesystemStore
 from dataverse_backup.stores.memory import Fault, MemoryStore
+from dataverse_backup.stores.s3 import S3Store
+from dataverse_backup.stores.sharing import Sharing
+from dataverse_backup.stores.swift import SwiftStore
+from dataverse_backup.testing.shelves import Shelf
+from dataverse_backup.testing.stores import NAME
 from tests.ordinary_user import open_folder, ordinary_user
+from tests.servers.seaweedfs import LISTER_KEY, LISTER_SECRET
+from tests.servers.tcp_proxy import TcpProxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,29 +32,11 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from dataverse_backup.stores.base import Store
-
-
-class Shelf(ABC):
-    """One store that holds something, and what happens to it."""
-
-    store: Store
-
-    @abstractmethod
-    def plant(self, name: str, data: bytes) -> None:
-        """Put raw bytes under *name*."""
-
-    @abstractmethod
-    def refuse(self, name: str) -> AbstractContextManager[None]:
-        """Nobody may read *name* for a while."""
-
-    @abstractmethod
-    def break_down(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The service stops answering when *name* is read, after it was opened."""
-
-    @abstractmethod
-    def lose(self) -> None:
-        """The store as a whole is gone."""
+    from dataverse_backup.datafile import Datafile
+    from dataverse_backup.stores.s3 import S3Stream
+    from dataverse_backup.stores.swift import SwiftStream
+    from tests.servers.seaweedfs import SeaweedfsServer
+    from tests.servers.swift import SwiftServer
 
 
 class MemoryShelf(Shelf):
@@ -98,15 +88,169 @@ class FolderShelf(Shelf):
         shutil.rmtree(self._folder)
 
 
+class BucketShelf(Shelf):
+    """A bucket that nobody else uses, behind a proxy that can be cut."""
+
+    is_flat = True
+
+    def __init__(self, server: SeaweedfsServer, proxy: TcpProxy) -> None:
+        self._server, self.proxy = server, proxy
+        self._client, self._bucket = server.shared_client, server.shelf_bucket
+        self.store: S3Store = S3Store("file", server.access(endpoint=proxy.url), self._bucket)
+        self.plant("other", b"x")
+
+    def plant(self, name: str, data: bytes) -> None:
+        self._client.put_object(Bucket=self._bucket, Key=name, Body=data)
+
+    @contextmanager
+    def refuse(self, name: str) -> Iterator[None]:
+        del name
+        self.store.close()
+        lister = self._server.access(access_key=LISTER_KEY, secret_key=LISTER_SECRET)
+        self.store = S3Store("file", lister, self._bucket)
+        yield
+
+    def break_down(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        opened = self.store.open
+
+        def then_gone(name: str) -> S3Stream:
+            stream = opened(name)
+            self.proxy.is_down = True
+            self.proxy.cut_all()
+            with suppress(SourceUnavailable):
+                while stream.read(1 << 16):  # what lies in buffers on the way
+                    pass
+            return stream
+
+        self.plant(name, b"x" * (1 << 22))
+        monkeypatch.setattr(self.store, "open", then_gone)
+
+    def lose(self) -> None:
+        for found in self._client.list_objects_v2(Bucket=self._bucket).get("Contents", ()):
+            self._client.delete_object(Bucket=self._bucket, Key=found["Key"])
+
+
+class SwiftShelf(Shelf):
+    """An account of Swift that nobody else uses, behind a proxy that can be cut."""
+
+    container = "doi-10-5072"
+
+    def __init__(self, server: SwiftServer, proxy: TcpProxy) -> None:
+        self._server, self.proxy = server, proxy
+        self.login = server.shelf_access(proxy.url)
+        self.swift = Swift(self.login)
+        self.store: SwiftStore = SwiftStore("file", {"endpoint1": self.login})
+        with self.swift.connection() as connection:
+            connection.put_container(self.container)
+
+    def name(self, path: str) -> str:
+        return f"endpoint1:{self.container}:{path.removeprefix('10.5072/')}"
+
+    def registered(self, file: Datafile) -> Datafile:
+        identifier = self.name(f"{file.dataset.storage_path}/{file.location}")
+        return replace(file, storageidentifier=f"file://{identifier}")
+
+    def plant(self, name: str, data: bytes) -> None:
+        with self.swift.connection() as connection:
+            connection.put_object(self.container, name.removeprefix("10.5072/"), data)
+
+    @contextmanager
+    def refuse(self, name: str) -> Iterator[None]:
+        del name
+        self.store.close()
+        self.store = SwiftStore("file", {"endpoint1": replace(self.login, user="shelf:reader", key="reading")})
+        yield
+
+    def break_down(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        del name
+        opened = self.store.open
+
+        def then_gone(name: str) -> SwiftStream:
+            stream = opened(name)
+            self.proxy.is_down = True
+            self.proxy.cut_all()
+            with suppress(SourceUnavailable):  # what had come already is read
+                while stream.read(1 << 20):
+                    pass
+            return stream
+
+        self.plant(NAME, b"x" * (1 << 22))  # more than lies in buffers on the way
+        monkeypatch.setattr(self.store, "open", then_gone)
+
+    def lose(self) -> None:
+        with self.swift.connection() as connection:
+            for container in connection.get_account()[1]:
+                for one in connection.get_container(container["name"], full_listing=True)[1]:
+                    connection.delete_object(container["name"], one["name"])
+                connection.delete_container(container["name"])
+
+
+class SharedShelf(Shelf):
+    """A store as one of two readers sees it who share their reading; the other one never comes."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf, self._sharing = shelf, Sharing({"file": shelf.store})
+        self._readers = [self._sharing.reader(), self._sharing.reader()]
+        self.store = self._readers[0].stores["file"]
+
+    def plant(self, name: str, data: bytes) -> None:
+        self._shelf.plant(name, data)
+        for reader in self._readers:
+            self._sharing.expect(reader, ("file", name))
+
+    def refuse(self, name: str) -> AbstractContextManager[None]:
+        return self._shelf.refuse(name)
+
+    def break_down(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._shelf.break_down(name, monkeypatch)
+
+    def lose(self) -> None:
+        self._shelf.lose()
+
+
 @contextmanager
-def memory() -> Iterator[Shelf]:
+def memory(request: pytest.FixtureRequest) -> Iterator[Shelf]:
+    del request
     yield MemoryShelf()
 
 
 @contextmanager
-def filesystem() -> Iterator[Shelf]:
+def shared(request: pytest.FixtureRequest) -> Iterator[Shelf]:
+    with filesystem(request) as shelf:
+        yield SharedShelf(shelf)
+
+
+@contextmanager
+def s3(request: pytest.FixtureRequest) -> Iterator[Shelf]:
+    server: SeaweedfsServer = request.getfixturevalue("s3_server")
+    with TcpProxy(server.port) as proxy:
+        shelf = BucketShelf(server, proxy)
+        yield shelf
+        shelf.lose()
+
+
+@contextmanager
+def swift(request: pytest.FixtureRequest) -> Iterator[Shelf]:
+    server: SwiftServer = request.getfixturevalue("swift_server")
+    with TcpProxy(server.port) as proxy:
+        shelf = SwiftShelf(server, proxy)
+        with shelf.swift:
+            yield shelf
+            proxy.is_down = False
+            shelf.lose()
+
+
+@contextmanager
+def filesystem(request: pytest.FixtureRequest) -> Iterator[Shelf]:
+    del request
     with open_folder() as folder:
         yield FolderShelf(folder)
 
 
-SHELVES: dict[str, Callable[[], AbstractContextManager[Shelf]]] = {"memory": memory, "filesystem": filesystem}
+SHELVES: dict[str, Callable[[pytest.FixtureRequest], AbstractContextManager[Shelf]]] = {
+    "memory": memory,
+    "filesystem": filesystem,
+    "shared": shared,
+    "s3": s3,
+    "swift": swift,
+}

@@ -50,7 +50,7 @@ _steps = st.lists(st.tuples(st.just("note"), _notes) | st.tuples(st.just("record
 _PROBES = ["a", "A", "a/b", "a/b/c", "a/b/c/d", "b", "b%", "b%/x", "/x", "", "/", "c"]
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(_steps)
 def test_both_ledgers_answer_alike(steps: list[tuple[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as folder, open_ledger(f"sqlite:///{folder}/ledger.db") as in_file:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataverse_backup.catalogue.memory import MemoryCatalogue
 from dataverse_backup.destinations.memory import MemoryDestination
+from dataverse_backup.feed import Feed
 from dataverse_backup.fixity import Algorithm, Checksum
 from dataverse_backup.ledger.memory import MemoryLedger
 from dataverse_backup.plan import Plan, Scope, make_plan
@@ -16,11 +17,12 @@ from dataverse_backup.transfer import Transfer
 from tests.contract.ledger_cases import HERE, datafile, key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from dataverse_backup.conclusion import Outcome
     from dataverse_backup.datafile import Datafile
     from dataverse_backup.ledger.base import Attempt, Listed
+    from dataverse_backup.work import Batch
 
 
 def checksum_of(data: bytes, algorithm: Algorithm = Algorithm.MD5) -> Checksum:
@@ -46,6 +48,13 @@ class Ran:
 
 def _never(seconds: float) -> None:
     raise AssertionError(f"nothing here is worth waiting {seconds} seconds for")
+
+
+def batches_of(plan: Plan) -> Iterator[Batch]:
+    """The work of *plan* as the engine would hand it out."""
+    with Feed({HERE: plan.works()}, files=10, size=1 << 20) as feed:
+        while joint := feed.next_batch():
+            yield from joint.batches
 
 
 @dataclass
@@ -82,7 +91,7 @@ class World:
         transfer = Transfer(self.stores, self.destination, sleep=self.sleep, delays=(1.0, 2.0))
         run = self.ledger.begin_run("backup", HERE)
         with self.plan(limit=limit) as plan:
-            outcomes = [transfer.copy(batch) for batch in plan.batches(HERE, files=10, size=1 << 20)]
+            outcomes = [transfer.copy(batch) for batch in batches_of(plan)]
         for outcome in outcomes:
             self.ledger.record(run, outcome.attempts)
         return Ran(plan, outcomes)

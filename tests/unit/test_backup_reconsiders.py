@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import pytest
-
-from dataverse_backup import engine
-from dataverse_backup.actions import backup as action
-from dataverse_backup.actions.backup import Ended, Ending, Site, backup
+from dataverse_backup.actions.backup import backup
+from dataverse_backup.actions.events import Ended, Ending
+from dataverse_backup.actions.sites import Installation, Site
 from dataverse_backup.catalogue.memory import MemoryCatalogue
-from dataverse_backup.engine import Stop
+from dataverse_backup.engine import Capacity, Stop
 from dataverse_backup.errors import CatalogueUnavailable, Reason
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.transfer import Transfer
 from tests.contract.ledger_cases import HERE, datafile, key_of, not_here
 from tests.unit.memory_world import World, checksum_of
+from tests.unit.test_backup_several import threads
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Mapping, Sequence
+
+    import pytest
 
     from dataverse_backup.datafile import Datafile, NotHere
+    from dataverse_backup.destinations.base import Staging
+    from dataverse_backup.stores.base import Store
 
 Change = Callable[[dict[int, "Datafile | NotHere"]], None]
 
@@ -48,34 +49,16 @@ class ChangingCatalogue(MemoryCatalogue):
         return super().read(ids)
 
 
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[World], Ended]:
-    """One real run over a world in memory: its worker is a thread of this process, where that memory is."""
+def run(world: World) -> Ended:
+    """One run over a world in memory: its worker is a thread of this process, where that memory is."""
 
-    @contextmanager
-    def one_thread(make_transfer: Callable[[], Transfer], workers: int) -> Iterator[Executor]:
-        monkeypatch.setattr(engine, "_transfer", make_transfer())
-        with ThreadPoolExecutor(workers) as executor:
-            yield executor
+    def make_transfer(staging: Staging) -> Callable[[Mapping[str, Store]], Transfer]:
+        del staging
+        return lambda stores: Transfer(stores, world.destination)
 
-    monkeypatch.setattr(action, "processes", one_thread)
-    return last_event
-
-
-def last_event(world: World) -> Ended:
-    site = Site(
-        name=HERE,
-        method="memory",
-        catalogue=world.catalogue,
-        ledger=world.ledger,
-        stores=world.stores,
-        open_destination=lambda _: world.destination,
-        transfers=lambda _: lambda: Transfer(world.stores, world.destination),
-        workers=1,
-        batch_files=10,
-        batch_bytes=1 << 20,
-    )
-    *_, ended = backup(site, Stop())
+    site = Site(HERE, "memory", lambda _: world.destination, make_transfer, Capacity(1, 10, 1 << 20))
+    installation = Installation(world.catalogue, world.ledger, world.stores, lambda: world.stores)
+    *_, ended = backup(installation, [site], Stop(), open_workers=threads)
     assert isinstance(ended, Ended)
     return ended
 
@@ -97,7 +80,7 @@ def nothing(rows: dict[int, Datafile | NotHere]) -> None:
     del rows
 
 
-def test_a_row_that_is_as_it_was_has_failed(run: Callable[[World], Ended]) -> None:
+def test_a_row_that_is_as_it_was_has_failed() -> None:
     world = world_where(nothing)
     ended = run(world)
     assert (world.line(2).status, world.line(2).reason) == (Status.FAIL_READ, Reason.MISSING)
@@ -105,7 +88,7 @@ def test_a_row_that_is_as_it_was_has_failed(run: Callable[[World], Ended]) -> No
     assert catalogue_of(world).asked == [[2]]  # what is well is not looked up
 
 
-def test_a_row_that_was_deleted_meanwhile_is_gone_and_fails_nothing(run: Callable[[World], Ended]) -> None:
+def test_a_row_that_was_deleted_meanwhile_is_gone_and_fails_nothing() -> None:
     def deleted(rows: dict[int, Datafile | NotHere]) -> None:
         del rows[2]
 
@@ -116,9 +99,7 @@ def test_a_row_that_was_deleted_meanwhile_is_gone_and_fails_nothing(run: Callabl
     assert ended.ending is Ending.OK
 
 
-def test_a_row_whose_bytes_and_checksum_were_replaced_meanwhile_is_copied_as_it_is_now(
-    run: Callable[[World], Ended],
-) -> None:
+def test_a_row_whose_bytes_and_checksum_were_replaced_meanwhile_is_copied_as_it_is_now() -> None:
     def replaced(rows: dict[int, Datafile | NotHere]) -> None:
         rows[2] = datafile(2, size=3, checksum=checksum_of(b"new"))
 
@@ -132,7 +113,7 @@ def test_a_row_whose_bytes_and_checksum_were_replaced_meanwhile_is_copied_as_it_
     assert ended.tried == {Status.OK: 2}
 
 
-def test_a_row_that_changed_and_still_does_not_fit_fails_once(run: Callable[[World], Ended]) -> None:
+def test_a_row_that_changed_and_still_does_not_fit_fails_once() -> None:
     def replaced(rows: dict[int, Datafile | NotHere]) -> None:
         rows[2] = datafile(2, size=3, checksum=checksum_of(b"new"))
 
@@ -145,7 +126,7 @@ def test_a_row_that_changed_and_still_does_not_fit_fails_once(run: Callable[[Wor
     assert catalogue_of(world).asked == [[2]]  # a second chance, not an endless one
 
 
-def test_a_row_that_was_moved_elsewhere_meanwhile_is_not_here_and_fails_nothing(run: Callable[[World], Ended]) -> None:
+def test_a_row_that_was_moved_elsewhere_meanwhile_is_not_here_and_fails_nothing() -> None:
     def moved(rows: dict[int, Datafile | NotHere]) -> None:
         rows[2] = not_here(2)
 
@@ -154,7 +135,7 @@ def test_a_row_that_was_moved_elsewhere_meanwhile_is_not_here_and_fails_nothing(
     assert (world.line(2).status, world.line(2).reason) == (Status.NOT_HERE, Reason.REMOTE)
 
 
-def test_a_row_that_has_another_key_now_is_left_to_the_next_run(run: Callable[[World], Ended]) -> None:
+def test_a_row_that_has_another_key_now_is_left_to_the_next_run() -> None:
     other = datafile(2, storageidentifier="file://elsewhere", size=4, checksum=checksum_of(b"data"))
 
     def renamed(rows: dict[int, Datafile | NotHere]) -> None:
@@ -169,9 +150,7 @@ def test_a_row_that_has_another_key_now_is_left_to_the_next_run(run: Callable[[W
     assert world.copies[key_of(other)] == b"data"
 
 
-def test_failures_that_cannot_be_looked_up_are_not_recorded_and_said(
-    run: Callable[[World], Ended], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_failures_that_cannot_be_looked_up_are_not_recorded_and_said(caplog: pytest.LogCaptureFixture) -> None:
     world = world_where(nothing)
     catalogue_of(world).is_away = True
     ended = run(world)

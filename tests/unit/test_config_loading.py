@@ -68,7 +68,7 @@ def test_what_is_generated_and_commented_out_is_known_and_valid(tmp_path: Path) 
     lines = [line.removeprefix("; ") if _is_setting(line) else line for line in text.splitlines()]
     settings = loaded(tmp_path, "\n".join(lines))
     assert set(settings.stores) == {"file", "other"}
-    assert set(settings.destinations) == {"default", "second"}
+    assert set(settings.destinations) == {"default", "second", "BUCKET", "CONTAINER"}
     assert settings.notifications.email == ["admin@example.edu"]
 
 
@@ -116,6 +116,7 @@ def test_local_paths_are_relative_to_the_file_and_the_home(tmp_path: Path, monke
     assert isinstance(ssh, SshDestinationSettings)
     assert ssh.directory == "~/backup"  # of the server: not ours to expand
     assert (ssh.identity_file, ssh.known_hosts) == ("/home/somebody/.ssh/key", str(tmp_path / "hosts"))
+    assert isinstance(local, FilesystemDestinationSettings)
     assert local.directory == tmp_path / "b"
 
 
@@ -206,9 +207,11 @@ def test_mail_addresses_are_parted_in_any_usual_way(tmp_path: Path, given: str) 
 
 def test_stores_take_the_key_names_of_dataverse(tmp_path: Path) -> None:
     text = (
-        "[Store s]\ntype: s3\nlabel: S\nBucket-Name: b\nsecret-key: k\nupload-redirect: true\npath-style-access: true\n"
+        "[Store s]\ntype: s3\nlabel: S\nBucket-Name: b\naccess-key: a\nsecret-key: k\nupload-redirect: true\n"
+        "path-style-access: true\n"
         "[Store w]\ntype: swift\nDEFAULTENDPOINT: One\n"
-        "authurl.One: https://a\nauthUrl.Two: https://b\npassword.One: p\n"
+        "authurl.One: https://a\nauthUrl.Two: https://b\npassword.One: p\npassword.Two: q\n"
+        "username.One: u\nusername.Two: v\n"
     )
     settings = loaded(tmp_path, text + REST)
     s3, swift = settings.stores["s"], settings.stores["w"]

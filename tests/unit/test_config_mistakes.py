@@ -74,7 +74,6 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_lines(tmp_path: Path)
         ("[Store a]\ntype: file\n[Store a]\ntype: file\n", "line 3: [Store a]: given a second time, first in line 1"),
         ("[Store file]\ntype: file\n", "line 1: [Store file]: FileSystemDirectory in line 4 is this store"),
         ("[Backup b]\nStorageType: tape\n", "line 2: [Backup b] StorageType: must be one of ssh, filesystem"),
-        ("[Backup b]\nStorageType: s3\n", "StorageType: s3 is not yet supported; must be one of ssh, filesystem"),
         (
             "[Backup a/b]\nSshHost: h\nBackupDirectory: d\n",
             "line 1: [Backup a/b]: the name of a destination has letters",
@@ -169,6 +168,8 @@ secret-key: {SECRET}
 [Store w]
 type: swift
 defaultEndpoint: e
+authUrl.e: https://a
+username.e: u
 password.e: {SECRET}
 hashKey.e: {SECRET}
 [Repository]
@@ -177,6 +178,11 @@ FileSystemDirectory: /d
 SwiftKey: {SECRET}
 SshHost: h
 BackupDirectory: d
+[Backup bucket]
+StorageType: s3
+S3Bucket: c
+S3AccessKey: {SECRET}
+S3SecretKey: {SECRET}
 """
 
 

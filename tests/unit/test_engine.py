@@ -1,174 +1,250 @@
-"""Batches through an executor: bounded, stopped cleanly, and never taken down by a worker."""
+"""Batches through workers: bounded, stopped cleanly, each destination in the lane where it holds up nobody."""
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 import time
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections import defaultdict
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from dataverse_backup import engine
+from dataverse_backup import engine, pace
 from dataverse_backup.conclusion import Outcome
-from dataverse_backup.destinations.memory import MemoryDestination
-from dataverse_backup.engine import Stop, copy_in_worker, outcomes, processes
+from dataverse_backup.engine import IN_FLIGHT_PER_WORKER, Capacity, Engine, Stop
 from dataverse_backup.errors import DestinationLost
-from dataverse_backup.ledger.base import Status
-from dataverse_backup.stores.memory import MemoryStore
-from dataverse_backup.transfer import Transfer
-from dataverse_backup.work import Batch, Why, Work
-from tests.contract.ledger_cases import HERE, datafile, key_of, succeeded
-from tests.unit.memory_world import checksum_of
+from tests.contract.ledger_cases import succeeded
+from tests.unit.test_feed import parts, works
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-FILE = datafile(1, size=4, checksum=checksum_of(b"data"))
-BATCH = Batch(HERE, (Work(FILE, key_of(FILE), None, Why.NEW),))
-
-
-@contextmanager
-def threads(number: int = 4) -> Iterator[Executor]:
-    with ThreadPoolExecutor(number) as executor:
-        yield executor
+    from dataverse_backup.engine import Submit
+    from dataverse_backup.joint import Outcomes
+    from dataverse_backup.work import JointBatch
 
 
-def batches(number: int) -> list[Batch]:
-    return [Batch(str(at), ()) for at in range(number)]
+class Floor:
+    """An engine over threads, and what it handed to them."""
+
+    def __init__(self, copy: Callable[[JointBatch], Outcomes] | None = None, *, workers: int = 1) -> None:
+        self.copy = copy or done
+        self.stop = Stop()
+        self.opened: list[tuple[Sequence[str], int]] = []
+        self.handed: dict[tuple[str, ...], list[dict[str, list[int]]]] = defaultdict(list)
+        self.closed: list[Sequence[str]] = []
+        capacity = Capacity(workers, batch_files=1, batch_bytes=1 << 20)
+        self.engine = Engine(defaultdict(lambda: capacity), self._threads, self.stop)
+
+    @contextmanager
+    def _threads(self, names: Sequence[str], workers: int) -> Iterator[Submit]:
+        self.opened.append((names, workers))
+        with ThreadPoolExecutor(workers) as executor:
+
+            def submit(batch: JointBatch, /) -> Future[Outcomes]:
+                self.handed[tuple(names)].append(parts(batch))
+                return executor.submit(self.copy, batch)
+
+            yield submit
+            self.closed.append(names)
+
+    def run(self, **numbers: Sequence[int]) -> list[Outcomes]:
+        with self.engine:
+            self.engine.add({name: works(its) for name, its in numbers.items()})
+            return list(self.engine.outcomes())
 
 
-def named(batch: Batch) -> Outcome:
-    """An outcome that says which batch it is of."""
-    return Outcome([succeeded(datafile(int(batch.destination)))])
+def done(batch: JointBatch) -> Outcomes:
+    """Every work of *batch* has succeeded."""
+    return {part.destination: Outcome([succeeded(w.datafile) for w in part.works]) for part in batch.batches}
 
 
-def names(results: list[Outcome]) -> list[int]:
-    return sorted(attempt.datafile.id for outcome in results for attempt in outcome.attempts)
+def ids(results: Sequence[Outcomes], name: str = "a") -> list[int]:
+    attempts = [attempt for outcomes in results if name in outcomes for attempt in outcomes[name].attempts]
+    return sorted(attempt.datafile.id for attempt in attempts)
 
 
 def test_every_batch_has_its_outcome() -> None:
-    with threads() as executor:
-        results = list(outcomes(executor, named, batches(20), in_flight=4, stop=Stop()))
-    assert names(results) == list(range(20))
+    assert ids(Floor(workers=2).run(a=range(20))) == list(range(20))
+
+
+def test_nothing_to_do_has_no_outcome() -> None:
+    floor = Floor()
+    assert floor.run(a=[], b=[]) == []
+    assert floor.engine.is_done_with("a")
 
 
 def test_no_more_batches_are_taken_than_may_be_in_flight() -> None:
-    taken = 0
-
-    def counted() -> Iterator[Batch]:
-        nonlocal taken
-        for batch in batches(20):
-            taken += 1
-            yield batch
-
-    with threads() as executor:
-        for done, _ in enumerate(outcomes(executor, named, counted(), in_flight=3, stop=Stop())):
-            assert taken <= done + 3
-    assert taken == 20
+    floor = Floor()
+    with floor.engine as running:
+        running.add({"a": works(range(20))})
+        for number, _ in enumerate(running.outcomes()):
+            assert len(floor.handed["a",]) <= number + IN_FLIGHT_PER_WORKER
+    assert len(floor.handed["a",]) == 20
 
 
 def test_a_stop_submits_nothing_more_and_waits_for_what_is_in_flight() -> None:
-    stop, release = Stop(), threading.Event()
+    release = threading.Event()
 
-    def held(batch: Batch) -> Outcome:
-        assert release.wait(10)
-        return named(batch)
-
-    def stopping() -> Iterator[Batch]:
-        yield from batches(2)
-        stop.set()
+    def held(batch: JointBatch) -> Outcomes:
+        floor.stop.set()
         threading.Timer(0.3, release.set).start()
-        yield Batch("2", ())
-        pytest.fail("a batch was taken after the stop")
+        assert release.wait(10)
+        return done(batch)
 
-    with threads() as executor:
-        results = list(outcomes(executor, held, stopping(), in_flight=3, stop=stop))
-    assert names(results) == [0, 1, 2]
+    floor = Floor(held)
+    assert ids(floor.run(a=range(20))) == [0, 1]
 
 
 def test_a_stop_before_the_start_copies_nothing() -> None:
-    stop = Stop()
-    stop.set()
-    with threads() as executor:
-        assert list(outcomes(executor, named, batches(3), in_flight=3, stop=stop)) == []
+    floor = Floor()
+    floor.stop.set()
+    assert floor.run(a=range(3), b=range(3)) == []
 
 
 def test_what_does_not_finish_in_time_after_a_stop_is_dropped(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(engine, "GRACE_SECONDS", 0.1)
-    stop, release = Stop(), threading.Event()
+    release = threading.Event()
 
-    def held(batch: Batch) -> Outcome:
-        stop.set()
+    def held(batch: JointBatch) -> Outcomes:
+        floor.stop.set()
         release.wait(10)
-        return named(batch)
+        return done(batch)
 
-    with threads() as executor:
-        assert list(outcomes(executor, held, batches(5), in_flight=2, stop=stop)) == []
-        release.set()
+    floor = Floor(held)
+    threading.Timer(1.0, release.set).start()
+    assert floor.run(a=range(5)) == []
     assert "dropped 2 batches in flight" in caplog.text
 
 
-def test_a_lost_destination_ends_the_submission_and_keeps_what_was_proven() -> None:
-    tried: list[str] = []
-
-    def copy(batch: Batch) -> Outcome:
-        tried.append(batch.destination)
-        lost = DestinationLost("gone") if batch.destination == "1" else None
-        return Outcome(named(batch).attempts, lost)
-
-    with threads() as executor:
-        results = list(outcomes(executor, copy, batches(20), in_flight=1, stop=Stop()))
-    assert tried == ["0", "1"]
-    assert names(results) == [0, 1]
-
-
 def test_an_error_that_nobody_foresaw_is_not_swallowed() -> None:
-    def broken(_: Batch) -> NoReturn:
+    def broken(_: JointBatch) -> NoReturn:
         raise ZeroDivisionError
 
-    with threads() as executor, pytest.raises(ZeroDivisionError):
-        list(outcomes(executor, broken, batches(1), in_flight=1, stop=Stop()))
+    with pytest.raises(ZeroDivisionError):
+        Floor(broken).run(a=[1])
 
 
-class Killed(Transfer):
-    """Its process is killed as soon as it has something to do."""
-
-    def copy(self, batch: Batch) -> NoReturn:
-        os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(60)
-        raise AssertionError(batch)
-
-
-def working() -> Transfer:
-    return Transfer({"file": MemoryStore("file", {key_of(FILE): b"data"})}, MemoryDestination(HERE))
-
-
-def killed() -> Transfer:
-    return Killed({}, MemoryDestination(HERE))
+def test_works_may_be_added_when_the_last_outcome_is_there() -> None:
+    floor = Floor()
+    with floor.engine as running:
+        running.add({"a": works([1])})
+        found = []
+        for outcomes in running.outcomes():
+            found.append(outcomes)
+            if len(found) == 1:
+                assert running.is_done_with("a")
+                running.add({"a": works([7])})
+                assert not running.is_done_with("a")
+    assert ids(found) == [1, 7]
 
 
-def test_a_process_copies_with_a_transfer_of_its_own() -> None:
-    with processes(working, 1) as executor:
-        (outcome,) = outcomes(executor, copy_in_worker, [BATCH], in_flight=1, stop=Stop())
-    assert [attempt.status for attempt in outcome.attempts] == [Status.OK]
+# Several destinations.
 
 
-def test_a_killed_worker_loses_its_batch_and_ends_the_run() -> None:
-    with processes(killed, 1) as executor:
-        (outcome,) = outcomes(executor, copy_in_worker, [BATCH] * 5, in_flight=1, stop=Stop())
-        assert outcome.attempts == []
-        assert "a worker process died" in str(outcome.lost_destination)
-        # It may also die while the outcome of another batch is being recorded: then nothing can be submitted.
-        (late,) = outcomes(executor, copy_in_worker, [BATCH] * 5, in_flight=1, stop=Stop())
-        assert "a worker process died" in str(late.lost_destination)
+def test_destinations_that_need_the_same_share_a_lane() -> None:
+    floor = Floor()
+    results = floor.run(a=range(5), b=range(5))
+    assert ids(results, "a") == ids(results, "b") == list(range(5))
+    assert floor.opened == [(["a", "b"], 1)]
+    assert floor.handed["a", "b"] == [{"a": [number], "b": [number]} for number in range(5)]
 
 
-def test_only_a_worker_copies() -> None:
-    with pytest.raises(RuntimeError, match=r"engine\.processes"):
-        copy_in_worker(BATCH)
+def test_what_only_one_needs_is_done_in_a_lane_of_its_own() -> None:
+    floor = Floor()
+    results = floor.run(a=[1, 2, 3, 8], b=[2, 3, 4], c=[9])
+    assert [ids(results, name) for name in "abc"] == [[1, 2, 3, 8], [2, 3, 4], [9]]
+    assert floor.handed["a", "b", "c"] == [{"a": [2], "b": [2]}, {"a": [3], "b": [3]}]
+    assert floor.handed["a",] == [{"a": [1]}, {"a": [8]}]
+    assert (floor.handed["b",], floor.handed["c",]) == ([{"b": [4]}], [{"c": [9]}])
+
+
+def test_a_lane_has_the_most_workers_and_batches_that_suit_all() -> None:
+    assert Capacity.together([Capacity(4, 500, 10), Capacity(1, 20, 99)]) == Capacity(4, 20, 10)
+
+
+def test_workers_are_given_back_as_soon_as_their_lane_is_done() -> None:
+    floor = Floor()
+    with floor.engine as running:
+        running.add({"a": works([1, 2]), "b": works([1, 2, *range(10, 20)])})
+        for outcomes in running.outcomes():
+            if 15 in ids([outcomes], "b"):
+                assert floor.closed == [["a", "b"]]
+                assert running.is_done_with("a")
+                assert not running.is_done_with("b")
+
+
+def test_a_destination_that_is_lost_is_dropped_and_the_others_go_on() -> None:
+    def losing(batch: JointBatch) -> Outcomes:
+        return (
+            {**done(batch), "b": Outcome(lost_destination=DestinationLost("gone"))}
+            if "b" in parts(batch)
+            else done(batch)
+        )
+
+    floor = Floor(losing)
+    results = floor.run(a=range(20), b=range(20))
+    assert ids(results, "a") == list(range(20))
+    assert sum("b" in outcomes for outcomes in results) == IN_FLIGHT_PER_WORKER
+    assert floor.engine.is_done_with("b")
+
+
+def test_a_lost_destination_ends_the_submission_and_keeps_what_was_proven() -> None:
+    def losing(batch: JointBatch) -> Outcomes:
+        return {"a": Outcome(done(batch)["a"].attempts, DestinationLost("gone"))}
+
+    results = Floor(losing).run(a=range(20))
+    assert ids(results) == [0, 1]
+
+
+def test_what_is_in_flight_at_a_lost_destination_is_dropped_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "GRACE_SECONDS", 0.1)
+    release = threading.Event()
+
+    def hanging(batch: JointBatch) -> Outcomes:
+        if parts(batch) == {"a": [1]}:
+            release.wait(10)
+        return {"a": Outcome(lost_destination=DestinationLost("gone"))}
+
+    threading.Timer(1.0, release.set).start()
+    assert len(Floor(hanging, workers=2).run(a=range(2))) == 1
+
+
+def test_workers_that_die_are_the_end_of_what_they_copied_to() -> None:
+    def dying(batch: JointBatch) -> Outcomes:
+        if set(parts(batch)) == {"a"}:
+            raise BrokenProcessPool
+        return done(batch)
+
+    floor = Floor(dying)
+    results = floor.run(a=[1, 2, 7, 8, 9, 10], b=[1, 2, 20, 21])
+    assert ids(results, "a") == [1, 2]
+    assert ids(results, "b") == [1, 2, 20, 21]
+    lost = {str(outcomes["a"].lost_destination) for outcomes in results if "a" in outcomes}
+    assert lost == {"None", "a worker process died; its batch was not recorded"}
+
+
+def test_a_slow_destination_goes_on_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "NOTICEABLE_SECONDS", 0.0)
+
+    def uneven(batch: JointBatch) -> Outcomes:
+        slow = "b" in parts(batch)
+        if slow:
+            time.sleep(0.05)
+        return {
+            name: Outcome(outcome.attempts, seconds=0.05 if name == "b" else 0.01)
+            for name, outcome in done(batch).items()
+        }
+
+    floor = Floor(uneven)
+    results = floor.run(a=range(40), b=range(40))
+    assert ids(results, "a") == ids(results, "b") == list(range(40))
+    together = len(floor.handed["a", "b"])
+    assert together <= pace.MEASURED_BATCHES + IN_FLIGHT_PER_WORKER
+    assert len(floor.handed["a",]) == len(floor.handed["b",]) == 40 - together
+    assert set(results[-1]) == {"b"}  # the fast one has been ready before

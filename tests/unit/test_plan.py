@@ -22,7 +22,7 @@ from dataverse_backup.ledger.memory import MemoryLedger
 from dataverse_backup.plan import Scope, make_plan
 from dataverse_backup.stores.excluded import ExcludedStore
 from dataverse_backup.stores.memory import MemoryStore
-from dataverse_backup.work import Spool, Why, Work, grouped
+from dataverse_backup.work import Spool, Why, Work
 from tests.contract.ledger_cases import HERE, NOON, datafile, key_of, not_here
 from tests.unit.memory_world import World, checksum_of
 
@@ -38,9 +38,7 @@ TOP = "10.5072/FK2/ABCDEF"
 def keys_of(plan: Plan) -> dict[int, str]:
     """What is planned, by datafile; the plan is closed."""
     with plan:
-        return {
-            work.datafile.id: work.key for batch in plan.batches(HERE, files=10, size=1 << 20) for work in batch.works
-        }
+        return {work.datafile.id: work.key for work in plan.works()}
 
 
 def standing_of(world: World, number: int) -> Standing:
@@ -459,11 +457,11 @@ def test_a_dry_run_counts_and_writes_nothing_down() -> None:
     world.catalogue.rows_now[2] = not_here(2)
     with world.plan(dry_run=True) as plan:
         assert (plan.work.files, plan.not_here) == (1, {Reason.REMOTE: 1})
-        assert list(plan.batches(HERE, files=10, size=100)) == []
+        assert list(plan.works()) == []
     assert list(world.ledger.standings(HERE)) == []
 
 
-# Batches, and the spool.
+# The spool.
 
 
 def works_of(sizes: Sequence[int | None]) -> list[Work]:
@@ -471,28 +469,7 @@ def works_of(sizes: Sequence[int | None]) -> list[Work]:
     return [Work(file, key_of(file), None, Why.NEW) for file in files]
 
 
-SIZES = st.lists(st.none() | st.integers(0, 120), max_size=30)
-
-
-@given(SIZES, st.integers(1, 6), st.integers(1, 100))
-def test_batches_hold_all_of_the_work_once_and_are_never_too_big(
-    sizes: list[int | None], files: int, size: int
-) -> None:
-    works = works_of(sizes)
-    groups = list(grouped(works, files=files, size=size))
-    assert sorted(work.datafile.id for group in groups for work in group) == [work.datafile.id for work in works]
-    for group in groups:
-        lengths = [work.datafile.size or 0 for work in group]
-        assert 1 <= len(group) <= files
-        assert len(group) == 1 or (max(lengths) < size and sum(lengths[:-1]) < size)
-
-
-def test_small_files_share_a_batch_and_a_big_one_is_alone() -> None:
-    groups = grouped(works_of([1, 2, 500, 3, 4]), files=10, size=100)
-    assert [[work.datafile.id for work in group] for group in groups] == [[2], [0, 1, 3, 4]]
-
-
-@given(SIZES)
+@given(st.lists(st.none() | st.integers(0, 120), max_size=30))
 def test_a_spool_gives_back_what_went_in(sizes: list[int | None]) -> None:
     spool, works = Spool(), works_of(sizes)
     for work in works:

@@ -74,8 +74,7 @@ def check_destination(
             take_possession(ledger, destination)
             yield Checked(f"{label}: identity", is_ok=True, said=f"belongs to ledger {ledger.id}")
             yield _round_trip(f"{label}: write, prove, read back", destination)
-            destination.sweep()
-            yield from _describe(label, traits)
+            yield from _describe(label, destination.connect())  # again: what was tried out may have shown more
     except DataverseBackupError as error:
         yield _failed(label, error)
 
@@ -117,6 +116,8 @@ def _describe(label: str, traits: Traits) -> Iterator[Checked]:
         is_ok = abs(traits.clock_skew) <= CLOCK_TOLERANCE
         said = f"{traits.clock_skew:+.0f} s from ours"
         yield Checked(f"{label}: clock", is_ok=is_ok, said=said, hint="" if is_ok else "set the clocks by NTP")
+    for remark in traits.remarks:
+        yield Checked(f"{label}: remark", is_ok=True, said=remark)
 
 
 def check_ledger(open_ledger: Callable[[], Ledger]) -> Iterator[Checked]:

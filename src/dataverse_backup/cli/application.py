@@ -71,16 +71,19 @@ def backup(
         bool, typer.Option("--rerun", help="As every run does: try again what failed. Kept from the original script.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
-    destination: DestinationOption = None,
+    destination: Annotated[
+        list[str] | None,
+        typer.Option("--destination", metavar="NAME", help="Only this one; may be given again. [Backup] is default."),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Copy at most N files.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing when all is well.")] = False,
 ) -> None:
     """Copy what is missing, failed or changed, and prove each copy."""
     settings = _settings(context)
     if dry_run:
-        backing_up.show_plan(settings, destination, limit)
+        backing_up.show_plan(settings, destination or [], limit)
     else:
-        raise typer.Exit(backing_up.run(settings, destination, limit=limit, quiet=quiet))
+        raise typer.Exit(backing_up.run(settings, destination or [], limit=limit, quiet=quiet))
 
 
 @app.command(epilog=EPILOG)

@@ -8,93 +8,94 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dataverse_backup import assembly
-from dataverse_backup.actions.backup import Ended, Ending, Planning, backup, dry_run
+from dataverse_backup.actions.backup import backup, dry_run
+from dataverse_backup.actions.events import Ended, Ending, Planning
 from dataverse_backup.cli.answers import tally_table
 from dataverse_backup.cli.exit_codes import ExitCode, code_of
 from dataverse_backup.cli.progress import make_progress
-from dataverse_backup.cli.summary import body, body_of_end, describe, subject, subject_of_end
+from dataverse_backup.cli.summary import body, body_of_end, describe, describe_reading, subject, subject_of_end
 from dataverse_backup.cli.terminal import err, out, plain, say_error, size_of, warn
 from dataverse_backup.engine import Stop
 from dataverse_backup.errors import ConfigurationError, DataverseBackupError, NotificationError
 from dataverse_backup.notify import mail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from dataverse_backup.actions.events import Event
+    from dataverse_backup.actions.sites import Site
     from dataverse_backup.config import Settings
-    from dataverse_backup.ledger.base import Attempt, Ledger
+    from dataverse_backup.ledger.base import Ledger
     from dataverse_backup.plan import Plan
 
 
-def chosen_destinations(settings: Settings, name: str | None) -> list[str]:
-    """All destinations in the order of their names, or the one that was asked for."""
-    if name is None:
-        return sorted(settings.destinations)
-    if name not in settings.destinations:
-        raise ConfigurationError(
-            f"no destination is called {name!r}", f"the configuration has: {', '.join(sorted(settings.destinations))}"
-        )
-    return [name]
+def chosen_destinations(settings: Settings, names: Sequence[str] = ()) -> list[str]:
+    """Those that were asked for, or all; in the order of their names."""
+    for name in names:
+        if name not in settings.destinations:
+            known = ", ".join(sorted(settings.destinations))
+            raise ConfigurationError(f"no destination is called {name!r}", f"the configuration has: {known}")
+    return sorted(set(names) or settings.destinations)
 
 
-def show_plan(settings: Settings, name: str | None, limit: int | None) -> None:
-    """What a run would do."""
-    stores = assembly.make_stores(settings.stores)
+def show_plan(settings: Settings, names: Sequence[str], limit: int | None) -> None:
+    """What a run would do, for each destination."""
     with assembly.open_catalogue(settings) as catalogue, assembly.open_ledger(settings) as ledger:
-        for destination in chosen_destinations(settings, name):
-            site = assembly.make_site(settings, destination, catalogue, ledger, stores)
-            with dry_run(site, limit=limit) as plan:
-                out.print(plain(f"destination {destination}: {_planned(plan)}"))
+        installation = assembly.make_installation(settings, catalogue, ledger)
+        for name in chosen_destinations(settings, names):
+            with dry_run(installation, assembly.make_site(settings, name), limit=limit) as plan:
+                out.print(plain(f"destination {name}: {_planned(plan)}"))
                 for store_id, share in sorted(plan.by_store.items()):
                     out.print(plain(f"  store {store_id}: {share.files:,} files, {size_of(share.size)}"))
                 _warn_of_plan(plan)
 
 
-def run(settings: Settings, name: str | None, *, limit: int | None, quiet: bool) -> ExitCode:
-    """Back up to each destination in turn; the exit code for all of them.
+def run(settings: Settings, names: Sequence[str], *, limit: int | None, quiet: bool) -> ExitCode:
+    """Back up to all chosen destinations at the same time; the exit code for all of them.
 
     What ends all of it is mailed too before it is raised: nobody looks at the terminal of a nightly run.
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    names = chosen_destinations(settings, name)
+    sites = [assembly.make_site(settings, name) for name in chosen_destinations(settings, names)]
     try:
-        return _back_up(settings, names, limit=limit, quiet=quiet)
+        return _back_up(settings, sites, limit=limit, quiet=quiet)
     except DataverseBackupError as error:
         _notify_of_end(settings, error)
         raise
 
 
-def _back_up(settings: Settings, names: list[str], *, limit: int | None, quiet: bool) -> ExitCode:
-    stores = assembly.make_stores(settings.stores)
+def _back_up(settings: Settings, sites: Sequence[Site], *, limit: int | None, quiet: bool) -> ExitCode:
     stop = Stop()
-    results: list[Ended] = []
     with (
         assembly.open_ledger(settings) as ledger,
         assembly.open_catalogue(settings) as catalogue,
         _stopping_on_signals(stop),
     ):
-        for destination in names:
-            if stop.is_set():
-                results.append(Ended(destination, Ending.INTERRUPTED))
-                continue
-            site = assembly.make_site(settings, destination, catalogue, ledger, stores)
-            results.append(_back_up_one(backup(site, stop, limit=limit), quiet=quiet))
-            _show_result(ledger, results[-1], quiet=quiet)
-        code = code_of(results)
-        return _notify(settings, ledger, results, code)
+        installation = assembly.make_installation(settings, catalogue, ledger)
+        results = _shown(backup(installation, sites, stop, limit=limit), quiet=quiet)
+        for ended in results:
+            _show_result(ledger, ended, quiet=quiet)
+        if len(results) > 1 and not quiet:
+            out.print(plain(describe_reading(results)))
+        return _notify(settings, ledger, results, code_of(results))
 
 
-def _back_up_one(events: Iterator[Planning | Attempt | Ended], *, quiet: bool) -> Ended:
+def _shown(events: Iterator[Event], *, quiet: bool) -> list[Ended]:
+    """Show what happens while it does; what came of it for each destination, by name."""
+    results: list[Ended] = []
     with make_progress(quiet=quiet) as progress:
         for event in events:
             if isinstance(event, Ended):
-                return event
-            if isinstance(event, Planning):
+                progress.end(event)
+                if event.lost is not None:
+                    say_error(event.lost)
+                results.append(event)
+            elif isinstance(event, Planning):
                 progress.begin(event)
                 _warn_of_plan(event.plan)
             else:
                 progress.advance(event)
-    raise RuntimeError("a backup ends with what came of it")
+    return sorted(results, key=lambda ended: ended.destination)
 
 
 @contextmanager
@@ -133,8 +134,6 @@ def _warn_of_plan(plan: Plan) -> None:
 
 
 def _show_result(ledger: Ledger, ended: Ended, *, quiet: bool) -> None:
-    if ended.lost is not None:
-        say_error(ended.lost)
     if quiet and ended.ending is Ending.OK:
         return
     console = err if quiet else out

@@ -61,7 +61,7 @@ def _line(checked: action.Checked) -> Text:
 
 def accept_destination(settings: Settings, name: str) -> None:
     """Write our identity to the destination."""
-    (name,) = chosen_destinations(settings, name)
+    (name,) = chosen_destinations(settings, [name])
     with assembly.open_ledger(settings) as ledger:
         staging = Staging(ledger.id, f"accept-{uuid.uuid4().hex}")
         with ledger.lock(name), assembly.open_destination(settings, name)(staging) as destination:

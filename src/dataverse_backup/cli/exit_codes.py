@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Self
 
-from dataverse_backup.actions.backup import Ended, Ending
+from dataverse_backup.actions.events import Ended, Ending
 
 
 class ExitCode(IntEnum):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rich.progress import (
@@ -23,7 +24,7 @@ from dataverse_backup.cli.terminal import err, plain, size_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dataverse_backup.actions.backup import Planning
+    from dataverse_backup.actions.events import Ended, Planning
     from dataverse_backup.ledger.base import Attempt
 
 SECONDS_BETWEEN_LINES = 60.0
@@ -40,6 +41,9 @@ class Shown(ABC):
     def advance(self, attempt: Attempt) -> None:
         """One more datafile has been tried and recorded."""
 
+    def end(self, ended: Ended) -> None:  # noqa: B027 -- the result is shown when all destinations have ended
+        """A destination has ended."""
+
 
 class _Silence(Shown):
     def begin(self, planning: Planning) -> None:
@@ -49,40 +53,59 @@ class _Silence(Shown):
         pass
 
 
+@dataclass(slots=True)
+class _Count:
+    total: str
+    files: int = 0
+    size: int = 0
+    shown: float = field(default_factory=time.monotonic)
+    """When it was last shown."""
+
+
 class _Lines(Shown):
     def __init__(self) -> None:
-        self._files = self._size = 0
-        self._total = ""
-        self._last = time.monotonic()
+        self._counts: dict[str, _Count] = {}
 
     def begin(self, planning: Planning) -> None:
         work = planning.plan.work
-        self._total = f"{work.files:,} files, {size_of(work.size)}"
+        count = self._counts[planning.destination] = _Count(f"{work.files:,} files, {size_of(work.size)}")
         if work.files:
-            err.print(plain(f"{planning.destination}: {self._total} to copy"))
+            err.print(plain(f"{planning.destination}: {count.total} to copy"))
 
     def advance(self, attempt: Attempt) -> None:
-        self._files += 1
-        self._size += attempt.datafile.size or 0
-        if time.monotonic() - self._last >= SECONDS_BETWEEN_LINES:
-            self._last = time.monotonic()
-            err.print(plain(f"{attempt.destination}: {self._files:,} files, {size_of(self._size)} of {self._total}"))
+        count = self._counts[attempt.destination]
+        count.files += 1
+        count.size += attempt.datafile.size or 0
+        if time.monotonic() - count.shown >= SECONDS_BETWEEN_LINES:
+            count.shown = time.monotonic()
+            done = f"{count.files:,} files, {size_of(count.size)}"
+            err.print(plain(f"{attempt.destination}: {done} of {count.total}"))
+
+    def end(self, ended: Ended) -> None:
+        if self._counts.get(ended.destination, _Count("")).files:
+            err.print(plain(f"{ended.destination}: {ended.ending}"))
 
 
-class _Bar(Shown):
+class _Bars(Shown):
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._task: TaskID | None = None
+        self._tasks: dict[str, TaskID] = {}
 
     def begin(self, planning: Planning) -> None:
         work = planning.plan.work
         if work.files:
-            self._task = self._progress.add_task(planning.destination, total=work.size, files=0, of=work.files)
+            self._tasks[planning.destination] = self._progress.add_task(
+                planning.destination, total=work.size, files=0, of=work.files
+            )
 
     def advance(self, attempt: Attempt) -> None:
-        if self._task is not None:
-            files = self._progress.tasks[0].fields["files"] + 1
-            self._progress.update(self._task, advance=attempt.datafile.size or 0, files=files)
+        if (task := self._tasks.get(attempt.destination)) is not None:
+            files = self._progress.tasks[self._progress.task_ids.index(task)].fields["files"] + 1
+            self._progress.update(task, advance=attempt.datafile.size or 0, files=files)
+
+    def end(self, ended: Ended) -> None:
+        if (task := self._tasks.get(ended.destination)) is not None:
+            self._progress.stop_task(task)
 
 
 @contextmanager
@@ -94,7 +117,7 @@ def make_progress(*, quiet: bool) -> Iterator[Shown]:
         yield _Lines()
     else:
         with Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.fields[files]:,}/{task.fields[of]:,} files"),
             DownloadColumn(),
@@ -103,4 +126,4 @@ def make_progress(*, quiet: bool) -> Iterator[Shown]:
             TimeRemainingColumn(),
             console=err,
         ) as progress:
-            yield _Bar(progress)
+            yield _Bars(progress)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-from dataverse_backup.actions.backup import Ending
+from dataverse_backup.actions.events import Ending
 from dataverse_backup.cli.terminal import size_of
 from dataverse_backup.errors import printable
 from dataverse_backup.ledger.base import Status
@@ -13,7 +13,7 @@ from dataverse_backup.ledger.base import Status
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dataverse_backup.actions.backup import Ended
+    from dataverse_backup.actions.events import Ended
     from dataverse_backup.errors import DataverseBackupError
     from dataverse_backup.ledger.base import Ledger
 
@@ -35,6 +35,13 @@ def describe(ended: Ended) -> str:
         f"{tried[Status.FAIL_READ] + tried[Status.FAIL_WRITE]:,} failed, "
         f"{size_of(ended.record.bytes_sent)} in {seconds:.0f} s{rate}"
     )
+
+
+def describe_reading(results: list[Ended]) -> str:
+    """One line about several destinations: what was read from the stores, which is once where it could be."""
+    copied = sum(ended.record.bytes_sent for ended in results if ended.record is not None)
+    read = sum(ended.bytes_read for ended in results)
+    return f"all {len(results)} destinations: {size_of(read)} read from the stores, {size_of(copied)} copied"
 
 
 def subject(results: list[Ended]) -> str:

@@ -1,39 +1,26 @@
 """What a ``[Backup]`` or ``[Backup NAME]`` section says about one destination."""
 
-import os
+import posixpath
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from dataverse_backup.config.values import DirMode, FileMode, LocalFile, LocalPath, Port, SectionModel, Size, Word
+from dataverse_backup.config.destination_base import DestinationSettings
+from dataverse_backup.config.s3_destination import S3DestinationSettings
+from dataverse_backup.config.swift_destination import SwiftDestinationSettings
+from dataverse_backup.config.values import LocalFile, LocalPath, Port, Word, folder_place
 
-MEBIBYTE = 1024 * 1024
-DEFAULT_WORKERS = min(4, os.cpu_count() or 1)
-MOST_WORKERS = 64
-
-
-class DestinationSettings(SectionModel):
-    """What every destination has. Holds no secret, and can be pickled for the workers."""
-
-    name: str
-    file_mode: FileMode = Field(0o640, alias="FileMode", description="The mode of every copy, in octal.")
-    dir_mode: DirMode = Field(0o750, alias="DirMode", description="The mode of every folder made, in octal.")
-    workers: int = Field(
-        DEFAULT_WORKERS,
-        alias="Workers",
-        ge=1,
-        le=MOST_WORKERS,
-        description="How many processes copy at the same time, 1 to 64; by default one per processor, at most 4.",
-    )
-    batch_files: int = Field(
-        500, alias="BatchFiles", ge=1, le=100_000, description="The most files that are copied and recorded together."
-    )
-    batch_bytes: Size = Field(
-        64 * MEBIBYTE,
-        alias="BatchBytes",
-        description="The most bytes that are copied and recorded together (a bigger file goes alone); K, M, G or T.",
-    )
+__all__ = [
+    "DESTINATIONS",
+    "SYNONYMS",
+    "DestinationSettings",
+    "FilesystemDestinationSettings",
+    "S3DestinationSettings",
+    "SshDestinationSettings",
+    "SwiftDestinationSettings",
+]
 
 
 class SshDestinationSettings(DestinationSettings):
@@ -67,6 +54,10 @@ class SshDestinationSettings(DestinationSettings):
         description="Accept the key of a host never seen before; a changed key is refused always.",
     )
 
+    def place(self) -> Hashable:
+        """The folder, as it is written: two ways to one folder of a server are not seen."""
+        return self.storage_type, self.host.lower(), self.port, self.username, posixpath.normpath(self.directory)
+
 
 class FilesystemDestinationSettings(DestinationSettings):
     """A folder on this machine, or mounted here."""
@@ -80,35 +71,18 @@ class FilesystemDestinationSettings(DestinationSettings):
         examples=[str(Path("/mnt/dataverse-backup"))],
     )
 
+    def place(self) -> Hashable:
+        """The folder, told apart as the system does it, through links and mounts."""
+        return folder_place(self.directory)
 
-DESTINATIONS: dict[str, type[SshDestinationSettings] | type[FilesystemDestinationSettings]] = {
+
+DESTINATIONS: dict[str, type[DestinationSettings]] = {
     "ssh": SshDestinationSettings,
     "filesystem": FilesystemDestinationSettings,
+    "s3": S3DestinationSettings,
+    "swift": SwiftDestinationSettings,
 }
 """Every storage type that can be used, with its model; the first is the default."""
 
 SYNONYMS = {"filesystem": {"BackupDirectory": "Directory"}}
 """By storage type: a key, and the key that it stands for when that is absent."""
-
-NOT_YET = {
-    "s3": (
-        "S3Bucket",
-        "S3Prefix",
-        "S3Endpoint",
-        "S3Region",
-        "S3PathStyle",
-        "S3Profile",
-        "S3AccessKey",
-        "S3SecretKey",
-    ),
-    "swift": (
-        "SwiftAuthUrl",
-        "SwiftAuthVersion",
-        "SwiftUser",
-        "SwiftKey",
-        "SwiftTenant",
-        "SwiftEndPoint",
-        "SwiftContainer",
-    ),
-}
-"""Storage types that are known by name and cannot be used yet, with their keys; the original had those of Swift."""

@@ -11,7 +11,9 @@ from pydantic_core import PydanticUndefined
 from dataverse_backup.config.destinations import (
     DestinationSettings,
     FilesystemDestinationSettings,
+    S3DestinationSettings,
     SshDestinationSettings,
+    SwiftDestinationSettings,
 )
 from dataverse_backup.config.settings import DatabaseSettings, NotificationSettings, RepositorySettings
 from dataverse_backup.config.stores import STORES, WITHOUT_MEANING, FileStoreSettings
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 MODES = frozenset({"FileMode", "DirMode"})
-SIZES = frozenset({"BatchBytes"})
+SIZES = frozenset({"BatchBytes", "SwiftSegmentSize"})
 MEBIBYTE = 1024 * 1024
 WIDTH = 100
 
@@ -43,6 +45,8 @@ PARTS = (
     _Part("Store ID", FileStoreSettings, "A further store; ID is Dataverse's id of it, upper and lower case.", False),
     _Part("Backup", SshDestinationSettings, "Where the copies go: the destination called default."),
     _Part("Backup NAME", FilesystemDestinationSettings, "A further destination, here a folder.", False),
+    _Part("Backup BUCKET", S3DestinationSettings, "A further destination, here a bucket of S3.", False),
+    _Part("Backup CONTAINER", SwiftDestinationSettings, "A further destination, here a container of Swift.", False),
     _Part("Notifications", NotificationSettings, "Who is told how a run ended."),
 )
 
@@ -138,7 +142,6 @@ def reference() -> str:
             "These keys of Dataverse's stores are known and mean nothing to a backup: "
             + ", ".join(f"`{key}`" for key in WITHOUT_MEANING)
             + ".\n",
-            "Stores of type s3 and swift can be described, and cannot be read yet.\n",
             "## A whole file\n",
             f"`dataverse-backup config generate` writes this:\n\n```ini\n{generate()}```\n",
         ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dataverse_backup.config.ini import Entry, Section, read
 from dataverse_backup.config.mistakes import WHOLE_FILE, Mistakes
 from dataverse_backup.config.named_sections import BACKUP, STORE, destinations, refuse_shared_places, stores
-from dataverse_backup.config.passwords import open_to_others, put_in
+from dataverse_backup.config.passwords import complete, open_to_others, put_in
 from dataverse_backup.config.sections import check, line_of, nearest, of_model, refuse_unknown_keys, values
 from dataverse_backup.config.settings import DatabaseSettings, NotificationSettings, RepositorySettings, Settings
 from dataverse_backup.errors import ConfigurationError, printable
@@ -52,6 +52,8 @@ def _settings(path: Path, sections: list[Section], environ: Mapping[str, str], m
     repository_section = single["Repository"]
     repository = of_model(repository_section, RepositorySettings, path.parent, mistakes)
     notifications = of_model(single["Notifications"], NotificationSettings, path.parent, mistakes)
+    warnings += _warnings(path, sections)
+    warnings += complete(sections, path.parent, environ, mistakes)
     known_stores = stores(sections, repository, repository_section, path.parent, mistakes)
     copies_go_to = destinations(sections, path.parent, mistakes)
     refuse_shared_places(sections, known_stores, copies_go_to, mistakes)
@@ -64,7 +66,7 @@ def _settings(path: Path, sections: list[Section], environ: Mapping[str, str], m
         stores=known_stores,
         destinations=copies_go_to,
         notifications=notifications,
-        warnings=warnings + _warnings(path, sections),
+        warnings=warnings,
     )
 
 

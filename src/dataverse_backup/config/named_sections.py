@@ -3,38 +3,72 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from dataverse_backup.config.destinations import (
-    DESTINATIONS,
-    NOT_YET,
-    SYNONYMS,
-    FilesystemDestinationSettings,
-    SshDestinationSettings,
-)
+from pydantic import BaseModel
+
+from dataverse_backup.config.destinations import DESTINATIONS, SYNONYMS
+from dataverse_backup.config.kinds import added_destination, added_destinations, added_store, added_stores
 from dataverse_backup.config.mistakes import WHOLE_FILE
 from dataverse_backup.config.places import shared_places
 from dataverse_backup.config.sections import aliases, check, line_of, refuse_unknown_keys, values
 from dataverse_backup.config.settings import FILE_STORE, RepositorySettings
 from dataverse_backup.config.stores import STORES, WITHOUT_MEANING, FileStoreSettings
+from dataverse_backup.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
+    from dataverse_backup.config.destinations import DestinationSettings
     from dataverse_backup.config.ini import Section
     from dataverse_backup.config.mistakes import Mistakes
     from dataverse_backup.config.stores import StoreSettings
 
-    Destination = SshDestinationSettings | FilesystemDestinationSettings
+    ModelT_co = TypeVar("ModelT_co", bound=BaseModel, covariant=True)
+
+    class _Kind(Protocol[ModelT_co]):
+        """What another package brings."""
+
+        @property
+        def settings(self) -> type[ModelT_co]:
+            """The model of its section."""
+
 
 STORE, BACKUP = "Store", "Backup"
 DEFAULT_DESTINATION = "default"
 DESTINATION_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 STORE_ID = re.compile(r"[^\s:/]+")
-STORE_KEYS = [alias for model in STORES.values() for alias in aliases(model).values()] + list(WITHOUT_MEANING)
-DESTINATION_KEYS = [alias for model in DESTINATIONS.values() for alias in aliases(model).values()]
-DESTINATION_KEYS += [key for keys in NOT_YET.values() for key in keys]
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known(Generic[Model]):
+    """The types that a kind of section may name."""
+
+    models: Mapping[str, type[Model]]
+    """Our own."""
+    keys: Collection[str]
+    """The keys of all of these: those of another type are known, and ignored."""
+    added: Callable[[str], _Kind[Model] | None]
+    """Finds the one that another package brings."""
+    all_added: Callable[[], list[str]]
+
+
+_STORES: _Known[StoreSettings] = _Known(
+    STORES,
+    [*(key for model in STORES.values() for key in aliases(model).values()), *WITHOUT_MEANING],
+    added_store,
+    added_stores,
+)
+_DESTINATIONS: _Known[DestinationSettings] = _Known(
+    DESTINATIONS,
+    [key for model in DESTINATIONS.values() for key in aliases(model).values()],
+    added_destination,
+    added_destinations,
+)
 
 
 def stores(
@@ -73,20 +107,17 @@ def _check_default(default: str, section: Section, known: list[str], mistakes: M
 def _store(section: Section, folder: Path, mistakes: Mistakes) -> StoreSettings | None:
     if not STORE_ID.fullmatch(section.name):
         mistakes.add(section.line, "must be [Store ID] with Dataverse's id of the store", section=section.title)
-    refuse_unknown_keys(section, STORE_KEYS, mistakes)
     given = section.entries.get("type")
     kind = given.value.lower() if given else ""
-    model = STORES.get(kind)
+    model = _model(kind, _STORES, section, "type", mistakes)
     if not model:
-        what = f"must be one of {', '.join(STORES)}" if kind else f"missing: one of {', '.join(STORES)}"
-        mistakes.add(line_of(section, "type"), what, section=section.title, key="type")
         return None
     return check(section, model, values(section, model) | {"type": kind}, folder, mistakes)
 
 
-def destinations(sections: list[Section], folder: Path, mistakes: Mistakes) -> dict[str, Destination]:
+def destinations(sections: list[Section], folder: Path, mistakes: Mistakes) -> dict[str, DestinationSettings]:
     """Every destination by its name, in the order of the file."""
-    found: dict[str, Destination] = {}
+    found: dict[str, DestinationSettings] = {}
     lines: dict[str, int] = {}
     for section in sections:
         if section.word != BACKUP.lower():
@@ -102,18 +133,14 @@ def destinations(sections: list[Section], folder: Path, mistakes: Mistakes) -> d
     return found
 
 
-def _destination(section: Section, name: str, folder: Path, mistakes: Mistakes) -> Destination | None:
+def _destination(section: Section, name: str, folder: Path, mistakes: Mistakes) -> DestinationSettings | None:
     if not DESTINATION_NAME.fullmatch(name):
         what = "the name of a destination has letters, digits, dots, hyphens and underscores"
         mistakes.add(section.line, what, section=section.title)
-    refuse_unknown_keys(section, DESTINATION_KEYS, mistakes)
     given = section.entries.get("storagetype")
     kind = given.value.lower() if given and given.value else next(iter(DESTINATIONS))
-    model = DESTINATIONS.get(kind)
+    model = _model(kind, _DESTINATIONS, section, "StorageType", mistakes)
     if not model:
-        known = f"must be one of {', '.join(DESTINATIONS)}"
-        what = f"{kind} is not yet supported; {known}" if kind in NOT_YET else known
-        mistakes.add(line_of(section, "StorageType"), what, section=section.title, key="StorageType")
         return None
     own = values(section, model) | {"name": name, "StorageType": kind}
     for synonym, meant in SYNONYMS.get(kind, {}).items():
@@ -123,10 +150,26 @@ def _destination(section: Section, name: str, folder: Path, mistakes: Mistakes) 
     return check(section, model, own, folder, mistakes)
 
 
+def _model(kind: str, known: _Known[Model], section: Section, key: str, mistakes: Mistakes) -> type[Model] | None:
+    """The model of the type that *section* names under *key*; None, and what is wrong, where it cannot be used."""
+    try:
+        added = None if kind in known.models else known.added(kind)
+    except ConfigurationError as error:
+        mistakes.add(line_of(section, key), error.message, section=section.title, key=key)
+        return None
+    model = added.settings if added else known.models.get(kind)
+    if not model:
+        types = ", ".join([*known.models, *known.all_added()])
+        what = f"must be one of {types}" if kind else f"missing: one of {types}"
+        mistakes.add(line_of(section, key), what, section=section.title, key=key)
+    refuse_unknown_keys(section, [*known.keys, *(aliases(model).values() if model else ())], mistakes)
+    return model
+
+
 def refuse_shared_places(
     sections: list[Section],
     stores: Mapping[str, StoreSettings],
-    destinations: Mapping[str, Destination],
+    destinations: Mapping[str, DestinationSettings],
     mistakes: Mistakes,
 ) -> None:
     """Note every destination whose place is that of a store or of an earlier destination."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from typing import TYPE_CHECKING, Any
 
+from dataverse_backup.config.ini import Entry
 from dataverse_backup.config.sections import line_of
 from dataverse_backup.config.values import absolute
 
@@ -50,6 +51,33 @@ def put_in(
             except ValueError as error:
                 mistakes.add(line_of(section, file_key), str(error), section=section.title, key=file_key)
     return warnings
+
+
+def complete(sections: list[Section], folder: Path, environ: Mapping[str, str], mistakes: Mistakes) -> list[str]:
+    """Give every ``[Backup]`` section in Swift its key, from a file or the environment; returns warnings."""
+    warnings: list[str] = []
+    for section in sections:
+        kind = section.entries.get("storagetype")
+        if section.word == "backup" and kind and kind.value.lower() == "swift":
+            warnings += _complete(section, folder, environ, mistakes)
+    return warnings
+
+
+def _complete(section: Section, folder: Path, environ: Mapping[str, str], mistakes: Mistakes) -> list[str]:
+    of_file = section.entries.get("swiftkeyfile")
+    if key := environ.get("DATAVERSE_BACKUP_SWIFT_KEY"):
+        section.entries["swiftkey"] = Entry("SwiftKey", key, section.line)
+    elif of_file and of_file.value and section.entries.get("swiftkey"):
+        what = "give SwiftKey or SwiftKeyFile, not both"
+        mistakes.add(of_file.line, what, section=section.title, key=of_file.key)
+    elif of_file and of_file.value:
+        try:
+            path = absolute(of_file.value, folder)
+            section.entries["swiftkey"] = Entry("SwiftKey", first_line(path), of_file.line)
+            return open_to_others(path)
+        except ValueError as error:
+            mistakes.add(of_file.line, str(error), section=section.title, key=of_file.key)
+    return []
 
 
 def first_line(path: Path) -> str:

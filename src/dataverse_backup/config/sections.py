@@ -85,9 +85,15 @@ def check(
         return model.model_validate(given, context={FOLDER: folder})
     except ValidationError as error:
         for details in error.errors(include_input=False, include_url=False):
-            alias = str(details["loc"][0])
+            alias = _alias(model, str(details["loc"][0]))
             mistakes.add(line_of(section, alias), _words(details), section=section.title, key=alias)
         return None
+
+
+def _alias(model: type[BaseModel], name: str) -> str:
+    """The key in the file: of a field that was not given, pydantic tells the name that it has here."""
+    field = model.model_fields.get(name)
+    return field.alias if field and field.alias else name
 
 
 def of_model(section: Section, model: type[Model], folder: Path, mistakes: Mistakes) -> Model | None:

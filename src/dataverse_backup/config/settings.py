@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field, SecretStr, field_validator
 
-from dataverse_backup.config.destinations import FilesystemDestinationSettings, SshDestinationSettings
+from dataverse_backup.config.destinations import DestinationSettings
 from dataverse_backup.config.localzone import local_zone
 from dataverse_backup.config.stores import StoreSettings
 from dataverse_backup.config.values import Addresses, LocalPath, Port, SectionModel, Word, Zone
@@ -117,7 +117,7 @@ class Settings(SectionModel):
     database: DatabaseSettings
     default_store: str
     stores: dict[str, StoreSettings]
-    destinations: dict[str, SshDestinationSettings | FilesystemDestinationSettings]
+    destinations: dict[str, DestinationSettings]
     notifications: NotificationSettings
     warnings: list[str]
     """What works and should still be changed, such as a password that others can read."""

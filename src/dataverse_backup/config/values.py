@@ -3,9 +3,12 @@
 A refusal says what would be right and never repeats the value.
 """
 
+import os
 import re
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
@@ -17,6 +20,9 @@ SIZE = re.compile(r"([0-9]{1,12})\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 OCTAL = re.compile(r"(?:0o?)?([0-7]{3})")
 ADDRESS = re.compile(r"\w[^\s@,;<>\"|/!]*@[^\s@,;<>\"|/!-][^\s@,;<>\"|/!]*|[A-Za-z_][A-Za-z0-9_.-]*")
 """Begins with a letter or digit, and has no ``|``, ``/`` or ``!``: ``mail`` takes others for commands and files."""
+BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
+"""Wider than what AWS takes now: old buckets, and those of other services."""
+AWS = "amazonaws.com"
 OWNER_USES_FILE, OWNER_USES_FOLDER = 0o600, 0o700
 
 
@@ -90,6 +96,32 @@ def _addresses(value: Any) -> Any:
     return addresses
 
 
+def _bucket_name(value: str) -> str:
+    if not BUCKET.fullmatch(value):
+        raise ValueError("not the name of a bucket: letters, digits, dots, hyphens and underscores")
+    return value
+
+
+def _endpoint(value: str) -> str:
+    parts = urlsplit(value if "://" in value else f"https://{value}")
+    try:
+        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        is_address = False
+    if not is_address or parts.username is not None or parts.query or parts.fragment or any(map(str.isspace, value)):
+        raise ValueError("not the address of a service: https://host, with a port and a path if need be")
+    return value.rstrip("/")
+
+
+def _key_prefix(value: str) -> str:
+    prefix = value.strip("/")
+    if prefix and any(part in {"", ".", ".."} for part in prefix.split("/")):
+        raise ValueError("not a prefix: names parted by /, none of them empty, . or ..")
+    if not prefix.isprintable() or "\\" in prefix:
+        raise ValueError("must not hold control characters nor backslashes")
+    return prefix
+
+
 def _word(value: str) -> str:
     if value.startswith("-") or any(c.isspace() for c in value):
         raise ValueError("must not start with - nor hold a space")  # it would be an option of ssh
@@ -106,4 +138,24 @@ Size = Annotated[int, BeforeValidator(_size), Field(ge=1)]
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 Addresses = Annotated[list[str], BeforeValidator(_addresses)]
 Word = Annotated[str, AfterValidator(_word)]
+BucketName = Annotated[str, AfterValidator(_bucket_name)]
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
+"""The address of a service, with or without a scheme, and without a password."""
+KeyPrefix = Annotated[str, AfterValidator(_key_prefix)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def folder_place(path: Path) -> Hashable:
+    """What is equal for two paths that lead to one folder, through links and mounts."""
+    try:
+        found = path.stat()
+    except OSError:
+        return os.path.realpath(path)
+    return found.st_dev, found.st_ino
+
+
+def s3_place(endpoint: str | None, bucket: str, prefix: str = "") -> Hashable:
+    """What is equal for two ways to one place in a bucket; AWS knows each name of a bucket only once."""
+    host = (endpoint or AWS).partition("://")[2] or endpoint or AWS
+    host = AWS if host.lower().endswith(f".{AWS}") else host.lower()
+    return "s3", host, bucket, prefix

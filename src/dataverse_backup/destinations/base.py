@@ -85,6 +85,8 @@ class Traits:
     """None where the destination does not say."""
     clock_skew: float | None
     """Seconds that its clock is ahead of ours; None where it does not say."""
+    remarks: tuple[str, ...] = ()
+    """What else is worth knowing, as far as it has shown; a sentence each."""
 
 
 class Destination(ABC):

@@ -34,7 +34,11 @@ class Store(ABC):
 
     @abstractmethod
     def open(self, name: str) -> ByteStream:
-        """The bytes of one object. Raises SourceError or StoreLost."""
+        """The bytes of one object. Raises SourceError or StoreLost.
+
+        Any thread may call it. Streams stand for themselves: several may be open at a time, each used by one thread
+        at a time.
+        """
 
     @abstractmethod
     def object_name(self, datafile: Datafile) -> str:

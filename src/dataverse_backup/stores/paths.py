@@ -10,6 +10,8 @@ from dataverse_backup.stores.base import ordered_names
 if TYPE_CHECKING:
     from dataverse_backup.datafile import Datafile
 
+_HINT = "look at the row's storage identifier and its dataset's PID"
+
 
 def path_names(store_id: str, datafile: Datafile) -> tuple[str, ...]:
     """The paths, relative to the store's directory, where the registered bytes of *datafile* may lie.
@@ -34,14 +36,21 @@ def _oldest_original(main: str) -> str:
 
 def checked_path(store_id: str, name: str) -> str:
     """*name*, if it stays below the store's directory; otherwise raises SourceRefused."""
+    if name.startswith("/"):
+        raise SourceRefused(store_id, name, "an absolute path leads out of the store", _HINT)
+    return checked_name(store_id, name)
+
+
+def checked_name(store_id: str, name: str) -> str:
+    """*name*, if every kind of store can be asked for it without being led astray; otherwise raises SourceRefused."""
     if problem := _problem(name):
-        raise SourceRefused(store_id, name, problem, "look at the row's storage identifier and its dataset's PID")
+        raise SourceRefused(store_id, name, problem, _HINT)
     return name
 
 
 def _problem(name: str) -> str | None:
-    if name.startswith("/") or ".." in name.split("/"):
-        return "an absolute path or a '..' part leads out of the store"
+    if ".." in name.split("/"):
+        return "a '..' part leads out of the store"
     if "\0" in name:
         return "the name holds a NUL character"
     try:

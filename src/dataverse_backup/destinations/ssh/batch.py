@@ -14,7 +14,7 @@ from dataverse_backup.destinations.ssh.bundle import Bundle
 from dataverse_backup.destinations.ssh.failures import CONNECTION_ERRORS, VENDOR_ERRORS, object_error, spoken_error
 from dataverse_backup.destinations.ssh.files import each
 from dataverse_backup.destinations.ssh.item import Item
-from dataverse_backup.errors import CopyDiffers, ObjectError
+from dataverse_backup.errors import CopyDiffers, KeyOccupied, ObjectError
 from dataverse_backup.fixity import Algorithm, Checksum, Durability, HashingReader, VerifiedBy
 
 if TYPE_CHECKING:
@@ -88,13 +88,17 @@ class Batch:
     # Before anything is sent.
 
     def _refuse_bad_keys(self) -> None:
+        taken: set[str] = set()
         for item in self._items:
             try:
                 for key in (item.upload.key, item.upload.supersede_to):
                     if key is not None:
                         self._files.path(checked_path_key(self._place, key))
+                if item.upload.key in taken:  # not every server refuses to rename one onto the other
+                    raise KeyOccupied(self._place, item.upload.key, "another object of the same batch has this key")
             except ObjectError as error:
                 item.fail(error)
+            taken.add(item.upload.key)
 
     # Sending.
 
@@ -268,6 +272,9 @@ class Batch:
         """Leave nothing in staging; what a lost connection leaves there is swept by a later run."""
         if self._bundle is not None:
             self._bundle.abandon()
+        for _, write in self._writes:  # where a source broke all off: what is still on its way would come after us
+            with suppress(*VENDOR_ERRORS):
+                write.result()
         if self._session.connection.lost:
             return
         leftovers = [self._staged(item) for item in self._items if not item.revealed]

@@ -46,6 +46,11 @@ class Connection:
         """Whether it is over."""
         return self._client.lost
 
+    @property
+    def is_openssh(self) -> bool:
+        """Whether the server says that it is OpenSSH's."""
+        return str(self.ssh.get_extra_info("server_version", "")).startswith("SSH-2.0-OpenSSH")
+
     async def run(self, command: str, given: bytes, limit: float | None = None) -> Answer:
         """Run a constant *command* with *given* on its input. Raises TimeoutError after *limit* seconds."""
         async with asyncio.timeout(limit):

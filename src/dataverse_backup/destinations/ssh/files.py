@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
+import re
 import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,6 +30,7 @@ _READ_CHUNK = 4 * 1024 * 1024
 _MAX_PATH_BYTES = 4095  # PATH_MAX of Linux, without the closing NUL
 _NEARLY_NOTHING = 64 * 1024  # free bytes: SFTP says no more than "failure" where a disk is full
 _TEXT_BYTES = 4096
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _READ_ONLY = 1  # SSH_FXE_STATVFS_ST_RDONLY of OpenSSH's PROTOCOL
 
 
@@ -44,11 +46,16 @@ class RemoteFiles:
     can_fsync: bool = True
     rename_overwrites: bool = True
     """Whether a plain rename takes a name away from what has it; OpenSSH's does not."""
+    keeps_control_characters: bool = False
+    """Whether names with control characters come back as they went in. OpenSSH's do; ``rclone serve sftp`` says that it
+    stored one, and does not find it any more."""
     _known_directories: set[bytes] = field(default_factory=set)
     _has_umask: bool | None = None
 
     def path(self, key: str) -> bytes:
-        """Where *key* lies. Raises KeyRefused when the path as a whole is too long."""
+        """Where *key* lies. Raises KeyRefused for what the server would store under another name, or not at all."""
+        if not self.keeps_control_characters and _CONTROL_CHARACTER.search(key):
+            raise KeyRefused(self.place, key, "this server is not known to keep control characters in names")
         path = posixpath.join(self.root, key.encode())
         if len(path) > _MAX_PATH_BYTES:
             raise KeyRefused(self.place, key, f"its path is longer than {_MAX_PATH_BYTES} bytes")

@@ -53,6 +53,7 @@ async def opened_session(place: str, settings: SshSettings) -> Session:
     try:
         root = await _checked_root(place, connection, settings.directory)
         files = RemoteFiles(place, connection.sftp, root, settings.file_mode, settings.dir_mode)
+        files.keeps_control_characters = connection.is_openssh
         return await _probed(connection, files)
     except VENDOR_ERRORS as error:
         await connection.close()

@@ -1,0 +1,218 @@
+"""The run at one destination, under its lock: what only concerns that destination."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from dataverse_backup.actions.events import Ended, Ending, Event, Planning
+from dataverse_backup.actions.possession import take_possession
+from dataverse_backup.conclusion import Conclusion
+from dataverse_backup.datafile import Datafile, NotHere, fingerprint
+from dataverse_backup.destinations.base import Staging, folded
+from dataverse_backup.errors import (
+    CatalogueUnavailable,
+    DestinationLost,
+    LedgerError,
+    LockHeld,
+    ObjectError,
+    Reason,
+)
+from dataverse_backup.layout import key_for
+from dataverse_backup.ledger.base import Attempt, Status
+from dataverse_backup.plan import Plan, Scope, make_plan
+from dataverse_backup.work import Why, Work
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dataverse_backup.actions.sites import Installation, Site
+    from dataverse_backup.conclusion import Outcome
+    from dataverse_backup.engine import Stop
+    from dataverse_backup.ledger.base import Lock
+
+log = logging.getLogger(__name__)
+
+
+class Run:
+    """Locked, begun, told of its outcomes, ended; abandoned where something goes wrong that concerns all."""
+
+    def __init__(self, installation: Installation, site: Site, stop: Stop, limit: int | None) -> None:
+        """Back up to *site*, at most *limit* datafiles."""
+        self.site = site
+        self.is_over = False
+        """Nothing more is to be done; it has its Ended or is about to get it."""
+        self._catalogue, self._ledger, self._stores = installation.catalogue, installation.ledger, installation.stores
+        self._stop = stop
+        self._limit = limit
+        self._held = ExitStack()
+        self._lock: Lock | None = None
+        self._id: str | None = None
+        self._plan: Plan | None = None
+        self._ended = Ended(site.name, Ending.OK)
+        self._again: list[Work] = []
+        self._had_second_chance = False
+
+    @property
+    def name(self) -> str:
+        """The destination."""
+        return self.site.name
+
+    def lock(self) -> None:
+        """Take the lock; where another run holds it, this one is over."""
+        try:
+            self._lock = self._held.enter_context(self._ledger.lock(self.name))
+        except LockHeld as held:
+            self._end_with(Ending.BUSY, held)
+
+    def begin(self) -> Iterator[Event]:
+        """Reach the destination and plan. Raises CatalogueError and LedgerError."""
+        if self._stop.is_set():
+            self._end_with(Ending.INTERRUPTED)
+            return
+        self._id = self._ledger.begin_run("backup", self.name)
+        try:
+            scope = self._reach()
+        except DestinationLost as lost:
+            self._end_with(Ending.LOST, lost)
+            return
+        self._plan = plan = self._held.enter_context(make_plan(self._catalogue, self._ledger, scope))
+        self._ended.plan = plan
+        self._ended.lost_stores.update(plan.lost_stores)
+        yield Planning(self.name, plan)
+        yield from self._record(self._refusals(plan))
+
+    @property
+    def staging(self) -> Staging:
+        """Where this run stages; only once it has begun."""
+        if self._id is None:
+            raise RuntimeError("a run has an id once it has begun")
+        return Staging(self._ledger.id, self._id)
+
+    def _reach(self) -> Scope:
+        """Reach the destination, make sure that it is ours, and clear what earlier runs left in staging."""
+        with self.site.open_destination(self.staging) as destination:
+            traits = destination.connect()
+            take_possession(self._ledger, destination)
+            destination.sweep()
+        return Scope(self.name, self._stores, folded=folded if traits.folds_case else None, limit=self._limit)
+
+    def _refusals(self, plan: Plan) -> list[Attempt]:
+        """Attempts for the datafiles of which no key could be made: they failed without being tried."""
+        site, now = self.site, datetime.now(UTC)
+        return [
+            replace(
+                Conclusion(Work(r.datafile, "", None, Why.NEW), site.name, site.method, now).failed([r.error]), key=None
+            )
+            for r in plan.refused
+        ]
+
+    def works(self) -> Iterator[Work]:
+        """What is to be done, by ascending datafile id; to be asked for once."""
+        return iter(()) if self._plan is None else self._plan.works()
+
+    def take(self, outcome: Outcome) -> Iterator[Attempt]:
+        """Record what became of a batch; nothing, where the lock has been lost."""
+        if self.is_over:
+            return
+        self._ended.lost_stores.update(outcome.lost_stores)
+        self._ended.lost = self._ended.lost or outcome.lost_destination
+        self._ended.bytes_read += outcome.bytes_read
+        attempts = outcome.attempts if self._had_second_chance else self._reconsidered(outcome.attempts)
+        yield from self._record(attempts)
+
+    def take_again(self) -> list[Work]:
+        """Datafiles whose rows changed while they were read: a second chance, as they are now, and no third."""
+        self._had_second_chance = True
+        again, self._again = self._again, []
+        return sorted(again, key=lambda work: work.datafile.id)
+
+    def end(self) -> Ended:
+        """Let go of everything. Raises LedgerError."""
+        if not self.is_over:
+            self._ended.ending = self._ending()
+            self.is_over = True
+        if self._id is not None:
+            self._ended.record = self._ledger.end_run(self._id, self._ended.ending)
+        self._held.close()
+        return self._ended
+
+    def abandon(self) -> None:
+        """Let go of everything, because something went wrong that ends all runs."""
+        if self._id is not None and self._ended.record is None:
+            with suppress(LedgerError):
+                self._ledger.end_run(self._id, "error")
+        self._held.close()
+
+    def _record(self, attempts: list[Attempt]) -> Iterator[Attempt]:
+        if not attempts:
+            return
+        try:
+            self._confirm()
+        except LockHeld as held:
+            self._end_with(Ending.BUSY, held)
+            return
+        self._ledger.record(self.staging.run, attempts)
+        for attempt in attempts:
+            self._ended.tried[attempt.status] += 1
+            yield attempt
+
+    def _confirm(self) -> None:
+        """Raise LockHeld where the lock is not ours any more: then nothing is recorded (design, rule 13)."""
+        if self._lock is None:
+            raise RuntimeError("a run is locked before it records")
+        self._lock.confirm()
+
+    def _end_with(self, ending: Ending, lost: DestinationLost | LockHeld | None = None) -> None:
+        self.is_over = True
+        self._ended.ending, self._ended.lost = ending, lost
+
+    # Every `missing` or `source-differs` reads its row again first (design, rule 10).
+
+    def _reconsidered(self, attempts: list[Attempt]) -> list[Attempt]:
+        doubtful = [a.datafile.id for a in attempts if a.reason in (Reason.MISSING, Reason.SOURCE_DIFFERS)]
+        if not doubtful:
+            return attempts
+        try:
+            rows = self._catalogue.read(doubtful)
+        except CatalogueUnavailable as error:
+            log.warning("%s; %d failures are not recorded, the next run tries them again", error, len(doubtful))
+            self._ended.unconfirmed += len(doubtful)
+            return [a for a in attempts if a.datafile.id not in doubtful]
+        kept = (self._kept(a, rows.get(a.datafile.id)) if a.datafile.id in doubtful else a for a in attempts)
+        return [attempt for attempt in kept if attempt is not None]
+
+    def _kept(self, attempt: Attempt, row: Datafile | NotHere | None) -> Attempt | None:
+        """The attempt as it is to be recorded, now that its row was read again; None where it says nothing."""
+        if row is None:
+            said = "its row has gone from the Dataverse database since the run began"
+            return replace(attempt, status=Status.GONE, reason=None, message=said)
+        if isinstance(row, NotHere):
+            self._ledger.note(self.name, not_here=[row])
+            return None
+        if fingerprint(row) == fingerprint(attempt.datafile):
+            return attempt
+        if attempt.key is not None and self._has_key(row, attempt.key):
+            self._again.append(Work(row, attempt.key, None, Why.CHANGED))
+        return None  # with another key it is for the next run's plan
+
+    def _has_key(self, row: Datafile, key: str) -> bool:
+        store = self._stores.get(row.store_id)
+        try:
+            return store is not None and key_for(row, store) == key
+        except ObjectError:
+            return False
+
+    def _ending(self) -> Ending:
+        ended, plan = self._ended, self._plan
+        if plan is None or (ended.lost is None and self._stop.is_set()):
+            return Ending.INTERRUPTED
+        if plan.lost_stores and plan.lost_stores.keys() >= plan.stores_seen:
+            return Ending.LOST
+        failed = ended.tried[Status.FAIL_READ] + ended.tried[Status.FAIL_WRITE] + ended.unconfirmed
+        if failed or ended.lost or ended.lost_stores or plan.unknown_stores:
+            return Ending.FAILURES
+        return Ending.OK

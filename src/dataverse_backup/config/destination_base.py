@@ -1,0 +1,45 @@
+"""What every ``[Backup]`` or ``[Backup NAME]`` section may say, whatever the destination is."""
+
+import os
+from collections.abc import Hashable
+from typing import Literal
+
+from pydantic import Field
+
+from dataverse_backup.config.values import DirMode, FileMode, SectionModel, Size
+
+MEBIBYTE = 1024 * 1024
+DEFAULT_WORKERS = min(4, os.cpu_count() or 1)
+MOST_WORKERS = 64
+
+
+class DestinationSettings(SectionModel):
+    """What every destination has. Holds no secret, and can be pickled for the workers."""
+
+    name: str
+    storage_type: str
+    file_mode: FileMode = Field(0o640, alias="FileMode", description="The mode of every copy, in octal.")
+    dir_mode: DirMode = Field(0o750, alias="DirMode", description="The mode of every folder made, in octal.")
+    workers: int = Field(
+        DEFAULT_WORKERS,
+        alias="Workers",
+        ge=1,
+        le=MOST_WORKERS,
+        description="How many processes copy at the same time, 1 to 64; by default one per processor, at most 4.",
+    )
+    batch_files: int = Field(
+        500, alias="BatchFiles", ge=1, le=100_000, description="The most files that are copied and recorded together."
+    )
+    batch_bytes: Size = Field(
+        64 * MEBIBYTE,
+        alias="BatchBytes",
+        description="The most bytes that are copied and recorded together (a bigger file goes alone); K, M, G or T.",
+    )
+
+    def place(self) -> Hashable:
+        """What is equal for a destination or store in the same place, as far as we can see."""
+        return self.storage_type, self.name
+
+
+Verify = Literal["read-back", "service"]
+"""What a copy in an object service is proven with."""

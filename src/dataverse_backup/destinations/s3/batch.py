@@ -1,0 +1,208 @@
+"""One batch on its way into a bucket."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from dataverse_backup.destinations.base import Receipt
+from dataverse_backup.destinations.s3.bucket import CHUNK
+from dataverse_backup.destinations.s3.flight import Flight, tried
+from dataverse_backup.errors import CopyDiffers, CopyRefused, KeyOccupied, KeyRefused, ObjectError, Unavailable
+from dataverse_backup.fixity import Durability, HashingReader, VerifiedBy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from dataverse_backup.destinations.base import Failure, Upload
+    from dataverse_backup.destinations.s3.aside import Aside
+    from dataverse_backup.destinations.s3.bucket import Bucket, Stored
+    from dataverse_backup.destinations.s3.parts import PartUploads
+    from dataverse_backup.destinations.s3.settings import S3Settings
+    from dataverse_backup.fixity import Checksum
+
+    Publish = Callable[[dict[str, str]], Stored]
+    """Makes an object visible if a condition holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """An object that is visible and not yet proven."""
+
+    key: str
+    stored: Stored
+    aside: str | None
+    """Where the object lies that was under its key before."""
+
+
+class Batch:
+    """Sources are read in the caller's thread, one after the other; what was read travels in others.
+
+    An object of one part is in memory, whole and compared with its registered checksum, before anything is sent. A
+    bigger one is sent in parts, which nobody sees before they are completed: that is done when the whole of it has the
+    registered checksum, otherwise they are thrown away.
+    """
+
+    def __init__(self, bucket: Bucket, settings: S3Settings, parts: PartUploads, aside: Aside) -> None:
+        self._bucket, self._settings = bucket, settings
+        self._parts, self._aside = parts, aside
+        self._flight = Flight[Receipt](bucket, settings.threads)
+
+    def run(self, uploads: Sequence[Upload]) -> Iterator[Receipt | Failure]:
+        """One Receipt or Failure for each upload. Raises StoreLost."""
+        with self._flight:
+            while uploads:
+                # A key that occurs twice waits for its turn: not every service lets only the first one win.
+                turn = {upload.key: upload for upload in reversed(uploads)}
+                yield from self._flight.results((key, partial(self._begin, upload)) for key, upload in turn.items())
+                uploads = [upload for upload in uploads if turn[upload.key] is not upload]
+
+    def _begin(self, upload: Upload) -> Future[Receipt | Failure] | Receipt | Failure:
+        return tried(upload.key, partial(self._begun, upload))
+
+    def _begun(self, upload: Upload) -> Future[Receipt | Failure] | Receipt:
+        """Read the source; a small object is then on its way, a big one is stored."""
+        self._bucket.path(upload.key)
+        if upload.supersede_to is not None:
+            self._bucket.path(upload.supersede_to)
+        with HashingReader(upload.open(), upload.algorithm) as reader:
+            if reader.size > self._settings.biggest_whole:
+                return self._send_in_parts(upload, reader)
+            data = _read(reader, reader.size)
+            checksum = reader.finish(upload.promised)
+        return self._flight.start(upload.key, partial(self._send_whole, upload, data, checksum))
+
+    def _send_whole(self, upload: Upload, data: bytes, checksum: Checksum) -> Receipt:
+        options = self._settings.options_for(upload.key)
+        is_for_service = self._settings.verify is VerifiedBy.SERVICE
+        if is_for_service:
+            options["ChecksumSHA256"] = _sha256(data)
+        if upload.supersede_to is None and not self._bucket.keeps_conditions:
+            self._refuse_occupied(upload.key)
+        published = self._publish(upload, lambda condition: self._bucket.write(upload.key, data, options, condition))
+        if is_for_service and self._is_vouched_for(published, data):
+            return Receipt(upload.key, len(data), checksum, VerifiedBy.SERVICE, Durability.YES)
+        return self._read_back(published, len(data), checksum)
+
+    def _is_vouched_for(self, published: Published, data: bytes) -> bool:
+        """Whether the service names a true checksum of the whole object, and it is that of what we sent."""
+        md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        if published.stored.md5 == md5:
+            return True
+        seen = self._bucket.look(published.key)
+        if seen is None or seen.size != len(data):
+            return False
+        if seen.sha256 is not None:
+            return seen.sha256 == _sha256(data)
+        return seen.md5 == md5
+
+    def _send_in_parts(self, upload: Upload, reader: HashingReader) -> Receipt:
+        if upload.supersede_to is None:
+            self._refuse_occupied(upload.key)  # now, not after everything was sent
+        with self._parts.begun(upload.key) as upload_id:
+            parts = self._sent_parts(upload.key, upload_id, reader)
+            checksum = reader.finish(upload.promised)
+            if upload.supersede_to is None:
+                self._refuse_occupied(upload.key)  # some services (Ceph) keep to conditions, and not to this one
+            published = self._publish(upload, partial(self._bucket.complete, upload.key, upload_id, parts))
+        return self._read_back(published, reader.size, checksum)
+
+    def _sent_parts(self, key: str, upload_id: str, reader: HashingReader) -> list[dict[str, Any]]:
+        size = self._settings.part_size_for(reader.size)
+        under_way: deque[Future[dict[str, Any]]] = deque()
+        parts: list[dict[str, Any]] = []
+        with ThreadPoolExecutor(self._settings.threads) as pool:  # left with nothing under way: that would stay
+            for number in count(1):
+                data = _read(reader, min(size, reader.size - reader.bytes_read))
+                if not data:
+                    break
+                if len(under_way) >= self._settings.parts_under_way(size):
+                    parts.append(under_way.popleft().result())
+                under_way.append(pool.submit(self._bucket.send_part, key, upload_id, number, data))
+            return parts + [future.result() for future in under_way]
+
+    def _refuse_occupied(self, key: str) -> None:
+        if self._bucket.look(key) is not None:
+            raise KeyOccupied(self._bucket.place, key, "an object lies there already")
+
+    def _publish(self, upload: Upload, publish: Publish) -> Published:
+        """Let the object appear under its key. Raises KeyRefused where it appears under another one."""
+        published = self._published(upload, publish)
+        if "\\" in upload.key and not self._bucket.is_listed(upload.key):  # SeaweedFS makes a slash of a backslash
+            said = f"the service stores it under another name; {self._withdrawn(published)}"
+            raise KeyRefused(self._bucket.place, upload.key, said)
+        return published
+
+    def _published(self, upload: Upload, publish: Publish) -> Published:
+        """Let the object appear under its key, whose present one is kept aside first: the key is never empty.
+
+        Whoever may not supersede has looked whether the key is free, unless the service is sure to.
+        """
+        key, aside = upload.key, upload.supersede_to
+        present = self._bucket.look(key) if aside is not None else None
+        if aside is None or present is None:
+            return Published(key, publish({"IfNoneMatch": "*"}), None)
+        self._aside.keep(key, aside, present)
+        try:
+            return Published(key, publish({"IfMatch": present.etag}), aside)
+        except Unavailable:
+            raise  # it may have been published: what is aside may be all that is left of the present one
+        except ObjectError:
+            self._aside.drop_unless_needed(key, aside, present)
+            raise
+
+    def _read_back(self, published: Published, size: int, checksum: Checksum) -> Receipt:
+        """Read all of it again. Raises CopyDiffers, and the key reads as before, where other bytes are stored."""
+        key = published.key
+        found = self._bucket.digest(key, checksum.algorithm)
+        if found == (size, checksum):
+            return Receipt(key, size, checksum, VerifiedBy.READ_BACK, Durability.YES)
+        said = f"{found[0]} bytes, {found[1]} are stored; {size} bytes, {checksum} were sent"
+        hint = "is what lies between us and the service, or the service itself, broken?"
+        raise CopyDiffers(self._bucket.place, key, f"{said}; {self._withdrawn(published)}", hint)
+
+    def _withdrawn(self, published: Published) -> str:
+        """Let the key read as before; says what became of the bad object."""
+        try:
+            return self._withdraw(published)
+        except ObjectError as error:
+            return f"it could not be removed: {error}"
+
+    def _withdraw(self, published: Published) -> str:
+        key, bad, aside = published.key, published.stored, published.aside
+        seen = self._bucket.look(key)
+        if seen is None or seen.etag.strip('"') != bad.etag.strip('"'):
+            return "somebody else has changed it since"
+        is_gone = bad.version is not None and self._is_deleted(key, bad.version)
+        if aside is not None:
+            self._aside.bring_back(key, aside)
+        elif not is_gone:
+            self._bucket.delete(key)  # where there are versions, it is hidden by a mark now
+        is_locked = bad.version is not None and not is_gone
+        return "it is locked, hidden, and stays as an old version" if is_locked else "it was removed"
+
+    def _is_deleted(self, key: str, version: str) -> bool:
+        try:
+            self._bucket.delete(key, version)
+        except CopyRefused:
+            return False
+        return True
+
+
+def _sha256(data: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(data).digest()).decode()
+
+
+def _read(reader: HashingReader, length: int) -> bytes:
+    """The next *length* bytes; fewer only where the source ends early."""
+    pieces: list[bytes] = []
+    while length and (data := reader.read(min(CHUNK, length))):
+        pieces.append(data)
+        length -= len(data)
+    return b"".join(pieces)

@@ -1,0 +1,282 @@
+"""The requests of S3 as a destination needs them: in its keys, with its errors."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dataverse_backup.destinations.base import IDENTITY_KEY, checked_path_key
+from dataverse_backup.destinations.service_errors import copy_error
+from dataverse_backup.errors import CopyError, CopyMissing, KeyOccupied, KeyRefused, Unavailable
+from dataverse_backup.fixity import Checksum
+from dataverse_backup.services.s3 import VENDOR_ERRORS, diagnosis
+from dataverse_backup.services.s3_object import ObjectReader
+from dataverse_backup.services.trouble import Trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from mypy_boto3_s3 import S3Client
+
+    from dataverse_backup.destinations.s3.settings import S3Settings
+    from dataverse_backup.fixity import Algorithm
+
+CHUNK = 1 << 20
+MAX_KEY_BYTES = 1024
+_CONTROL = frozenset(map(chr, {*range(32), 0xFFFE, 0xFFFF} - {9, 10, 13}))
+"""XML, which S3 speaks, has no way to write these."""
+_MAYBE_UNKNOWN = {Trouble.NOT_OFFERED, Trouble.OTHER}
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One object as the service describes it."""
+
+    size: int
+    etag: str
+    version: str | None
+    """None in a bucket without versions."""
+    md5: str | None
+    """Hexadecimal digits, where the ETag looks like one and the encryption does not say otherwise."""
+    sha256: str | None
+    """In base64, where the service keeps one of the whole object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Some of the bytes of one object, for as long as it is that object."""
+
+    key: str
+    etag: str
+    start: int
+    stop: int
+
+
+class Bucket:
+    """One bucket below a prefix, for several threads. Every method raises CopyError."""
+
+    def __init__(self, place: str, client: S3Client, settings: S3Settings) -> None:
+        """*place* is the name of the destination, for errors."""
+        self.place = place
+        self._client, self._settings = client, settings
+        self.takes_conditions = True
+        """As far as we have seen."""
+        self.keeps_conditions = False
+        """We have seen it."""
+
+    def path(self, key: str) -> str:
+        """The name of *key* in the bucket. Raises KeyRefused."""
+        name = self._name(checked_path_key(self.place, key))
+        if len(name.encode()) > MAX_KEY_BYTES:
+            raise KeyRefused(self.place, key, f"in the bucket its name would be longer than {MAX_KEY_BYTES} bytes")
+        if not _CONTROL.isdisjoint(key):
+            raise KeyRefused(self.place, key, "not every S3 service keeps control characters in names")
+        return name
+
+    def _name(self, key: str) -> str:
+        return f"{self._settings.prefix}/{key}" if self._settings.prefix else key
+
+    def look(self, key: str) -> Stored | None:
+        """What lies under *key*, or None."""
+        request = self._target(key)
+        try:
+            with self._errors(key):
+                found = self._client.head_object(**request, ChecksumMode="ENABLED")
+        except CopyMissing:
+            return None
+        is_whole = found.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT"
+        return Stored(
+            size=found["ContentLength"],
+            etag=found.get("ETag", ""),
+            version=found.get("VersionId"),
+            md5=_md5_of(found),
+            sha256=found.get("ChecksumSHA256") if is_whole else None,
+        )
+
+    def read(self, key: str) -> ObjectReader:
+        """The bytes under *key*; reading raises vendor errors, to be translated by ``reading``."""
+        name = self.path(key)
+        with self._errors(key):
+            return ObjectReader(self._client, self._settings.bucket, name)
+
+    @contextmanager
+    def reading(self, key: str) -> Iterator[None]:
+        """Translate what goes wrong while the bytes of *key* are read."""
+        try:
+            yield
+        except VENDOR_ERRORS as error:
+            cause = diagnosis(error)
+            if cause.trouble is Trouble.OCCUPIED:
+                raise Unavailable(self.place, key, "it was replaced while it was read") from error
+            raise copy_error(self.place, key, cause) from error
+
+    def digest(self, key: str, algorithm: Algorithm) -> tuple[int, Checksum]:
+        """How many bytes are stored, and their checksum: all of them are read."""
+        size, hashed = 0, algorithm.new()
+        reader = self.read(key)
+        try:
+            with self.reading(key):
+                while data := reader.read(CHUNK):
+                    hashed.update(data)
+                    size += len(data)
+        finally:
+            reader.close()
+        return size, Checksum(algorithm, hashed.hexdigest())
+
+    def write(self, key: str, data: bytes, options: Mapping[str, Any], condition: Mapping[str, str]) -> Stored:
+        """Store *data*, whose MD5 the service compares before it does; *condition* must hold."""
+        request = {**self._target(key), **options, "Body": data, "ContentMD5": content_md5(data)}
+        with self._errors(key):
+            answer = self._if(condition, self._client.put_object, request)
+        return Stored(
+            size=len(data),
+            etag=answer.get("ETag", ""),
+            version=answer.get("VersionId"),
+            md5=_md5_of(answer),
+            sha256=answer.get("ChecksumSHA256"),
+        )
+
+    def try_conditions(self) -> None:
+        """Find out whether the service keeps to conditions, by writing our identity again where it must not be.
+
+        A service that does write it again writes the same. Where there is none yet, or where anything else is wrong,
+        nothing is learned.
+        """
+        with suppress(CopyError):
+            identity = self.read(IDENTITY_KEY)
+            try:
+                with self.reading(IDENTITY_KEY):
+                    text = identity.read(CHUNK)
+            finally:
+                identity.close()
+            try:
+                self.write(IDENTITY_KEY, text, self._settings.options_for(IDENTITY_KEY), {"IfNoneMatch": "*"})
+            except KeyOccupied:
+                self.keeps_conditions = True
+
+    def copy(self, key: str, to: str, present: Stored) -> None:
+        """Let the service copy the object *present* under *key*, in one request, over whatever lies under *to*.
+
+        No condition for *to* is sent: some services (Swift) take it for one of *key*.
+        """
+        request = {
+            **self._target(to),
+            **self._settings.options_for(to),
+            "CopySource": self._target(key),
+            "CopySourceIfMatch": present.etag,
+        }
+        with self._errors(to):
+            self._client.copy_object(**request)
+
+    def delete(self, key: str, version: str | None = None) -> None:
+        """Delete an object, or one version of it; what is not there is deleted."""
+        request = self._target(key) | ({"VersionId": version} if version else {})
+        with self._errors(key):
+            self._client.delete_object(**request)
+
+    def is_listed(self, key: str) -> bool:
+        """Whether the service lists an object under exactly this name."""
+        name = self.path(key)
+        with self._errors(key):
+            found = self._client.list_objects_v2(Bucket=self._settings.bucket, Prefix=name, MaxKeys=1)
+        return any(one.get("Key") == name for one in found.get("Contents", ()))
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Every key that begins with *prefix*."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._settings.bucket, Prefix=self._name(prefix)
+        )
+        with self._errors(prefix):
+            for page in pages:
+                for found in page.get("Contents", ()):
+                    yield found["Key"].removeprefix(self._name(""))
+
+    # Uploads in parts.
+
+    def begin(self, key: str) -> str:
+        """Begin an upload in parts; returns its id."""
+        with self._errors(key):
+            request = self._target(key) | self._settings.options_for(key)
+            return self._client.create_multipart_upload(**request)["UploadId"]
+
+    def send_part(self, key: str, upload_id: str, number: int, data: bytes) -> dict[str, Any]:
+        """Send part *number* (from 1); returns what ``complete`` needs to know of it."""
+        request = self._target(key) | {"UploadId": upload_id, "PartNumber": number}
+        with self._errors(key):
+            answer = self._client.upload_part(**request, Body=data, ContentMD5=content_md5(data))
+        return {"PartNumber": number, "ETag": answer["ETag"]}
+
+    def copy_part(self, to: str, upload_id: str, number: int, source: Span) -> dict[str, Any]:
+        """Let the service copy what *source* tells as part *number*."""
+        request = self._target(to) | {
+            "UploadId": upload_id,
+            "PartNumber": number,
+            "CopySource": self._target(source.key),
+            "CopySourceRange": f"bytes={source.start}-{source.stop - 1}",
+            "CopySourceIfMatch": source.etag,
+        }
+        with self._errors(to):
+            answer = self._client.upload_part_copy(**request)
+        return {"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]}
+
+    def complete(self, key: str, upload_id: str, parts: list[dict[str, Any]], condition: Mapping[str, str]) -> Stored:
+        """Make the object of the *parts* visible; *condition* must hold."""
+        request = self._target(key) | {"UploadId": upload_id, "MultipartUpload": {"Parts": parts}}
+        with self._errors(key):
+            answer = self._if(condition, self._client.complete_multipart_upload, request)
+        # Some services (Ceph) name another ETag in this answer than in all others.
+        seen = self.look(key)
+        return Stored(seen.size if seen else 0, seen.etag if seen else "", answer.get("VersionId"), None, None)
+
+    def abort(self, key: str, upload_id: str) -> None:
+        """Give up an upload in parts: what was sent is removed."""
+        with self._errors(key):
+            self._client.abort_multipart_upload(**self._target(key), UploadId=upload_id)
+
+    def unfinished(self, key: str) -> list[str]:
+        """The ids of all uploads in parts to exactly this key."""
+        name = self.path(key)
+        pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self._settings.bucket, Prefix=name)
+        with self._errors(key):
+            return [
+                found["UploadId"] for page in pages for found in page.get("Uploads", ()) if found.get("Key") == name
+            ]
+
+    def _target(self, key: str) -> dict[str, Any]:
+        return {"Bucket": self._settings.bucket, "Key": self.path(key)}
+
+    def _if(self, condition: Mapping[str, str], send: Callable[..., Any], request: Mapping[str, Any]) -> Any:
+        """Send *request* under *condition*; without, where the service knows none: the key was looked at before."""
+        if not self.takes_conditions:
+            return send(**request)
+        try:
+            return send(**request, **condition)
+        except VENDOR_ERRORS as error:
+            if diagnosis(error).trouble not in _MAYBE_UNKNOWN:
+                raise
+            answer = send(**request)
+            self.takes_conditions = False
+            return answer
+
+    @contextmanager
+    def _errors(self, key: str) -> Iterator[None]:
+        """Say in this project's words what S3 says about *key*."""
+        try:
+            yield
+        except VENDOR_ERRORS as error:
+            raise copy_error(self.place, key, diagnosis(error)) from error
+
+
+def content_md5(data: bytes) -> str:
+    """What the header Content-MD5 says of *data*."""
+    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+
+
+def _md5_of(found: Mapping[str, Any]) -> str | None:
+    """What the ETag says, where it can be an MD5: not of parts, and not encrypted by a key of somebody's own."""
+    etag = str(found.get("ETag", "")).strip('"').lower()
+    is_hidden = str(found.get("ServerSideEncryption", "")).startswith("aws:kms") or "SSECustomerAlgorithm" in found
+    return etag if len(etag) == hashlib.md5(usedforsecurity=False).digest_size * 2 and not is_hidden else None

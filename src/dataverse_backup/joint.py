@@ -1,0 +1,91 @@
+"""Several transfers, one for each destination, at work on the same datafiles: each object is read once for all."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from dataverse_backup.conclusion import Outcome
+from dataverse_backup.errors import DestinationLost, SourceError
+from dataverse_backup.stores.sharing import MEMORY, Sharing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from dataverse_backup.stores.base import Store
+    from dataverse_backup.stores.sharing import Reader
+    from dataverse_backup.transfer import Transfer
+    from dataverse_backup.work import Batch, JointBatch
+
+Outcomes = dict[str, Outcome]
+"""What became of a joint batch, by destination."""
+
+
+class JointTransfer:
+    """Copies joint batches, the parts of one in a thread each. Used by one thread at a time."""
+
+    def __init__(
+        self,
+        stores: Mapping[str, Store],
+        make_transfers: Mapping[str, Callable[[Mapping[str, Store]], Transfer]],
+        *,
+        memory: int = MEMORY,
+    ) -> None:
+        """Copy from *stores* by a transfer for each destination; at most about *memory* bytes wait to be taken."""
+        sharing = Sharing(stores, memory=memory)
+        self._readers = {name: sharing.reader() for name in make_transfers}
+        self._transfers = {name: make(self._readers[name].stores) for name, make in make_transfers.items()}
+        self._lost: dict[str, DestinationLost] = {}
+
+    def copy(self, joint: JointBatch) -> Outcomes:
+        """Copy every part of *joint*; nothing more is tried at a destination that was lost before."""
+        for batch in joint.batches:
+            self._readers[batch.destination].begin()
+        if len(joint.batches) == 1:
+            return {batch.destination: self._copied(batch) for batch in joint.batches}
+        self._expect(joint)
+        with ThreadPoolExecutor(len(joint.batches), thread_name_prefix="transfer") as threads:
+            futures = {batch.destination: threads.submit(self._copied, batch) for batch in joint.batches}
+        return {destination: future.result() for destination, future in futures.items()}
+
+    def _expect(self, joint: JointBatch) -> None:
+        for batch in joint.batches:
+            if batch.destination not in self._lost:
+                _expect(batch, self._readers[batch.destination])
+
+    def _copied(self, batch: Batch) -> Outcome:
+        reader = self._readers[batch.destination]
+        try:
+            outcome = self._tried(batch)
+        finally:
+            reader.sharing.leave(reader)
+        return replace(outcome, seconds=reader.seconds, bytes_read=reader.bytes_read)
+
+    def _tried(self, batch: Batch) -> Outcome:
+        if (lost := self._lost.get(batch.destination)) is not None:
+            return Outcome(lost_destination=lost)
+        outcome = self._transfers[batch.destination].copy(batch)
+        if outcome.lost_destination is not None:
+            self._lost[batch.destination] = outcome.lost_destination
+        return outcome
+
+
+def _expect(batch: Batch, reader: Reader) -> None:
+    for work in batch.works:
+        try:
+            reader.expect(work.datafile)
+        except SourceError:
+            continue  # it will not be opened: the transfer says why
+
+
+@dataclass(frozen=True, slots=True)
+class JointTransferFactory:
+    """Makes the joint transfer of a worker process; as picklable as its parts."""
+
+    make_stores: Callable[[], Mapping[str, Store]]
+    make_transfers: Mapping[str, Callable[[Mapping[str, Store]], Transfer]]
+
+    def __call__(self) -> JointTransfer:
+        """With stores of its own."""
+        return JointTransfer(self.make_stores(), self.make_transfers)

@@ -1,0 +1,97 @@
+"""A store of type ``s3``: objects in one bucket (facts 2.3)."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from dataverse_backup.errors import SourceMissing, SourceRefused, SourceUnavailable, StoreLost
+from dataverse_backup.services.s3 import VENDOR_ERRORS, connected, diagnosis
+from dataverse_backup.services.s3_object import ObjectReader
+from dataverse_backup.stores.base import Store, ordered_names
+from dataverse_backup.stores.paths import checked_name
+from dataverse_backup.stores.service_errors import source_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mypy_boto3_s3 import S3Client
+
+    from dataverse_backup.datafile import Datafile
+    from dataverse_backup.services.s3 import S3Access
+
+
+class S3Store(Store):
+    """Objects in the configured bucket; the one in a storage identifier is not looked at, as Dataverse does."""
+
+    def __init__(self, store_id: str, access: S3Access, bucket: str) -> None:
+        """Read *bucket*, the ``dataverse.files.<id>.bucket-name``; nothing is connected before it is needed."""
+        self.id = store_id
+        self._access, self._bucket = access, bucket
+        self._client: S3Client | None = None
+
+    def names(self, datafile: Datafile) -> tuple[str, ...]:
+        authority, name = datafile.dataset.authority, self.object_name(datafile)
+        if authority.startswith("/") or name.startswith("/"):
+            raise SourceRefused(self.id, datafile.storageidentifier, "it would lead out of its dataset")
+        # An empty authority leaves a leading slash behind, which belongs to the key.
+        return ordered_names(checked_name(self.id, f"{datafile.dataset.storage_path}/{name}"), datafile)
+
+    def object_name(self, datafile: Datafile) -> str:
+        return datafile.location.rpartition(":")[2]
+
+    def open(self, name: str) -> S3Stream:
+        try:
+            return S3Stream(self._connected(), self._bucket, place=self.id, key=checked_name(self.id, name))
+        except (SourceMissing, SourceUnavailable):
+            self.probe()  # in an empty bucket, or behind a dead line, all are: that says nothing about this object
+            raise
+
+    def probe(self) -> None:
+        try:
+            found = self._connected().list_objects_v2(Bucket=self._bucket, MaxKeys=1)
+        except VENDOR_ERRORS as error:
+            cause = diagnosis(error)
+            raise StoreLost(f"{self.id}: the bucket {self._bucket}: {cause.said}", cause.hint) from error
+        if not found.get("Contents"):
+            hint = f"is it the 'bucket-name' that is configured for store {self.id}?"
+            raise StoreLost(f"{self.id}: the bucket {self._bucket} is empty", hint)
+
+    def close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _connected(self) -> S3Client:
+        if self._client is None:
+            self._client = connected(self._access)
+        return self._client
+
+
+class S3Stream:
+    """The bytes of one object."""
+
+    def __init__(self, client: S3Client, bucket: str, *, place: str, key: str) -> None:
+        """Open the object *key* of *bucket* for the store *place*. Raises SourceError or StoreLost."""
+        self.place, self.key = place, key
+        with _source_errors(place, key):
+            self._reader = ObjectReader(client, bucket, key)
+        self.size = self._reader.size
+
+    def read(self, length: int, /) -> bytes:
+        """Up to *length* further bytes; ``b''`` at the end. Raises SourceError or StoreLost."""
+        with _source_errors(self.place, self.key):
+            return self._reader.read(length)
+
+    def close(self) -> None:
+        """Give back the connection; may be called twice."""
+        self._reader.close()
+
+
+@contextmanager
+def _source_errors(place: str, key: str) -> Iterator[None]:
+    """Say in this project's words what S3 says about *key*."""
+    try:
+        yield
+    except VENDOR_ERRORS as error:
+        raise source_error(place, key, diagnosis(error)) from error

@@ -1,0 +1,16 @@
+"""The contract suites, for whoever writes a destination or a store of their own.
+
+A test module that wants its destination judged imports the suite and says where it can be tried::
+
+    from dataverse_backup.testing.destinations import *
+
+    @pytest.fixture
+    def place(tmp_path):
+        return FolderPlace(tmp_path, MyDestination)
+
+Needs the extra ``[testing]``. How it is done, step by step: docs/howto/add-a-destination.md.
+"""
+
+import pytest
+
+pytest.register_assert_rewrite("dataverse_backup.testing.destinations", "dataverse_backup.testing.stores")

@@ -34,9 +34,11 @@ if TYPE_CHECKING:
     from dataverse_backup.catalogue.base import Catalogue
     from dataverse_backup.config import Settings
     from dataverse_backup.config.destinations import DestinationSettings
+    from dataverse_backup.config.notifications import NotificationSettings
     from dataverse_backup.config.stores import StoreSettings
     from dataverse_backup.destinations.base import Destination, Staging
     from dataverse_backup.ledger.base import Ledger
+    from dataverse_backup.notify.base import Channel
     from dataverse_backup.stores.base import Store
 
 _EXCLUDED = {
@@ -271,6 +273,33 @@ def make_site(settings: Settings, name: str) -> Site:
         make_transfer=partial(TransferFactory, destination),
         capacity=Capacity(destination.workers, destination.batch_files, destination.batch_bytes),
     )
+
+
+def make_channels(settings: NotificationSettings) -> list[Channel]:
+    """Every way in which people are to hear of a run."""
+    channels: list[Channel] = []
+    if settings.email:
+        channels.append(_make_mail(settings))
+    if settings.notify_urls is not None:
+        from dataverse_backup.notify.chat import Chat  # noqa: PLC0415 -- when used
+
+        channels.append(Chat(settings.notify_urls.get_secret_value().split()))
+    return channels
+
+
+def _make_mail(settings: NotificationSettings) -> Channel:
+    from dataverse_backup.notify.command import MailCommand, Sendmail, is_sendmail  # noqa: PLC0415 -- when used
+    from dataverse_backup.notify.smtp import SmtpMail, SmtpServer  # noqa: PLC0415 -- when used
+
+    if settings.smtp_server is not None:
+        password = settings.smtp_password.get_secret_value() if settings.smtp_password else None
+        server = SmtpServer(
+            settings.smtp_server, settings.port, settings.smtp_security, settings.smtp_username, password
+        )
+        return SmtpMail(settings.email, server, settings.sender)
+    if is_sendmail(settings.mail_command):
+        return Sendmail(settings.email, settings.mail_command, sender=settings.sender)
+    return MailCommand(settings.email, settings.mail_command)
 
 
 def open_destination(settings: Settings, name: str) -> Callable[[Staging], Destination]:

@@ -6,6 +6,7 @@
     ├── ConfigurationError        what the administrator wrote cannot be used
     ├── NotificationError         nobody could be told how a run ended
     ├── NoWorkSpace               this machine cannot keep what a run notes for itself
+    ├── ReportError               the report cannot be written
     ├── CatalogueError            the Dataverse database cannot be read
     │   └── CatalogueUnavailable  … now; it may be later
     ├── LedgerError               the ledger cannot be used
@@ -100,6 +101,10 @@ class NotificationError(DataverseBackupError):
 
 class NoWorkSpace(DataverseBackupError):
     """This machine cannot keep what a run notes for itself: its folder for temporary files is full or missing."""
+
+
+class ReportError(DataverseBackupError):
+    """The report cannot be written where it was wanted; nothing else is touched by that."""
 
 
 class CatalogueError(DataverseBackupError):

@@ -10,11 +10,14 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from dataverse_backup import logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
+    from multiprocessing.queues import Queue
 
     from dataverse_backup.engine import Submit
     from dataverse_backup.joint import JointTransfer, Outcomes
@@ -26,21 +29,22 @@ def processes(make_transfer: Callable[[], JointTransfer], workers: int) -> Itera
     """What hands batches to *workers* processes of this machine, each with a transfer of its own.
 
     *make_transfer* is picklable and is called once in each process. Processes are spawned, not forked, leave Ctrl-C
-    and SIGTERM to the run that started them, and end when it does, however it ends.
+    and SIGTERM to the run that started them, log through it, and end when it does, however it ends.
     """
-    executor = ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), initializer=_become_worker, initargs=(make_transfer,)
-    )
+    context = multiprocessing.get_context("spawn")
+    with logs.relayed(context) as events:
+        initargs = (make_transfer, events, logs.level_for_workers())
+        executor = ProcessPoolExecutor(workers, context, initializer=_become_worker, initargs=initargs)
 
-    def submit(batch: JointBatch, /) -> Future[Outcomes]:
-        return executor.submit(_copied, batch)
+        def submit(batch: JointBatch, /) -> Future[Outcomes]:
+            return executor.submit(_copied, batch)
 
-    try:
-        yield submit
-    finally:
-        alive = list((executor._processes or {}).values())  # noqa: SLF001 -- no interface names them before 3.14
-        executor.shutdown(wait=False, cancel_futures=True)
-        _end(alive)
+        try:
+            yield submit
+        finally:
+            alive = list((executor._processes or {}).values())  # noqa: SLF001 -- no interface names them before 3.14
+            executor.shutdown(wait=False, cancel_futures=True)
+            _end(alive)
 
 
 def _end(workers: Iterable[multiprocessing.process.BaseProcess]) -> None:
@@ -63,11 +67,12 @@ def _copied(batch: JointBatch) -> Outcomes:
     return _transfer.copy(batch)
 
 
-def _become_worker(make_transfer: Callable[[], JointTransfer]) -> None:
+def _become_worker(make_transfer: Callable[[], JointTransfer], events: Queue[Any], log_level: int) -> None:
     global _transfer  # noqa: PLW0603 -- an initializer has no other way to hand something to the calls
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True, name="die-with-parent").start()
+    logs.send_to(events, log_level)
     _transfer = make_transfer()
 
 

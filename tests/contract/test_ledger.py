@@ -13,8 +13,6 @@ from dataverse_backup.datafile import Dataset, fingerprint
 from dataverse_backup.errors import LedgerError, LockHeld, Reason
 from dataverse_backup.fixity import Algorithm, Checksum, VerifiedBy
 from dataverse_backup.ledger.base import Copy, Standing, Status, Tally
-from dataverse_backup.ledger.memory import MemoryLedger
-from dataverse_backup.ledger.sql import open_ledger
 from tests.contract.ledger_cases import (
     HERE,
     MD5,
@@ -30,24 +28,7 @@ from tests.contract.ledger_cases import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from dataverse_backup.ledger.base import Ledger, Listed
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgresql"])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
-    """An empty ledger of each kind."""
-    if request.param == "memory":
-        yield MemoryLedger()
-        return
-    url = f"sqlite:///{tmp_path}/ledger.db"
-    if request.param == "postgresql":
-        database = request.getfixturevalue("postgres_database")
-        url = request.getfixturevalue("postgres").dsn(database)
-    with open_ledger(url) as opened:
-        yield opened
 
 
 def the_only(ledger: Ledger) -> Standing:

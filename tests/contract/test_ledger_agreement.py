@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +15,7 @@ from dataverse_backup.ledger.base import Status
 from dataverse_backup.ledger.memory import MemoryLedger
 from dataverse_backup.ledger.sql import open_ledger
 from dataverse_backup.ledger.storable import storable
-from tests.contract.ledger_cases import HERE, datafile, failed, not_here, planned, succeeded
+from tests.contract.ledger_cases import DATASET, HERE, NOON, datafile, failed, not_here, planned, succeeded
 
 if TYPE_CHECKING:
     from dataverse_backup.ledger.base import Ledger
@@ -84,6 +86,13 @@ def _answers(ledger: Ledger) -> list[Any]:
         ledger.occupants(HERE, _PROBES, folded=None),
         ledger.occupants(HERE, _PROBES, folded=str.casefold),
         (run.files_ok, run.files_failed, run.bytes_sent),
+        [replace(attempt, run="") for attempt in ledger.attempts()],
+        ledger.holdings(),
+        ledger.sizes(HERE, [1, 1002]),
+        ledger.proofs(HERE, [NOON, NOON + timedelta(days=1)]),
+        ledger.growth(HERE),
+        ledger.datasets(9),
+        [ledger.named(name, 9) for name in (*_PROBES, "18b-2", "raw/x", DATASET.persistent_id)],
     ]
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import create_engine, inspect, make_url, text
 
 from dataverse_backup.errors import LedgerError, LockHeld
 from dataverse_backup.ledger.base import Status
@@ -160,6 +160,25 @@ def test_a_ledger_of_a_newer_version_is_refused_in_words(url: str) -> None:
     engine.dispose()
     with pytest.raises(LedgerError, match=r"newer version.*9999"):
         open_ledger(url)
+
+
+def test_a_ledger_of_the_first_version_is_migrated_and_keeps_its_attempts(url: str) -> None:
+    with open_ledger(url) as ledger:
+        run = recorded(ledger, succeeded(datafile(1)))
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg") if "postgres" in url else url)
+    with engine.begin() as connection:
+        for statement in (
+            "DROP INDEX attempts_by_run_id",
+            "DROP INDEX attempts_by_datafile_id_destination_id",
+            "CREATE INDEX attempts_by_datafile_id ON attempts (datafile_id)",
+            "UPDATE ledger_version SET version_num = '0001'",
+        ):
+            connection.execute(text(statement))
+    with open_ledger(url) as ledger:
+        assert [attempt.datafile_id for attempt in ledger.attempts(run=run)] == [1]
+    names = {index["name"] for index in inspect(engine).get_indexes("attempts")}
+    engine.dispose()
+    assert names == {"attempts_by_run_id", "attempts_by_datafile_id_destination_id"}
 
 
 def test_a_ledger_keeps_its_identity(url: str) -> None:

@@ -95,7 +95,7 @@ def test_a_row_that_was_deleted_meanwhile_is_gone_and_fails_nothing() -> None:
     world = world_where(deleted)
     ended = run(world)
     assert world.line(2).status is Status.GONE
-    assert "has gone" in world.ledger.attempts[-1].message
+    assert "has gone" in list(world.ledger.attempts())[-1].message
     assert ended.ending is Ending.OK
 
 
@@ -109,7 +109,7 @@ def test_a_row_whose_bytes_and_checksum_were_replaced_meanwhile_is_copied_as_it_
     assert ended.ending is Ending.OK
     assert world.line(2).status is Status.OK
     assert world.copies[key_of(datafile(2))] == b"new"
-    assert [a.status for a in world.ledger.attempts if a.datafile.id == 2] == [Status.OK]
+    assert [a.status for a in world.ledger.attempts() if a.datafile_id == 2] == [Status.OK]
     assert ended.tried == {Status.OK: 2}
 
 
@@ -122,7 +122,7 @@ def test_a_row_that_changed_and_still_does_not_fit_fails_once() -> None:
     ended = run(world)
     assert ended.ending is Ending.FAILURES
     assert (world.line(2).status, world.line(2).reason) == (Status.FAIL_READ, Reason.SOURCE_DIFFERS)
-    assert len([a for a in world.ledger.attempts if a.datafile.id == 2]) == 1
+    assert len([a for a in world.ledger.attempts() if a.datafile_id == 2]) == 1
     assert catalogue_of(world).asked == [[2]]  # a second chance, not an endless one
 
 
@@ -144,7 +144,7 @@ def test_a_row_that_has_another_key_now_is_left_to_the_next_run() -> None:
     world = world_where(renamed)
     world.store.objects[key_of(other)] = b"data"
     run(world)
-    assert [a for a in world.ledger.attempts if a.datafile.id == 2] == []
+    assert [a for a in world.ledger.attempts() if a.datafile_id == 2] == []
     assert world.line(2).status is Status.PENDING
     assert run(world).ending is Ending.OK
     assert world.copies[key_of(other)] == b"data"

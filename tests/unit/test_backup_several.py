@@ -175,7 +175,7 @@ def test_a_destination_whose_lock_is_lost_records_nothing_more() -> None:
     results = ended(seen)
     assert endings(results) == {"a": Ending.OK, "b": Ending.BUSY, "c": Ending.OK}
     assert "the lock was lost" in str(results["b"].lost)
-    assert sum(attempt.destination == "b" for attempt in campus.ledger.attempts) == 2  # the batch of that moment
+    assert sum(attempt.destination == "b" for attempt in campus.ledger.attempts()) == 2  # the batch of that moment
 
 
 def test_each_destination_ends_as_soon_as_nothing_is_left_to_do_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,7 +215,7 @@ def test_a_stop_interrupts_all() -> None:
         seen.append(event)
         campus.stop.set()
     assert endings(ended(seen)) == dict.fromkeys("abc", Ending.INTERRUPTED)
-    assert campus.ledger.attempts == []
+    assert list(campus.ledger.attempts()) == []
 
 
 def test_a_row_that_changed_while_it_was_read_is_tried_again_as_it_is_now() -> None:

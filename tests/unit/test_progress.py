@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from dataverse_backup.actions.events import Ended, Ending, Planning
@@ -28,11 +29,12 @@ def told(names: str, *, quiet: bool = False) -> None:
 
 
 def test_each_destination_has_lines_of_its_own(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
-    told("ab")
-    assert capsys.readouterr().err.splitlines() == [
+    with caplog.at_level(logging.INFO, "dataverse_backup"):
+        told("ab")
+    assert caplog.messages == [
         "a: 2 files, 2.0 kB to copy",
         "b: 2 files, 2.0 kB to copy",
         "a: 1 files, 1.0 kB of 2 files, 2.0 kB",
@@ -42,14 +44,16 @@ def test_each_destination_has_lines_of_its_own(
     ]
 
 
-def test_nothing_is_said_more_often_than_once_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
-    told("a")
-    assert capsys.readouterr().err.splitlines() == ["a: 2 files, 2.0 kB to copy", "a: ok"]
+def test_nothing_is_said_more_often_than_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "dataverse_backup"):
+        told("a")
+    assert caplog.messages == ["a: 2 files, 2.0 kB to copy", "a: ok"]
 
 
-def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
-    told("ab", quiet=True)
-    assert capsys.readouterr().err == ""
+def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "dataverse_backup"):
+        told("ab", quiet=True)
+    assert (capsys.readouterr().err, caplog.messages) == ("", [])
 
 
 def test_each_destination_has_a_bar_of_its_own(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from dataverse_backup.actions.attempt_log import log_attempts
 from dataverse_backup.actions.events import Ended, Ending, Event, Planning
 from dataverse_backup.actions.possession import take_possession
 from dataverse_backup.conclusion import Conclusion
@@ -156,6 +157,7 @@ class Run:
             self._end_with(Ending.BUSY, held)
             return
         self._ledger.record(self.staging.run, attempts)
+        log_attempts(self.staging.run, attempts)
         for attempt in attempts:
             self._ended.tried[attempt.status] += 1
             yield attempt

@@ -35,6 +35,13 @@ class Catalogue(ABC):
         """The rows of these datafiles as they are now; ids that are gone are absent."""
 
     @abstractmethod
+    def named(self, persistent_id: str, limit: int) -> list[int]:
+        """The first *limit* ids of ``rows`` that have this PID, or whose dataset has it, ascending.
+
+        Datafiles have PIDs of their own since Dataverse 4.9.
+        """
+
+    @abstractmethod
     def inspect(self) -> str:
         """One line about what was found (server, schema form); raises what ``rows`` would raise."""
 

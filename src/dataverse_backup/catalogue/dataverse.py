@@ -62,6 +62,16 @@ class DataverseCatalogue(Catalogue):
             cursor.execute(recognise(connection).select(THESE_IDS), [list(ids)])
             return {record.id: self._interpret(record) for record in cursor}
 
+    def named(self, persistent_id: str, limit: int) -> list[int]:
+        """As ``Catalogue.named``: looks at every row."""
+        if not persistent_id.isprintable():  # no PID is, and no server takes NUL or lone surrogates
+            return []
+        with session(self._address) as connection:
+            statement = recognise(connection).find()
+            with connection.cursor("named", row_factory=args_row(Record)) as cursor:
+                cursor.execute(statement, {"pid": persistent_id})
+                return [record.id for record in cursor.fetchmany(limit)]
+
     def inspect(self) -> str:
         """As ``Catalogue.inspect``: ``PostgreSQL 15.18, Dataverse 4.9.3 to 6``."""
         with session(self._address) as connection:

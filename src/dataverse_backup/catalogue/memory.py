@@ -29,6 +29,10 @@ class MemoryCatalogue(Catalogue):
         """As ``Catalogue.read``."""
         return {number: self.rows_now[number] for number in ids if number in self.rows_now}
 
+    def named(self, persistent_id: str, limit: int) -> list[int]:
+        """As ``Catalogue.named``, for PIDs of datasets: rows in memory have none of their own."""
+        return [row.id for row in self.rows() if persistent_id == _dataset(row) != ""][:limit]
+
     def inspect(self) -> str:
         """As ``Catalogue.inspect``."""
         return f"in memory, {len(self.rows_now)} rows"
@@ -39,3 +43,7 @@ class MemoryCatalogue(Catalogue):
 
     def close(self) -> None:
         """Nothing to give back."""
+
+
+def _dataset(row: Datafile | NotHere) -> str:
+    return row.dataset.persistent_id if isinstance(row, Datafile) else row.persistent_id

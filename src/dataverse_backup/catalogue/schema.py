@@ -20,6 +20,18 @@ EVERYTHING = sql.SQL("TRUE")
 THESE_IDS = sql.SQL("object.id = ANY(%s)")
 """The condition of a query that returns the datafiles of some ids: its one parameter."""
 
+_HAS_PID = """CASE WHEN strpos(%(pid)s, {row}.identifier) > 0
+  THEN {row}.protocol || ':' || {row}.authority || COALESCE({separator}, '/') || {row}.identifier = %(pid)s END"""
+"""Whether a row has a PID; the row is looked at more closely only where its identifier is part of it."""
+_ITS_OWN = _HAS_PID.format(row="object", separator="row_to_json(object)->>'separator'")
+_ITS_DATASETS = _HAS_PID.format(row="owner", separator="row_to_json(owner)->>'separator'")
+_NAMED = {
+    "modern": sql.SQL(f"({_ITS_OWN} OR {_ITS_DATASETS})"),
+    "legacy": sql.SQL(_HAS_PID.format(row="dataset", separator="dataset.doiseparator")),
+}
+"""By form of the query, the condition that returns the datafiles of one PID, their own or their dataset's: its one
+parameter, ``pid``."""
+
 _ALTERNATIVES = "alternativepersistentidentifier"
 _HARVESTING = "harvestingdataverseconfig"
 _ALWAYS_READ = ("dvobject", "datafile", "dataset", "datatable", "filemetadata", "datasetversion")
@@ -62,6 +74,10 @@ class Form:
             harvesting=self._table_or(_HARVESTING, _NO_HARVESTING),
             condition=condition,
         )
+
+    def find(self) -> sql.Composed:
+        """The query for the datafiles that go by a PID: the parameter ``pid``."""
+        return self.select(_NAMED[self.query_name])
 
     def _table_or(self, table: str, stand_in: sql.SQL) -> sql.Composable:
         return sql.Identifier(self.schema, table) if table in self.tables else stand_in

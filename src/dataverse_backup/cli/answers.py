@@ -13,17 +13,18 @@ from rich import box
 from rich.table import Table
 
 from dataverse_backup import assembly
+from dataverse_backup.cli.records import iso, run_object
 from dataverse_backup.cli.terminal import out, plain, size_of
 from dataverse_backup.errors import printable
 from dataverse_backup.ledger.base import Status
+from dataverse_backup.spreadsheet import cell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from dataverse_backup.config import Settings
     from dataverse_backup.errors import Reason
-    from dataverse_backup.ledger.base import Ledger, Listed, RunRecord, Tally
+    from dataverse_backup.ledger.base import Ledger, Listed, Tally
 
 COLUMNS = (
     "datafile_id",
@@ -74,7 +75,7 @@ def _status_object(ledger: Ledger, tallies: Mapping[str, list[Tally]]) -> dict[s
     return {
         "destinations": {name: _destination_object(ledger, name, rows) for name, rows in tallies.items()},
         "catalogue": {"datafiles": max((_in_catalogue(rows) for rows in tallies.values()), default=0)},
-        "last_run": _run_object(ledger.last_run()),
+        "last_run": run_object(ledger.last_run()),
     }
 
 
@@ -88,8 +89,8 @@ def _destination_object(ledger: Ledger, name: str, rows: list[Tally]) -> dict[st
         **{member.value: files[member] for member in Status},
         "bytes": sum(tally.size for tally in rows if tally.status is Status.OK),
         "reasons": dict(sorted(reasons.items())),
-        "last_run": _run_object(ledger.last_run(name)),
-        "oldest_failure": _iso(ledger.oldest_failure(name)),
+        "last_run": run_object(ledger.last_run(name)),
+        "oldest_failure": iso(ledger.oldest_failure(name)),
     }
 
 
@@ -97,33 +98,13 @@ def _in_catalogue(rows: list[Tally]) -> int:
     return sum(tally.files for tally in rows if tally.status is not Status.GONE)
 
 
-def _run_object(run: RunRecord | None) -> dict[str, object] | None:
-    if run is None:
-        return None
-    return {
-        "id": run.id,
-        "verb": run.verb,
-        "destination": run.destination,
-        "started": _iso(run.started),
-        "ended": _iso(run.ended),
-        "outcome": run.outcome,
-        "files_ok": run.files_ok,
-        "files_failed": run.files_failed,
-        "bytes_sent": run.bytes_sent,
-    }
-
-
-def _iso(time: datetime | None) -> str | None:
-    return None if time is None else time.isoformat().replace("+00:00", "Z")
-
-
 def _show_status(ledger: Ledger, tallies: Mapping[str, list[Tally]]) -> None:
     for name, rows in tallies.items():
         out.print(tally_table(name, rows))
         run = ledger.last_run(name)
-        said = "no run yet" if run is None else f"last run {_iso(run.started)}: {run.outcome or 'not ended'}"
+        said = "no run yet" if run is None else f"last run {iso(run.started)}: {run.outcome or 'not ended'}"
         failing = ledger.oldest_failure(name)
-        out.print(plain(said + (f", oldest failure since {_iso(failing)}" if failing else "")))
+        out.print(plain(said + (f", oldest failure since {iso(failing)}" if failing else "")))
     if (takeover := ledger.takeover()) is not None:
         out.print(
             plain(
@@ -158,7 +139,7 @@ def list_files(settings: Settings, chosen: Selection, *, as_json: bool, as_csv: 
             if as_json:
                 print(json.dumps(fields))  # noqa: T201 -- the command's answer
             elif as_csv:
-                writer.writerow([_cell(fields[column]) for column in COLUMNS])
+                writer.writerow([cell(fields[column]) for column in COLUMNS])
             else:
                 print(_line(listed))  # noqa: T201 -- the command's answer
 
@@ -181,18 +162,11 @@ def listed_object(listed: Listed) -> dict[str, object]:
         "checksum_type": listed.checksum.algorithm if listed.checksum else None,
         "checksum_value": listed.checksum.value if listed.checksum else None,
         "verified_by": listed.verified_by,
-        "proven": _iso(listed.proven),
-        "createdate": _iso(listed.createdate),
-        "lastbackuptime": _iso(listed.lastbackuptime),
+        "proven": iso(listed.proven),
+        "createdate": iso(listed.createdate),
+        "lastbackuptime": iso(listed.lastbackuptime),
         "attempts": listed.attempts,
     }
-
-
-def _cell(value: object) -> object:
-    """A value for CSV: text that a spreadsheet would take for a formula is quoted, as hostile names may be."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return "'" + value
-    return value
 
 
 def _line(listed: Listed) -> str:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dataverse_backup import __version__, config
-from dataverse_backup.cli import answers, backing_up, checking
+from dataverse_backup import __version__, config, logs
+from dataverse_backup.cli import answers, backing_up, checking, explaining, nagios, reporting
 from dataverse_backup.cli.exit_codes import EPILOG
-from dataverse_backup.cli.terminal import out, plain, warn
+from dataverse_backup.cli.telling import Telling
+from dataverse_backup.cli.terminal import out, plain, start_log, warn
 from dataverse_backup.config import Settings
 from dataverse_backup.errors import Reason
 from dataverse_backup.ledger.base import Status
+from dataverse_backup.logs import Format, Level
 
 app = typer.Typer(
     name="dataverse-backup",
@@ -30,6 +33,14 @@ DestinationOption = Annotated[
     str | None, typer.Option("--destination", metavar="NAME", help="Only this destination; [Backup] is called default.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object (a line for each file in list).")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """The options of all commands."""
+
+    config_file: Path | None
+    log_level: Level | None
 
 
 def _show_version(wanted: bool) -> None:
@@ -50,15 +61,23 @@ def _options(
             "~/.config/dataverse-backup/config.ini, /etc/dataverse-backup/config.ini.",
         ),
     ] = None,
+    log_format: Annotated[
+        Format, typer.Option("--log-format", help="How the log is written to standard error; json: an object a line.")
+    ] = Format.TEXT,
+    log_level: Annotated[
+        Level | None,
+        typer.Option("--log-level", help="The least severity that is logged; info has one event for each file."),
+    ] = None,
     version: Annotated[  # noqa: ARG001 -- handled by its callback
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say which version this is.")
     ] = False,
 ) -> None:
-    context.obj = config_file
+    context.obj = _Options(config_file, log_level)
+    start_log(log_format, log_level, has_time=context.invoked_subcommand == "backup")
 
 
 def _settings(context: typer.Context) -> Settings:
-    settings = config.load(config.find(context.obj))
+    settings = config.load(config.find(context.obj.config_file))
     for warning in settings.warnings:
         warn(warning)
     return settings
@@ -83,13 +102,35 @@ def backup(
     if dry_run:
         backing_up.show_plan(settings, destination or [], limit)
     else:
-        raise typer.Exit(backing_up.run(settings, destination or [], limit=limit, quiet=quiet))
+        if quiet and context.obj.log_level is None:
+            logs.hush()
+        with Telling(settings) as telling:
+            code = backing_up.run(settings, destination or [], limit=limit, quiet=quiet, tell=telling.tell)
+        raise typer.Exit(code)
 
 
 @app.command(epilog=EPILOG)
-def status(context: typer.Context, as_json: JsonOption = False) -> None:
+def status(
+    context: typer.Context,
+    as_json: JsonOption = False,
+    as_nagios: Annotated[
+        bool, typer.Option("--nagios", help="One line with figures, and the exit codes 0 to 3 of a Nagios check.")
+    ] = False,
+    max_age: Annotated[
+        str, typer.Option(metavar="TIME", help="For --nagios: how old the last run may be, as 90m, 26h or 2d.")
+    ] = "26h",
+) -> None:
     """Show per destination how many files stand where, and why."""
-    answers.status(_settings(context), as_json=as_json)
+    if not as_nagios:
+        answers.status(_settings(context), as_json=as_json)
+        return
+    try:
+        age = nagios.age_of(max_age)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--max-age") from error
+    line, verdict = nagios.answer(lambda: _settings(context), age)
+    typer.echo(line)
+    raise typer.Exit(verdict)
 
 
 @app.command("list", epilog=EPILOG)
@@ -109,6 +150,41 @@ def list_files(
         raise typer.BadParameter(f"one of {', '.join(Reason)}", param_hint="--reason")
     chosen = answers.Selection(destination, only_status, Reason(reason) if reason else None, dataset)
     answers.list_files(_settings(context), chosen, as_json=as_json, as_csv=as_csv)
+
+
+@app.command(epilog=EPILOG)
+def report(
+    context: typer.Context,
+    run: Annotated[
+        str | None, typer.Option("--run", metavar="ID", help="Only this run; report names the newest.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="DIR", help="Write pages into this folder, which must exist.")
+    ] = None,
+    lists: Annotated[
+        Path | None,
+        typer.Option("--csv", metavar="DIR", help="Write failed.csv, copied.csv and files.csv into this folder."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show whether all files are safe, and since when; as pages, lists or JSON too."""
+    reporting.report(_settings(context), run, html=html, lists=lists, as_json=as_json)
+
+
+@app.command(epilog=EPILOG)
+def explain(
+    context: typer.Context,
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="A datafile id, a storage identifier, a PID of a file or dataset, a key, or a name with its folder.",
+        ),
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Tell everything that is known of one file: where it is, how it was proven, what to do."""
+    explaining.explain(_settings(context), file, as_json=as_json)
 
 
 @app.command(epilog=EPILOG)

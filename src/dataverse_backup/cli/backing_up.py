@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,20 +12,21 @@ from dataverse_backup.actions.events import Ended, Ending, Planning
 from dataverse_backup.cli.answers import tally_table
 from dataverse_backup.cli.exit_codes import ExitCode, code_of
 from dataverse_backup.cli.progress import make_progress
-from dataverse_backup.cli.summary import body, body_of_end, describe, describe_reading, subject, subject_of_end
+from dataverse_backup.cli.summary import describe, describe_reading, unknown_store
 from dataverse_backup.cli.terminal import err, out, plain, say_error, size_of, warn
 from dataverse_backup.engine import Stop
-from dataverse_backup.errors import ConfigurationError, DataverseBackupError, NotificationError
-from dataverse_backup.notify import mail
+from dataverse_backup.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from dataverse_backup.actions.events import Event
-    from dataverse_backup.actions.sites import Site
     from dataverse_backup.config import Settings
     from dataverse_backup.ledger.base import Ledger
     from dataverse_backup.plan import Plan
+
+    Tell = Callable[[Ledger, list[Ended], ExitCode], ExitCode]
+    """Tells everybody what came of a run; the exit code then."""
 
 
 def chosen_destinations(settings: Settings, names: Sequence[str] = ()) -> list[str]:
@@ -50,21 +50,9 @@ def show_plan(settings: Settings, names: Sequence[str], limit: int | None) -> No
                 _warn_of_plan(plan)
 
 
-def run(settings: Settings, names: Sequence[str], *, limit: int | None, quiet: bool) -> ExitCode:
-    """Back up to all chosen destinations at the same time; the exit code for all of them.
-
-    What ends all of it is mailed too before it is raised: nobody looks at the terminal of a nightly run.
-    """
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+def run(settings: Settings, names: Sequence[str], *, limit: int | None, quiet: bool, tell: Tell) -> ExitCode:
+    """Back up to all chosen destinations at the same time, and *tell*; the exit code for all of them."""
     sites = [assembly.make_site(settings, name) for name in chosen_destinations(settings, names)]
-    try:
-        return _back_up(settings, sites, limit=limit, quiet=quiet)
-    except DataverseBackupError as error:
-        _notify_of_end(settings, error)
-        raise
-
-
-def _back_up(settings: Settings, sites: Sequence[Site], *, limit: int | None, quiet: bool) -> ExitCode:
     stop = Stop()
     with (
         assembly.open_ledger(settings) as ledger,
@@ -77,7 +65,7 @@ def _back_up(settings: Settings, sites: Sequence[Site], *, limit: int | None, qu
             _show_result(ledger, ended, quiet=quiet)
         if len(results) > 1 and not quiet:
             out.print(plain(describe_reading(results)))
-        return _notify(settings, ledger, results, code_of(results))
+        return tell(ledger, results, code_of(results))
 
 
 def _shown(events: Iterator[Event], *, quiet: bool) -> list[Ended]:
@@ -123,10 +111,8 @@ def _planned(plan: Plan) -> str:
 
 def _warn_of_plan(plan: Plan) -> None:
     for store_id, count in sorted(plan.unknown_stores.items()):
-        warn(
-            f"store {store_id}: {count:,} datafiles are in it, and the configuration does not know it\n"
-            f"hint: add a section [Store {store_id}]; `type: ignore` there says that it is intended"
-        )
+        unknown = unknown_store(store_id, count)
+        warn(unknown.message, unknown.hint)
     for lost in plan.lost_stores.values():
         say_error(lost)
     for datafile_id, key in plan.beside:
@@ -139,28 +125,3 @@ def _show_result(ledger: Ledger, ended: Ended, *, quiet: bool) -> None:
     console = err if quiet else out
     console.print(tally_table(ended.destination, ledger.tallies(ended.destination)))
     console.print(plain(describe(ended)))
-
-
-def _notify(settings: Settings, ledger: Ledger, results: list[Ended], code: ExitCode) -> ExitCode:
-    """Mail the result. A mail that cannot be sent never loses it: it counts only where nothing else went wrong."""
-    if not settings.notifications.email:
-        return code
-    try:
-        _send(settings, subject(results), body(ledger, results))
-    except DataverseBackupError as error:
-        say_error(error)
-        return ExitCode.FAILURES if code is ExitCode.OK else code
-    return code
-
-
-def _notify_of_end(settings: Settings, error: DataverseBackupError) -> None:
-    """Mail what ended the run; that a mail cannot be sent never hides it."""
-    try:
-        _send(settings, subject_of_end(), body_of_end(error))
-    except NotificationError as untold:
-        say_error(untold)
-
-
-def _send(settings: Settings, about: str, text: str) -> None:
-    notifications = settings.notifications
-    mail.send(notifications.email, about, text, command=notifications.mail_command)

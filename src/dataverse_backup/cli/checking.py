@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import uuid
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,11 +16,13 @@ from dataverse_backup.cli.backing_up import chosen_destinations
 from dataverse_backup.cli.exit_codes import ExitCode
 from dataverse_backup.cli.terminal import out, plain
 from dataverse_backup.destinations.base import Staging
+from dataverse_backup.errors import NotificationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dataverse_backup.config import Settings
+    from dataverse_backup.notify.base import Channel
 
 
 def run(settings: Settings) -> ExitCode:
@@ -39,17 +41,31 @@ def _checks(settings: Settings) -> Iterator[action.Checked]:
     yield from action.check_ledger(open_ledger)
     for name in sorted(settings.destinations):
         yield from action.check_destination(name, open_ledger, assembly.open_destination(settings, name))
-    yield _mail(settings)
+    yield from _notifications(settings)
 
 
-def _mail(settings: Settings) -> action.Checked:
-    notifications = settings.notifications
-    if not notifications.email:
-        return action.Checked("mail", is_ok=True, said="nobody is to be told")
-    if shutil.which(notifications.mail_command) is None:
-        hint = "install bsd-mailx or mailutils, or remove Email"
-        return action.Checked("mail", is_ok=False, said=f"no command {notifications.mail_command!r}", hint=hint)
-    return action.Checked("mail", is_ok=True, said=f"to {', '.join(notifications.email)}")
+def _notifications(settings: Settings) -> Iterator[action.Checked]:
+    channels = assembly.make_channels(settings.notifications)
+    if not channels:
+        yield action.Checked("notifications", is_ok=True, said="nobody is to be told")
+    for channel in channels:
+        yield _channel(channel)
+    folders = {
+        "ReportDirectory": settings.notifications.report_directory,
+        "PrometheusFile": settings.notifications.prometheus_file and settings.notifications.prometheus_file.parent,
+    }
+    for key, folder in folders.items():
+        if folder is not None:
+            is_writable = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+            said = f"{folder} {'can be' if is_writable else 'is no folder that can be'} written to"
+            yield action.Checked(key, is_ok=is_writable, said=said)
+
+
+def _channel(channel: Channel) -> action.Checked:
+    try:
+        return action.Checked(channel.name, is_ok=True, said=channel.check())
+    except NotificationError as error:
+        return action.Checked(channel.name, is_ok=False, said=error.message, hint=error.hint)
 
 
 def _line(checked: action.Checked) -> Text:

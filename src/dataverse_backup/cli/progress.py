@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
@@ -19,13 +20,15 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from dataverse_backup.cli.terminal import err, plain, size_of
+from dataverse_backup.cli.terminal import err, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dataverse_backup.actions.events import Ended, Planning
     from dataverse_backup.ledger.base import Attempt
+
+log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LINES = 60.0
 
@@ -70,7 +73,7 @@ class _Lines(Shown):
         work = planning.plan.work
         count = self._counts[planning.destination] = _Count(f"{work.files:,} files, {size_of(work.size)}")
         if work.files:
-            err.print(plain(f"{planning.destination}: {count.total} to copy"))
+            log.info("%s: %s to copy", planning.destination, count.total)
 
     def advance(self, attempt: Attempt) -> None:
         count = self._counts[attempt.destination]
@@ -79,11 +82,11 @@ class _Lines(Shown):
         if time.monotonic() - count.shown >= SECONDS_BETWEEN_LINES:
             count.shown = time.monotonic()
             done = f"{count.files:,} files, {size_of(count.size)}"
-            err.print(plain(f"{attempt.destination}: {done} of {count.total}"))
+            log.info("%s: %s of %s", attempt.destination, done, count.total)
 
     def end(self, ended: Ended) -> None:
         if self._counts.get(ended.destination, _Count("")).files:
-            err.print(plain(f"{ended.destination}: {ended.ending}"))
+            log.info("%s: %s", ended.destination, ended.ending)
 
 
 class _Bars(Shown):
@@ -113,7 +116,7 @@ def make_progress(*, quiet: bool) -> Iterator[Shown]:
     """What suits this terminal."""
     if quiet:
         yield _Silence()
-    elif not err.is_terminal:
+    elif err.quiet or not err.is_terminal:
         yield _Lines()
     else:
         with Progress(

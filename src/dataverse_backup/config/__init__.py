@@ -8,7 +8,8 @@ from dataverse_backup.config.destinations import (
 from dataverse_backup.config.documentation import generate
 from dataverse_backup.config.finding import find
 from dataverse_backup.config.loading import load
-from dataverse_backup.config.settings import DatabaseSettings, NotificationSettings, Settings
+from dataverse_backup.config.notifications import NotificationSettings
+from dataverse_backup.config.settings import DatabaseSettings, Settings
 from dataverse_backup.config.stores import StoreSettings
 
 __all__ = [

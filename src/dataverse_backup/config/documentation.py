@@ -15,7 +15,8 @@ from dataverse_backup.config.destinations import (
     SshDestinationSettings,
     SwiftDestinationSettings,
 )
-from dataverse_backup.config.settings import DatabaseSettings, NotificationSettings, RepositorySettings
+from dataverse_backup.config.notifications import NotificationSettings
+from dataverse_backup.config.settings import DatabaseSettings, RepositorySettings
 from dataverse_backup.config.stores import STORES, WITHOUT_MEANING, FileStoreSettings
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ A package that brings one says so in its ``pyproject.toml``::
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -52,7 +53,7 @@ class StoreKind:
 
 def added_destinations() -> list[str]:
     """The storage types that other packages bring, sorted."""
-    return sorted(entry_points(group=DESTINATIONS_GROUP).names)
+    return sorted({entry.name for entry in _entries(DESTINATIONS_GROUP)})
 
 
 def added_destination(storage_type: str) -> DestinationKind | None:
@@ -62,7 +63,7 @@ def added_destination(storage_type: str) -> DestinationKind | None:
 
 def added_stores() -> list[str]:
     """The types of stores that other packages bring, sorted."""
-    return sorted(entry_points(group=STORES_GROUP).names)
+    return sorted({entry.name for entry in _entries(STORES_GROUP)})
 
 
 def added_store(store_type: str) -> StoreKind | None:
@@ -70,8 +71,14 @@ def added_store(store_type: str) -> StoreKind | None:
     return _loaded(STORES_GROUP, store_type, StoreKind)
 
 
+@cache
+def _entries(group: str) -> tuple[EntryPoint, ...]:
+    """What is installed does not change while we run, and looking takes a while."""
+    return tuple(entry_points(group=group))
+
+
 def _loaded(group: str, name: str, kind: type[KindT]) -> KindT | None:
-    found = list(entry_points(group=group, name=name))
+    found = [entry for entry in _entries(group) if entry.name == name]
     if not found:
         return None
     if len(found) > 1:

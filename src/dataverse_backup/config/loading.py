@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from dataverse_backup.config.ini import Entry, Section, read
 from dataverse_backup.config.mistakes import WHOLE_FILE, Mistakes
 from dataverse_backup.config.named_sections import BACKUP, STORE, destinations, refuse_shared_places, stores
-from dataverse_backup.config.passwords import complete, open_to_others, put_in
+from dataverse_backup.config.notifications import NotificationSettings
+from dataverse_backup.config.passwords import DATABASE, NOTIFICATIONS, complete, open_to_others, put_in
 from dataverse_backup.config.sections import check, line_of, nearest, of_model, refuse_unknown_keys, values
-from dataverse_backup.config.settings import DatabaseSettings, NotificationSettings, RepositorySettings, Settings
+from dataverse_backup.config.settings import DatabaseSettings, RepositorySettings, Settings
 from dataverse_backup.errors import ConfigurationError, printable
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ SINGLE: dict[str, type[BaseModel]] = {
     "Notifications": NotificationSettings,
 }
 """Sections that occur once, with their models."""
-SECRET_WORDS = ("password", "secret", "swiftkey", "hashkey", "token")
+SECRET_WORDS = ("password", "secret", "swiftkey", "hashkey", "token", "notifyurls", "pingurl")
 """What the keys of secrets have in their names, those of other storage types included."""
 
 
@@ -51,9 +52,8 @@ def _settings(path: Path, sections: list[Section], environ: Mapping[str, str], m
     database, warnings = _database(single["Database"], path, environ, mistakes)
     repository_section = single["Repository"]
     repository = of_model(repository_section, RepositorySettings, path.parent, mistakes)
-    notifications = of_model(single["Notifications"], NotificationSettings, path.parent, mistakes)
-    warnings += _warnings(path, sections)
-    warnings += complete(sections, path.parent, environ, mistakes)
+    notifications, more_warnings = _notifications(single["Notifications"], path, environ, mistakes)
+    warnings += more_warnings + _warnings(path, sections) + complete(sections, path.parent, environ, mistakes)
     known_stores = stores(sections, repository, repository_section, path.parent, mistakes)
     copies_go_to = destinations(sections, path.parent, mistakes)
     refuse_shared_places(sections, known_stores, copies_go_to, mistakes)
@@ -93,7 +93,7 @@ def _database(
     section: Section, path: Path, environ: Mapping[str, str], mistakes: Mistakes
 ) -> tuple[DatabaseSettings | None, list[str]]:
     given = values(section, DatabaseSettings)
-    warnings = put_in(given, section, path.parent, environ, mistakes)
+    warnings = put_in(given, DATABASE, section, folder=path.parent, environ=environ, mistakes=mistakes)
     database = check(section, DatabaseSettings, given, path.parent, mistakes)
     if database and database.backup_database:
         from dataverse_backup.config.ledger_url import ledger_url  # noqa: PLC0415 - SQLAlchemy is slow to import
@@ -104,6 +104,15 @@ def _database(
             key = "BackupDatabase"
             mistakes.add(line_of(section, key), str(error), section=section.title, key=key)
     return database, warnings
+
+
+def _notifications(
+    section: Section, path: Path, environ: Mapping[str, str], mistakes: Mistakes
+) -> tuple[NotificationSettings | None, list[str]]:
+    given = values(section, NotificationSettings)
+    warnings = put_in(given, NOTIFICATIONS, section, folder=path.parent, environ=environ, mistakes=mistakes)
+    notifications = check(section, NotificationSettings, given, path.parent, mistakes)
+    return notifications, warnings + (notifications.warnings if notifications else [])
 
 
 def _warnings(path: Path, sections: list[Section]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dataverse_backup.config.ini import Entry
@@ -10,7 +11,7 @@ from dataverse_backup.config.sections import line_of
 from dataverse_backup.config.values import absolute
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from dataverse_backup.config.ini import Section
@@ -21,32 +22,48 @@ LONGEST = 4096
 """Characters of a password file that are read."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Where a secret may be instead of in the configuration file."""
+
+    key: str
+    """What it becomes: the key in the file, or the name of a field that the file has no key for."""
+    file_key: str
+    variable: str
+
+
+DATABASE = (
+    Reference("Password", "PasswordFile", "DATAVERSE_BACKUP_DATABASE_PASSWORD"),
+    Reference("ledger_password", "LedgerPasswordFile", "DATAVERSE_BACKUP_LEDGER_PASSWORD"),
+)
+NOTIFICATIONS = (
+    Reference("SmtpPassword", "SmtpPasswordFile", "DATAVERSE_BACKUP_SMTP_PASSWORD"),
+    Reference("NotifyUrls", "NotifyUrlsFile", "DATAVERSE_BACKUP_NOTIFY_URLS"),
+)
+
+
 def put_in(
     given: dict[str, Any],
+    references: Sequence[Reference],
     section: Section,
+    *,
     folder: Path,
     environ: Mapping[str, str],
     mistakes: Mistakes,
 ) -> list[str]:
-    """Complete what ``[Database]`` gives with the passwords of files and environment; returns warnings."""
-    if "Password" in given and "PasswordFile" in given:
-        mistakes.add(
-            line_of(section, "PasswordFile"),
-            "give Password or PasswordFile, not both",
-            section=section.title,
-            key="PasswordFile",
-        )
+    """Complete what *section* gives with the secrets of files and environment; returns warnings."""
     warnings: list[str] = []
-    for key, file_key, variable in (
-        ("Password", "PasswordFile", "DATAVERSE_BACKUP_DATABASE_PASSWORD"),
-        ("ledger_password", "LedgerPasswordFile", "DATAVERSE_BACKUP_LEDGER_PASSWORD"),
-    ):
-        if environ.get(variable):
-            given[key] = environ[variable]
+    for reference in references:
+        file_key = reference.file_key
+        if reference.key in given and file_key in given:
+            what = f"give {reference.key} or {file_key}, not both"
+            mistakes.add(line_of(section, file_key), what, section=section.title, key=file_key)
+        if environ.get(reference.variable):
+            given[reference.key] = environ[reference.variable]
         elif file_key in given:
             try:
                 path = absolute(given[file_key], folder)
-                given[key] = first_line(path)
+                given[reference.key] = first_line(path)
                 warnings += open_to_others(path)
             except ValueError as error:
                 mistakes.add(line_of(section, file_key), str(error), section=section.title, key=file_key)

@@ -85,7 +85,9 @@ def check(
         return model.model_validate(given, context={FOLDER: folder})
     except ValidationError as error:
         for details in error.errors(include_input=False, include_url=False):
-            alias = _alias(model, str(details["loc"][0]))
+            alias = (
+                _alias(model, str(details["loc"][0])) if details["loc"] else ""
+            )  # none where keys do not fit each other
             mistakes.add(line_of(section, alias), _words(details), section=section.title, key=alias)
         return None
 

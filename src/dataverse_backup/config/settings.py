@@ -8,8 +8,9 @@ from pydantic import Field, SecretStr, field_validator
 
 from dataverse_backup.config.destinations import DestinationSettings
 from dataverse_backup.config.localzone import local_zone
+from dataverse_backup.config.notifications import NotificationSettings
 from dataverse_backup.config.stores import StoreSettings
-from dataverse_backup.config.values import Addresses, LocalPath, Port, SectionModel, Word, Zone
+from dataverse_backup.config.values import LocalPath, Port, SectionModel, Zone
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -96,18 +97,6 @@ class RepositorySettings(SectionModel):
     default_store: str = Field(
         FILE_STORE, alias="DefaultStore", description="The store of files whose storage identifier names none."
     )
-
-
-class NotificationSettings(SectionModel):
-    """Who is told how a run ended."""
-
-    email: Addresses = Field(
-        [],
-        alias="Email",
-        description="Mail addresses, parted by commas; without one no mail is sent.",
-        examples=["admin@example.edu"],
-    )
-    mail_command: Word = Field("mail", alias="MailCommand", description="The command that sends a mail.")
 
 
 class Settings(SectionModel):

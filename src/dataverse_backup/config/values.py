@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo
 
 FOLDER = "folder"
 """Where the validation context keeps the folder of the configuration file."""
@@ -23,6 +23,8 @@ ADDRESS = re.compile(r"\w[^\s@,;<>\"|/!]*@[^\s@,;<>\"|/!-][^\s@,;<>\"|/!]*|[A-Za
 BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 """Wider than what AWS takes now: old buckets, and those of other services."""
 AWS = "amazonaws.com"
+HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+PRINTABLE_ASCII = re.compile(r"[!-~]+")
 OWNER_USES_FILE, OWNER_USES_FOLDER = 0o600, 0o700
 
 
@@ -122,6 +124,40 @@ def _key_prefix(value: str) -> str:
     return prefix
 
 
+def _address(value: str) -> str:
+    if not ADDRESS.fullmatch(value):
+        raise ValueError("not a mail address: name@host")
+    return value
+
+
+def _host(value: str) -> str:
+    if not HOST.fullmatch(value):
+        raise ValueError("not the name of a host, without a port")
+    return value
+
+
+def _secret_url(value: SecretStr) -> SecretStr:
+    try:
+        parts = urlsplit(value.get_secret_value())
+        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        is_usable = False
+    if not is_usable or not PRINTABLE_ASCII.fullmatch(value.get_secret_value()):
+        raise ValueError("not an address that begins with https:// or http://")
+    return value
+
+
+def _secret_urls(value: SecretStr) -> SecretStr:
+    if not all("://" in url for url in value.get_secret_value().split()):
+        raise ValueError("not addresses such as slack://…, parted by spaces")
+    return value
+
+
+def lower_case(value: Any) -> Any:
+    """A word that may be written in upper case too."""
+    return value.lower() if isinstance(value, str) else value
+
+
 def _word(value: str) -> str:
     if value.startswith("-") or any(c.isspace() for c in value):
         raise ValueError("must not start with - nor hold a space")  # it would be an option of ssh
@@ -136,7 +172,11 @@ FileMode = Annotated[int, BeforeValidator(_mode), AfterValidator(_file_mode)]
 DirMode = Annotated[int, BeforeValidator(_mode), AfterValidator(_dir_mode)]
 Size = Annotated[int, BeforeValidator(_size), Field(ge=1)]
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
+Address = Annotated[str, AfterValidator(_address)]
 Addresses = Annotated[list[str], BeforeValidator(_addresses)]
+Host = Annotated[str, AfterValidator(_host)]
+SecretUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
+SecretUrls = Annotated[SecretStr, AfterValidator(_secret_urls)]
 Word = Annotated[str, AfterValidator(_word)]
 BucketName = Annotated[str, AfterValidator(_bucket_name)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, Self
 
+from dataverse_backup.ledger.history import History
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
@@ -180,8 +182,8 @@ class Lock(Protocol):
         """Raise LockHeld when the lock is no longer ours."""
 
 
-class Ledger(ABC):
-    """What happened to every datafile, at every destination.
+class Ledger(History, ABC):
+    """What happened to every datafile, at every destination; what only reads the past is in `History`.
 
     What a method wrote is on disk when it returns. Times are aware and UTC. LedgerUnavailable means that the same call
     may succeed later (a busy or unreachable database), LedgerError that somebody must act. Reading works while another
@@ -278,6 +280,7 @@ class Ledger(ABC):
         status: Status | None = None,
         reason: Reason | None = None,
         dataset: str | None = None,
+        datafile_id: int | None = None,
     ) -> Iterator[Listed]:
         """The datafiles that fit, by destination and datafile id; constant memory. *dataset* is a PID."""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from dataverse_backup.errors import LedgerError, LockHeld
 from dataverse_backup.ledger.base import Holder, Ledger, Listed, RunRecord, Standing, Status, Tally
+from dataverse_backup.ledger.memory_history import MemoryHistory
 from dataverse_backup.ledger.memory_row import MemoryRow
 from dataverse_backup.ledger.rules import (
     FAILED,
@@ -44,16 +45,16 @@ class _Lock:
 
 
 @dataclass
-class MemoryLedger(Ledger):
+class MemoryLedger(MemoryHistory, Ledger):
     """A ledger in dictionaries."""
 
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    attempts: list[Attempt] = field(default_factory=list)
-    """All that were recorded, for tests to look at."""
     _rows: dict[tuple[str, int], MemoryRow] = field(default_factory=dict)
     _runs: dict[str, RunRecord] = field(default_factory=dict)
     _destinations: dict[str, bool] = field(default_factory=dict)
     _holders: dict[str, Holder] = field(default_factory=dict)
+    _tried: list[tuple[str, Attempt]] = field(default_factory=list)
+    """Every attempt, with its run."""
 
     @contextmanager
     def lock(self, destination: str) -> Iterator[_Lock]:
@@ -167,7 +168,7 @@ class MemoryLedger(Ledger):
         for attempt in attempts:
             self._destinations.setdefault(attempt.destination, False)
             self._row(attempt.destination, attempt.datafile.id).conclude(attempt)
-        self.attempts.extend(attempts)
+        self._tried.extend((run, attempt) for attempt in attempts)
         added = counts(attempts)
         self._runs[run] = replace(
             known,
@@ -203,9 +204,16 @@ class MemoryLedger(Ledger):
         status: Status | None = None,
         reason: Reason | None = None,
         dataset: str | None = None,
+        datafile_id: int | None = None,
     ) -> Iterator[Listed]:
         """Every row is looked at."""
-        wanted = {"destination": destination, "status": status, "reason": reason, "dataset": dataset}
+        wanted = {
+            "destination": destination,
+            "status": status,
+            "reason": reason,
+            "dataset": dataset,
+            "datafile_id": datafile_id,
+        }
         for place in sorted(self._rows):
             line = self._rows[place].line
             if all(getattr(line, name) == value for name, value in wanted.items() if value is not None):

@@ -11,6 +11,7 @@ from dataverse_backup.datafile import fingerprint
 from dataverse_backup.errors import Reason
 from dataverse_backup.fixity import Algorithm, Checksum, Durability, VerifiedBy
 from dataverse_backup.ledger.base import MAIN, Copy, Listed, RunRecord, Standing, Status, Tally
+from dataverse_backup.ledger.history import AttemptRecord
 from dataverse_backup.ledger.tables import copies, datafilestatus, shown_message, shown_reason, shown_status
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 Values = dict[str, Any]
 
-_with_copies = datafilestatus.outerjoin(
+with_copies = datafilestatus.outerjoin(
     copies,
     and_(
         copies.c.destination == datafilestatus.c.destination,
@@ -32,6 +33,8 @@ _with_copies = datafilestatus.outerjoin(
         copies.c.object == datafilestatus.c.object,
     ),
 )
+"""Where datafiles stand, each with its copy."""
+
 _copy_columns = (
     copies.c.key,
     copies.c.size,
@@ -45,7 +48,7 @@ _its = datafilestatus.c
 
 every_standing: Select[Any] = (
     select(_its.datafile_id, shown_status, shown_reason, _its.key, _its.fingerprint, *_copy_columns)
-    .select_from(_with_copies)
+    .select_from(with_copies)
     .where(_its.object == MAIN)
 )
 """Rows for `standing`."""
@@ -53,15 +56,17 @@ every_standing: Select[Any] = (
 everything: Select[Any] = (
     select(datafilestatus, shown_status, shown_reason, shown_message)
     .add_columns(*(column.label(f"copy_{column.name}") for column in _copy_columns))
-    .select_from(_with_copies)
+    .select_from(with_copies)
     .where(_its.object == MAIN)
 )
 """Rows for `listed`."""
 
-_size = func.coalesce(copies.c.size, _its.size, 0)
+shown_size = func.coalesce(copies.c.size, _its.size, 0)
+"""Bytes of the copy, otherwise as registered."""
+
 tallies: Select[Any] = (
-    select(shown_status, shown_reason, func.count(), func.sum(_size))
-    .select_from(_with_copies)
+    select(shown_status, shown_reason, func.count(), func.sum(shown_size))
+    .select_from(with_copies)
     .where(_its.object == MAIN)
     .group_by(shown_status, shown_reason)
 )
@@ -237,6 +242,32 @@ def run_record(row: Row[Any]) -> RunRecord:
         files_ok=row.files_ok,
         files_failed=row.files_failed,
         bytes_sent=row.bytes_sent,
+    )
+
+
+def attempt_record(row: Row[Any]) -> AttemptRecord:
+    """The AttemptRecord in a row of ``attempts`` with what is known of its datafile."""
+    return AttemptRecord(
+        run=row.run,
+        destination=row.destination,
+        datafile_id=row.datafile_id,
+        dataset=row.persistent_id or "",
+        directory_label=row.directory_label or "",
+        label=row.label or "",
+        store=row.store or "",
+        storageidentifier=row.storageidentifier,
+        key=row.key,
+        status=Status(row.status),
+        reason=_reason(row.reason),
+        message=row.message,
+        size=row.size,
+        checksum=_checksum(row.checksum),
+        verified_by=None if row.verified_by is None else VerifiedBy(row.verified_by),
+        started=row.started,
+        seconds=row.seconds,
+        bytes_sent=row.bytes_sent,
+        method=row.method,
+        before=None if row.before is None else Status(row.before),
     )
 
 

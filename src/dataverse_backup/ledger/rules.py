@@ -61,6 +61,12 @@ def folders(name: str) -> Iterator[str]:
     return ("/".join(parts[:end]) for end in range(1, len(parts)))
 
 
+def goes_by(name: str, storageidentifier: str, folder: str, label: str, *others: str | None) -> bool:
+    """Whether *name* means a datafile that is known by these."""
+    known = (storageidentifier, label, f"{folder}/{label}" if folder else label, *others)
+    return name in known or storageidentifier.endswith((f"/{name}", f":{name}"))
+
+
 def lock_held(destination: str, holder: Holder | None) -> LockHeld:
     """The error that says who works on *destination*."""
     who = holder.description if holder else "another process"

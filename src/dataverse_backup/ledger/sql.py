@@ -17,6 +17,7 @@ from dataverse_backup.ledger.chunks import chunks
 from dataverse_backup.ledger.occupants import in_the_way, is_stale, refold
 from dataverse_backup.ledger.postgresql import PostgresDatabase
 from dataverse_backup.ledger.rules import FAILED, check_attempts, counts, in_order, new_run_id
+from dataverse_backup.ledger.sql_history import PAGE, SqlHistory
 from dataverse_backup.ledger.sqlite import SqliteDatabase
 from dataverse_backup.ledger.tables import (
     datafilestatus,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from sqlalchemy import ColumnElement, Connection, Executable, Row, Select
+    from sqlalchemy import Connection, Executable
 
     from dataverse_backup.datafile import Datafile, NotHere
     from dataverse_backup.errors import Reason
@@ -48,9 +49,6 @@ if TYPE_CHECKING:
         Tally,
     )
     from dataverse_backup.ledger.database import Database
-
-_PAGE = 5_000
-"""Rows of one short read: no cursor stays open while something else is done."""
 
 
 def open_ledger(url: URL | str, *, busy_timeout: float = 30.0) -> SqlLedger:
@@ -78,7 +76,7 @@ def _database(url: URL, busy_timeout: float) -> Database:
     )
 
 
-class SqlLedger(Ledger):
+class SqlLedger(SqlHistory, Ledger):
     """A ledger in a database, by SQLAlchemy Core; every read is short."""
 
     def __init__(self, database: Database) -> None:
@@ -247,7 +245,7 @@ class SqlLedger(Ledger):
             connection.execute(update(runs).where(runs.c.run == run).values(counted))
 
     def _write(self, connection: Connection, statement: Executable, values: Sequence[dict[str, Any]]) -> None:
-        for some in chunks(values, _PAGE):
+        for some in chunks(values, PAGE):
             connection.execute(statement, some)
 
     # What is asked
@@ -265,25 +263,22 @@ class SqlLedger(Ledger):
         status: Status | None = None,
         reason: Reason | None = None,
         dataset: str | None = None,
+        datafile_id: int | None = None,
     ) -> Iterator[Listed]:
         """Page by page."""
         its = datafilestatus.c
-        wanted = {its.destination: destination, shown_status: status, shown_reason: reason, its.persistent_id: dataset}
+        wanted = {
+            its.destination: destination,
+            shown_status: status,
+            shown_reason: reason,
+            its.persistent_id: dataset,
+            its.datafile_id: datafile_id,
+        }
         page = rows.everything.where(*(column == value for column, value in wanted.items() if value is not None))
         order = tuple_(its.destination, its.datafile_id)
         page = page.order_by(its.destination, its.datafile_id)
         for row in self._paged(page, lambda last: order > (last.destination, last.datafile_id)):
             yield rows.listed(row)
-
-    def _paged(self, page: Select[Any], after: Callable[[Row[Any]], ColumnElement[bool]]) -> Iterator[Row[Any]]:
-        following = page
-        while True:
-            with self._database.reading() as connection:
-                found = connection.execute(following.limit(_PAGE)).all()
-            yield from found
-            if len(found) < _PAGE:
-                return
-            following = page.where(after(found[-1]))
 
     def oldest_failure(self, destination: str) -> datetime | None:
         """Of those that are still here and failing."""

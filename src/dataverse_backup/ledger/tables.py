@@ -182,7 +182,7 @@ attempts = Table(
     metadata,
     _number(),
     Column("run", Words, ForeignKey(runs.c.run), nullable=False),
-    Column("datafile_id", BigInteger, nullable=False, index=True),
+    Column("datafile_id", BigInteger, nullable=False),
     _object(),
     Column("destination", Words, nullable=False),
     Column("storageidentifier", Words, nullable=False),
@@ -201,6 +201,8 @@ attempts = Table(
     Column("durable", Words),
     Column("proven", Instant),
 )
+Index(None, attempts.c.run, attempts.c.id)
+Index(None, attempts.c.datafile_id, attempts.c.destination, attempts.c.id)
 
 original_names = Table(
     "original_names",

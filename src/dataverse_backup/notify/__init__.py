@@ -1,1 +1,1 @@
-"""How the administrators hear of a run."""
+"""Who hears of a run: people through channels, and what watches through files and calls."""

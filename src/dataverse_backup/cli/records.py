@@ -1,0 +1,69 @@
+"""How runs and attempts look in JSON and CSV; documented in docs/reference/json.md."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from dataverse_backup.ledger.base import RunRecord
+    from dataverse_backup.ledger.history import AttemptRecord
+
+ATTEMPT_COLUMNS = (
+    "run",
+    "destination",
+    "datafile_id",
+    "dataset",
+    "directory_label",
+    "label",
+    "store",
+    "storageidentifier",
+    "key",
+    "status",
+    "reason",
+    "message",
+    "size",
+    "checksum_type",
+    "checksum_value",
+    "verified_by",
+    "started",
+    "seconds",
+    "bytes_sent",
+    "method",
+    "before",
+)
+"""The fields of one attempt, in this order."""
+
+
+def iso(time: datetime | None) -> str | None:
+    """*time* as ISO 8601 in UTC."""
+    return None if time is None else time.isoformat().replace("+00:00", "Z")
+
+
+def run_object(run: RunRecord | None) -> dict[str, object] | None:
+    """One run."""
+    if run is None:
+        return None
+    return {
+        "id": run.id,
+        "verb": run.verb,
+        "destination": run.destination,
+        "started": iso(run.started),
+        "ended": iso(run.ended),
+        "outcome": run.outcome,
+        "files_ok": run.files_ok,
+        "files_failed": run.files_failed,
+        "bytes_sent": run.bytes_sent,
+    }
+
+
+def attempt_object(attempt: AttemptRecord) -> dict[str, object]:
+    """One attempt, with the fields of ATTEMPT_COLUMNS."""
+    checksum = attempt.checksum
+    special = {
+        "checksum_type": checksum.algorithm if checksum else None,
+        "checksum_value": checksum.value if checksum else None,
+        "started": iso(attempt.started),
+    }
+    return {name: special[name] if name in special else getattr(attempt, name) for name in ATTEMPT_COLUMNS}

@@ -1,0 +1,185 @@
+"""What there is to tell of a run: gathered from its results and from the ledger, in bounded memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain, islice, takewhile
+from typing import TYPE_CHECKING
+
+from dataverse_backup.hints import HINTS
+from dataverse_backup.ledger.base import Status
+from dataverse_backup.notify.lists import (
+    COPIED_COLUMNS,
+    COPIED_LIST,
+    FAILED,
+    FAILED_LIST,
+    MOST_ATTACHED,
+    copied_row,
+    failed_list,
+    fitting,
+)
+from dataverse_backup.spreadsheet import BoundedList
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from dataverse_backup.errors import DataverseBackupError, Reason
+    from dataverse_backup.ledger.base import Ledger, Listed, RunRecord, Tally
+    from dataverse_backup.ledger.history import AttemptRecord
+    from dataverse_backup.notify.base import Attachment
+
+MOST_NAMED = 50
+"""So many files of one reason are named in a text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a run at one destination came out."""
+
+    destination: str
+    ending: str
+    """One word, as the ledger's ``outcome``; ``busy`` where it did not begin."""
+    is_well: bool
+    run: RunRecord | None
+    proven: int
+    """Datafiles that the run copied or proved."""
+    failed: int
+    troubles: tuple[DataverseBackupError, ...] = ()
+    """What went wrong with a whole destination or store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The datafiles that fail for one reason."""
+
+    status: Status
+    reason: Reason | None
+    files: int
+    size: int
+    first: tuple[Listed, ...]
+    """The first MOST_NAMED of them."""
+
+    @property
+    def hint(self) -> str:
+        """What to do about them."""
+        return HINTS[self.reason] if self.reason else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is other than before the run."""
+
+    is_other_outcome: bool
+    began_to_fail: int
+    well_again: int
+    first_well_again: tuple[AttemptRecord, ...]
+
+    def __bool__(self) -> bool:
+        return self.is_other_outcome or bool(self.began_to_fail or self.well_again)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What there is to tell of one destination."""
+
+    result: Result
+    tallies: tuple[Tally, ...]
+    groups: tuple[Group, ...]
+    changes: Changes
+    killed: tuple[RunRecord, ...]
+    """Runs just before this one, killed or ended by an error, that told nobody of their files; they are told now."""
+
+    @property
+    def failing(self) -> int:
+        """How many datafiles fail now, whichever run found it."""
+        return sum(group.files for group in self.groups)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Everything that is told of one invocation."""
+
+    host: str
+    sections: tuple[Section, ...]
+    trouble: DataverseBackupError | None = None
+    """Why there was no run at all, or none to the end."""
+    is_interrupted: bool = False
+    lists: tuple[Attachment, ...] = ()
+    too_long: tuple[str, ...] = ()
+    """The names of lists that are not attached because there would be too much."""
+
+    @property
+    def is_well(self) -> bool:
+        """Whether nobody needs to do anything."""
+        return self.trouble is None and all(section.result.is_well for section in self.sections)
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether the outcome or what fails is other than at the run before."""
+        return self.trouble is not None or any(section.changes for section in self.sections)
+
+
+def gather(ledger: Ledger, results: Sequence[Result], host: str, *, most_attached: int = MOST_ATTACHED) -> Summary:
+    """What there is to tell of *results*. Raises LedgerError."""
+    copied = BoundedList(COPIED_COLUMNS, most_attached)
+    sections = tuple(_section(ledger, result, copied) for result in results)
+    failed = failed_list(ledger, [result.destination for result in results], most_attached)
+    lists, too_long = fitting({FAILED_LIST: failed, COPIED_LIST: copied}, most_attached)
+    is_interrupted = any(result.ending == "interrupted" for result in results)
+    return Summary(host, sections, is_interrupted=is_interrupted, lists=lists, too_long=too_long)
+
+
+def without_ledger(results: Sequence[Result], host: str) -> Summary:
+    """What there is to tell of *results* when the ledger does not answer."""
+    unknown = Changes(is_other_outcome=True, began_to_fail=0, well_again=0, first_well_again=())
+    return Summary(host, tuple(Section(result, (), (), unknown, ()) for result in results))
+
+
+def _section(ledger: Ledger, result: Result, copied: BoundedList) -> Section:
+    tallies = tuple(ledger.tallies(result.destination))
+    groups = (_group(ledger, result.destination, tally) for tally in tallies if tally.status in FAILED)
+    killed, before = _runs_before(ledger, result)
+    runs = [*reversed(killed), *([result.run] if result.run else [])]
+    attempts = chain.from_iterable(ledger.attempts(run=run.id) for run in runs)
+    is_other = before is None or before.outcome != result.ending
+    changes = _changes(attempts, copied, is_other_outcome=is_other)
+    return Section(result, tallies, tuple(sorted(groups, key=lambda group: -group.files)), changes, tuple(killed))
+
+
+def _group(ledger: Ledger, destination: str, tally: Tally) -> Group:
+    listed = ledger.listed(destination=destination, status=tally.status, reason=tally.reason)
+    first = islice((one for one in listed if one.reason is tally.reason), MOST_NAMED)
+    return Group(tally.status, tally.reason, tally.files, tally.size, tuple(first))
+
+
+def _runs_before(ledger: Ledger, result: Result) -> tuple[list[RunRecord], RunRecord | None]:
+    """The runs before it that told nobody of their files, newest first; and the last one that ended."""
+    if result.run is None:
+        return [], None
+    killed = list(takewhile(_told_nobody, _former(ledger, result.run)))
+    return killed, next((run for run in _former(ledger, result.run) if run.ended is not None), None)
+
+
+def _told_nobody(run: RunRecord) -> bool:
+    return run.ended is None or run.outcome == "error"
+
+
+def _former(ledger: Ledger, this: RunRecord) -> Iterator[RunRecord]:
+    runs = ledger.runs(this.destination)
+    return (run for run in runs if run.id != this.id and run.verb == this.verb and run.started <= this.started)
+
+
+def _changes(attempts: Iterable[AttemptRecord], copied: BoundedList, *, is_other_outcome: bool) -> Changes:
+    """One pass over everything that was tried; what was proven goes to *copied*."""
+    began_to_fail = well_again = 0
+    first: list[AttemptRecord] = []
+    for attempt in attempts:
+        was_failing = attempt.before in FAILED
+        if attempt.status is Status.OK:
+            copied.add(copied_row(attempt))
+            well_again += was_failing
+            if was_failing and len(first) < MOST_NAMED:
+                first.append(attempt)
+        elif attempt.status in FAILED:
+            began_to_fail += not was_failing
+    return Changes(is_other_outcome, began_to_fail, well_again, tuple(first))

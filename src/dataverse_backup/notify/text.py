@@ -1,0 +1,193 @@
+"""A summary in words: the subject, the text of a mail, the few lines of a chat. No name in it can do any harm."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dataverse_backup.errors import printable
+from dataverse_backup.wording import duration_of, size_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dataverse_backup.ledger.base import Listed
+    from dataverse_backup.ledger.history import AttemptRecord
+    from dataverse_backup.notify.summary import Group, Result, Section, Summary
+
+LONGEST_SUBJECT = 200
+LONGEST_LINE = 1000
+"""Characters of a line that a hostile name may fill."""
+WHERE = {
+    "failed.csv": "dataverse-backup list --csv --status FAIL_READ (and FAIL_WRITE)",
+    "copied.csv": "dataverse-backup report --csv FOLDER",
+}
+"""How to get each list where it is not attached."""
+
+
+def subject(summary: Summary) -> str:
+    """One line, the outcome first."""
+    return one_line(f"Dataverse backup {outcome(summary)}: {_headline(summary)} ({summary.host})")[:LONGEST_SUBJECT]
+
+
+def outcome(summary: Summary) -> str:
+    """How it came out, in capital letters."""
+    if summary.is_well:
+        return "OK"
+    return "INTERRUPTED" if summary.is_interrupted else "FAILED"
+
+
+def _headline(summary: Summary) -> str:
+    if summary.trouble is not None:
+        return str(summary.trouble)
+    failed = sum(section.result.failed for section in summary.sections)
+    proven = sum(section.result.proven for section in summary.sections)
+    busy = [section.result.destination for section in summary.sections if section.result.ending in ("busy", "lost")]
+    could_not = f", {', '.join(busy)} could not be used" if busy else ""
+    return f"{proven:,} files backed up, {failed:,} failed{could_not}"
+
+
+def one_line(text: str) -> str:
+    """*text* in one line without control characters, as a line end would begin another header."""
+    return printable(" ".join(text.split()))
+
+
+def body(summary: Summary, *, is_attached: bool) -> str:
+    """The whole story; *is_attached* says whether the lists of files go with it."""
+    lines = [f"Dataverse backup on {summary.host}: {outcome(summary)}", ""]
+    if summary.trouble is not None:
+        lines += [*_trouble(summary.trouble.message, summary.trouble.hint), ""]
+    for section in summary.sections:
+        lines += _section(section)
+    if told := lists(summary, is_attached=is_attached):
+        lines += [*told, ""]
+    lines += ["What to do next:", *(f"- {line}" for line in advice(summary))]
+    return "".join(f"{printable(line)[:LONGEST_LINE]}\n" for line in "\n".join(lines).split("\n"))
+
+
+def brief(summary: Summary) -> str:
+    """A few lines: what a chat or a dead-man service shows."""
+    lines = [str(summary.trouble)] if summary.trouble is not None else []
+    for section in summary.sections:
+        lines.append(describe(section.result))
+        lines += [f"  {counted(group)}" for group in section.groups]
+        lines += [f"  {trouble.message}" for trouble in section.result.troubles]
+    return "".join(f"{one_line(line)[:LONGEST_LINE]}\n" for line in lines)
+
+
+def describe(result: Result) -> str:
+    """One line about a run at one destination."""
+    if result.run is None:
+        return f"{result.destination}: {result.ending}"
+    sent = f"{size_of(result.run.bytes_sent)} in {duration_of(seconds_of(result))}{rate(result)}"
+    did = f"{result.proven:,} copied or proven, {result.failed:,} failed"
+    return f"{result.destination}: {result.ending}; this run: {did}, {sent}"
+
+
+def seconds_of(result: Result) -> float:
+    """How long the run took."""
+    if result.run is None or result.run.ended is None:
+        return 0.0
+    return (result.run.ended - result.run.started).total_seconds()
+
+
+def rate(result: Result) -> str:
+    """`` (so much/s)``, where there was enough to measure."""
+    seconds = seconds_of(result)
+    is_measured = result.run is not None and result.run.bytes_sent and seconds > 1
+    return f" ({size_of(result.run.bytes_sent / seconds)}/s)" if result.run and is_measured else ""
+
+
+def counted(group: Group) -> str:
+    """How many files fail for which reason."""
+    return f"{group.status} {group.reason or ''}: {files(group.files)}, {size_of(group.size)}"
+
+
+def files(count: int) -> str:
+    """A number of files."""
+    return f"{count:,} file{'' if count == 1 else 's'}"
+
+
+def _trouble(message: str, hint: str) -> list[str]:
+    return [message, *([f"hint: {hint}"] if hint else [])]
+
+
+def _section(section: Section) -> Iterator[str]:
+    yield describe(section.result)
+    if section.result.run is not None:
+        yield f"  run {section.result.run.id}, began {section.result.run.started:%Y-%m-%d %H:%M:%S} UTC"
+    for trouble in section.result.troubles:
+        yield from (f"  {line}" for line in _trouble(trouble.message, trouble.hint))
+    for run in section.killed:
+        yield f"  the run that began {run.started:%Y-%m-%d %H:%M:%S} UTC told nobody; what it did is told here"
+    yield ""
+    for tally in section.tallies:
+        yield f"  {tally.status:<10} {tally.reason or '':<16} {tally.files:>10,} files  {size_of(tally.size):>12}"
+    yield ""
+    if section.groups:
+        new = section.changes.began_to_fail
+        yield f"Failing at {section.result.destination}: {files(section.failing)}{f', {new:,} of them new' * bool(new)}"
+        for group in section.groups:
+            yield from _group(group)
+    yield from _well_again(section)
+
+
+def _group(group: Group) -> Iterator[str]:
+    yield ""
+    yield f"{counted(group)}"
+    if group.hint:
+        yield f"  what to do: {group.hint}"
+    for listed in group.first:
+        yield from _failure(listed)
+    if group.files > len(group.first):
+        yield f"  … and {group.files - len(group.first):,} more"
+    yield ""
+
+
+def _failure(listed: Listed) -> Iterator[str]:
+    yield f"  - datafile {listed.datafile_id}, {one_line(listed.dataset)}, {one_line(name_of(listed))}"
+    yield f"    {one_line(listed.key or listed.storageidentifier)}"
+    if listed.message:
+        yield f"    {one_line(listed.message)}"
+
+
+def name_of(listed: Listed | AttemptRecord) -> str:
+    """The file name with its folder, as Dataverse shows it."""
+    return f"{listed.directory_label}/{listed.label}" if listed.directory_label else listed.label
+
+
+def _well_again(section: Section) -> Iterator[str]:
+    changes = section.changes
+    if not changes.well_again:
+        return
+    yield f"Well again at {section.result.destination}: {files(changes.well_again)} that failed before"
+    for attempt in changes.first_well_again:
+        yield f"  - datafile {attempt.datafile_id}, {one_line(attempt.dataset)}, {one_line(name_of(attempt))}"
+    if changes.well_again > len(changes.first_well_again):
+        yield f"  … and {changes.well_again - len(changes.first_well_again):,} more"
+    yield ""
+
+
+def lists(summary: Summary, *, is_attached: bool) -> list[str]:
+    """Which lists of files are attached, and how to get the others."""
+    left_out = [*summary.too_long, *(one.name for one in summary.lists if not is_attached)]
+    return [
+        *(f"Attached: {one.name}" for one in summary.lists if is_attached),
+        *(f"{name} is not attached; its content: {WHERE[name]}" for name in left_out),
+    ]
+
+
+def advice(summary: Summary) -> list[str]:
+    """What to do next, a sentence each."""
+    if summary.trouble is not None:
+        return ["nothing was backed up, or not everything: look at the error above, then `dataverse-backup check`"]
+    found = []
+    if summary.is_interrupted:
+        found.append("start `dataverse-backup backup` again: it goes on where this run was stopped")
+    if any(section.result.troubles for section in summary.sections):
+        found.append("`dataverse-backup check` tries out everything that a backup needs")
+    if any(section.failing for section in summary.sections):
+        found.append("`dataverse-backup explain DATAFILE_ID` tells the whole life of one file")
+        found.append("every run tries again what failed")
+    if summary.is_well:
+        return ["nothing: every file that can be copied has a proven copy"]
+    return found or ["the log of the run says what happened"]

@@ -44,7 +44,6 @@ def test_a_full_disk_fails_what_does_not_fit_and_more_room_makes_it_good(
         listed = installation.listed()
         assert answer.returncode == SOME_FAILED, answer.stderr
         assert {line["status"] for line in listed} == {"OK", "FAIL_WRITE"}
-        # The remote tar says of a short write only how short it was.
         assert {line["reason"] for line in listed} - {None} == {"no-space"}
         assert untruths(installation.sample, listed, backup) == []
         disk.grow("32m")

@@ -79,6 +79,8 @@ class TcpProxy:
         with client, suppress(OSError):
             if self.is_down:
                 return
+            # What is in the system's buffers arrives even after a cut: little shall be.
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _PIECE)
             with socket.create_connection(("127.0.0.1", self._target)) as server:
                 with self._lock:
                     self._open |= {client, server}

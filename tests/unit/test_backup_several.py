@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from dataverse_backup.datafile import Datafile
     from dataverse_backup.destinations.base import Failure, Receipt, Staging, Upload
     from dataverse_backup.engine import Submit
-    from dataverse_backup.joint import JointTransfer, Outcomes
+    from dataverse_backup.joint import Outcomes
     from dataverse_backup.stores.base import Store
     from dataverse_backup.work import JointBatch
 
@@ -101,13 +101,15 @@ def endings(results: dict[str, Ended]) -> dict[str, Ending]:
 
 
 @contextmanager
-def threads(make_transfer: Callable[[], JointTransfer], workers: int) -> Iterator[Submit]:
-    transfer = make_transfer()
+def threads(
+    make_copy: Callable[[], Callable[[JointBatch], Outcomes]], workers: int
+) -> Iterator[Submit[JointBatch, Outcomes]]:
+    copy = make_copy()
     assert workers == 1  # a transfer is used by one thread at a time
     with ThreadPoolExecutor(workers) as executor:
 
         def submit(batch: JointBatch, /) -> Future[Outcomes]:
-            return executor.submit(transfer.copy, batch)
+            return executor.submit(copy, batch)
 
         yield submit
 

@@ -40,7 +40,7 @@ class Floor:
         self.engine = Engine(defaultdict(lambda: capacity), self._threads, self.stop)
 
     @contextmanager
-    def _threads(self, names: Sequence[str], workers: int) -> Iterator[Submit]:
+    def _threads(self, names: Sequence[str], workers: int) -> Iterator[Submit[JointBatch, Outcomes]]:
         self.opened.append((names, workers))
         with ThreadPoolExecutor(workers) as executor:
 

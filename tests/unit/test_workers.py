@@ -71,4 +71,4 @@ def test_a_killed_worker_loses_its_batch() -> None:
 
 def test_only_a_worker_copies() -> None:
     with pytest.raises(RuntimeError, match=r"workers\.processes"):
-        workers._copied(BATCH)
+        workers._done(BATCH)

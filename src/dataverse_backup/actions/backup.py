@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from dataverse_backup.actions.events import Ended, Event
     from dataverse_backup.actions.sites import Installation, Site
     from dataverse_backup.engine import Submit
-    from dataverse_backup.joint import JointTransfer
+    from dataverse_backup.joint import Outcomes
+    from dataverse_backup.work import JointBatch
 
-    OpenWorkers = Callable[[Callable[[], JointTransfer], int], AbstractContextManager[Submit]]
-    """Starts so many workers, each with a joint transfer that it makes itself."""
+    CopyWorkers = AbstractContextManager[Submit[JointBatch, Outcomes]]
+    OpenWorkers = Callable[[Callable[[], Callable[[JointBatch], Outcomes]], int], CopyWorkers]
+    """Starts so many workers, each of which makes its own way to copy joint batches."""
 
 
 def dry_run(installation: Installation, site: Site, *, limit: int | None = None) -> Plan:
@@ -70,14 +72,14 @@ def _begun(runs: Sequence[Run]) -> Iterator[Event]:
 
 def _workers(
     installation: Installation, runs: dict[str, Run], open_workers: OpenWorkers, names: Sequence[str], workers: int
-) -> AbstractContextManager[Submit]:
+) -> CopyWorkers:
     """Workers that copy to the destinations called *names*."""
     make_transfers = {name: runs[name].site.make_transfer(runs[name].staging) for name in names}
     return open_workers(JointTransferFactory(installation.make_stores, make_transfers), workers)
 
 
 def _copied(
-    runs: dict[str, Run], open_workers: Callable[[Sequence[str], int], AbstractContextManager[Submit]], stop: Stop
+    runs: dict[str, Run], open_workers: Callable[[Sequence[str], int], CopyWorkers], stop: Stop
 ) -> Iterator[Event]:
     """Copy for all *runs*, each of which ends, and is taken out, as soon as nothing is left to do for it."""
     capacities = {name: run.site.capacity for name, run in runs.items()}

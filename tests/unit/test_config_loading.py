@@ -170,6 +170,26 @@ def test_passwords_come_from_the_environment_before_a_file(tmp_path: Path) -> No
     assert text_of(loaded(tmp_path, text, environ).database.password) == "from environment"
 
 
+def test_a_secret_that_systemd_hands_to_the_service_comes_before_the_file_of_that_name(tmp_path: Path) -> None:
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    for folder, secret, mode in ((credentials, "handed over", 0o440), (tmp_path, "beside", 0o600)):
+        (folder / "password").write_text(secret)
+        (folder / "password").chmod(mode)
+    environ = {"CREDENTIALS_DIRECTORY": str(credentials)}
+    handed = loaded(tmp_path, "[Database]\nPasswordFile: password\n" + REST, environ)
+    assert (text_of(handed.database.password), handed.warnings) == ("handed over", [])
+    for name in ("./password", str(tmp_path / "password")):
+        assert (
+            text_of(loaded(tmp_path, f"[Database]\nPasswordFile: {name}\n" + REST, environ).database.password)
+            == "beside"
+        )
+    (credentials / "password").unlink()
+    assert (
+        text_of(loaded(tmp_path, "[Database]\nPasswordFile: password\n" + REST, environ).database.password) == "beside"
+    )
+
+
 def test_without_a_password_it_is_left_to_libpq(tmp_path: Path) -> None:
     assert loaded(tmp_path, "[Database]\nPassword:\n" + REST).database.password is None
 

@@ -58,6 +58,9 @@ in upper and lower case; the ids of stores are not. A key without a value counts
 machine are relative to the configuration file, and `~` is the home directory. Every mistake is told at once, with its
 line, and without the value. `dataverse-backup config validate` looks for them.
 
+A file of a secret (`PasswordFile`, `SmtpPasswordFile`, `SwiftKeyFile` …) that is named without a folder is looked for
+among the credentials that systemd hands to a service (`LoadCredential`), then beside the configuration file.
+
 The file is `--config FILE`, else `$DATAVERSE_BACKUP_CONFIG`, else the first of `./config.ini`,
 `~/.config/dataverse-backup/config.ini` and `/etc/dataverse-backup/config.ini`.
 """

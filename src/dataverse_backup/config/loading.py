@@ -9,7 +9,7 @@ from dataverse_backup.config.ini import Entry, Section, read
 from dataverse_backup.config.mistakes import WHOLE_FILE, Mistakes
 from dataverse_backup.config.named_sections import BACKUP, STORE, destinations, refuse_shared_places, stores
 from dataverse_backup.config.notifications import NotificationSettings
-from dataverse_backup.config.passwords import DATABASE, NOTIFICATIONS, complete, open_to_others, put_in
+from dataverse_backup.config.passwords import DATABASE, NOTIFICATIONS, Secrets, open_to_others
 from dataverse_backup.config.sections import check, line_of, nearest, of_model, refuse_unknown_keys, values
 from dataverse_backup.config.settings import DatabaseSettings, RepositorySettings, Settings
 from dataverse_backup.errors import ConfigurationError, printable
@@ -49,13 +49,13 @@ def _settings(path: Path, sections: list[Section], environ: Mapping[str, str], m
     """The settings, or None when a part of them could not be made; *mistakes* says why."""
     _refuse_unknown_sections(sections, mistakes)
     single = {word: _single(word, sections, mistakes) for word in SINGLE}
-    database, warnings = _database(single["Database"], path, environ, mistakes)
+    secrets = Secrets(path.parent, environ, mistakes)
+    database = _database(single["Database"], secrets)
     repository_section = single["Repository"]
     repository = of_model(repository_section, RepositorySettings, path.parent, mistakes)
-    notifications, more_warnings = _notifications(single["Notifications"], path, environ, mistakes)
-    warnings += more_warnings + _warnings(path, sections) + complete(sections, path.parent, environ, mistakes)
+    notifications = _notifications(single["Notifications"], secrets)
     known_stores = stores(sections, repository, repository_section, path.parent, mistakes)
-    copies_go_to = destinations(sections, path.parent, mistakes)
+    copies_go_to = destinations(sections, secrets)
     refuse_shared_places(sections, known_stores, copies_go_to, mistakes)
     if not database or not repository or not notifications:
         return None
@@ -66,7 +66,7 @@ def _settings(path: Path, sections: list[Section], environ: Mapping[str, str], m
         stores=known_stores,
         destinations=copies_go_to,
         notifications=notifications,
-        warnings=warnings,
+        warnings=[*secrets.warnings, *notifications.warnings, *_warnings(path, sections)],
     )
 
 
@@ -89,30 +89,26 @@ def _single(word: str, sections: list[Section], mistakes: Mistakes) -> Section:
     return found
 
 
-def _database(
-    section: Section, path: Path, environ: Mapping[str, str], mistakes: Mistakes
-) -> tuple[DatabaseSettings | None, list[str]]:
+def _database(section: Section, secrets: Secrets) -> DatabaseSettings | None:
+    folder, mistakes = secrets.folder, secrets.mistakes
     given = values(section, DatabaseSettings)
-    warnings = put_in(given, DATABASE, section, folder=path.parent, environ=environ, mistakes=mistakes)
-    database = check(section, DatabaseSettings, given, path.parent, mistakes)
+    secrets.put_in(given, DATABASE, section)
+    database = check(section, DatabaseSettings, given, folder, mistakes)
     if database and database.backup_database:
         from dataverse_backup.config.ledger_url import ledger_url  # noqa: PLC0415 - SQLAlchemy is slow to import
 
         try:
-            ledger_url(database, path.parent)
+            ledger_url(database, folder)
         except ValueError as error:
             key = "BackupDatabase"
             mistakes.add(line_of(section, key), str(error), section=section.title, key=key)
-    return database, warnings
+    return database
 
 
-def _notifications(
-    section: Section, path: Path, environ: Mapping[str, str], mistakes: Mistakes
-) -> tuple[NotificationSettings | None, list[str]]:
+def _notifications(section: Section, secrets: Secrets) -> NotificationSettings | None:
     given = values(section, NotificationSettings)
-    warnings = put_in(given, NOTIFICATIONS, section, folder=path.parent, environ=environ, mistakes=mistakes)
-    notifications = check(section, NotificationSettings, given, path.parent, mistakes)
-    return notifications, warnings + (notifications.warnings if notifications else [])
+    secrets.put_in(given, NOTIFICATIONS, section)
+    return check(section, NotificationSettings, given, secrets.folder, secrets.mistakes)
 
 
 def _warnings(path: Path, sections: list[Section]) -> list[str]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from dataverse_backup.config.destinations import DESTINATIONS, SYNONYMS
 from dataverse_backup.config.kinds import added_destination, added_destinations, added_store, added_stores
 from dataverse_backup.config.mistakes import WHOLE_FILE
+from dataverse_backup.config.passwords import DESTINATIONS as SECRETS
 from dataverse_backup.config.places import shared_places
 from dataverse_backup.config.sections import aliases, check, line_of, refuse_unknown_keys, values
 from dataverse_backup.config.settings import FILE_STORE, RepositorySettings
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from dataverse_backup.config.destinations import DestinationSettings
     from dataverse_backup.config.ini import Section
     from dataverse_backup.config.mistakes import Mistakes
+    from dataverse_backup.config.passwords import Secrets
     from dataverse_backup.config.stores import StoreSettings
 
     ModelT_co = TypeVar("ModelT_co", bound=BaseModel, covariant=True)
@@ -115,8 +117,9 @@ def _store(section: Section, folder: Path, mistakes: Mistakes) -> StoreSettings 
     return check(section, model, values(section, model) | {"type": kind}, folder, mistakes)
 
 
-def destinations(sections: list[Section], folder: Path, mistakes: Mistakes) -> dict[str, DestinationSettings]:
+def destinations(sections: list[Section], secrets: Secrets) -> dict[str, DestinationSettings]:
     """Every destination by its name, in the order of the file."""
+    mistakes = secrets.mistakes
     found: dict[str, DestinationSettings] = {}
     lines: dict[str, int] = {}
     for section in sections:
@@ -126,14 +129,15 @@ def destinations(sections: list[Section], folder: Path, mistakes: Mistakes) -> d
         first = lines.setdefault(name.lower(), section.line)
         if first != section.line:
             mistakes.add(section.line, f"the same destination as in line {first}", section=section.title)
-        if settings := _destination(section, name, folder, mistakes):
+        if settings := _destination(section, name, secrets):
             found[name] = settings
     if not lines:
         mistakes.add(WHOLE_FILE, "missing: no destination is described", section=BACKUP)
     return found
 
 
-def _destination(section: Section, name: str, folder: Path, mistakes: Mistakes) -> DestinationSettings | None:
+def _destination(section: Section, name: str, secrets: Secrets) -> DestinationSettings | None:
+    mistakes = secrets.mistakes
     if not DESTINATION_NAME.fullmatch(name):
         what = "the name of a destination has letters, digits, dots, hyphens and underscores"
         mistakes.add(section.line, what, section=section.title)
@@ -147,7 +151,8 @@ def _destination(section: Section, name: str, folder: Path, mistakes: Mistakes) 
         entry = section.entries.get(synonym.lower())
         if entry and entry.value:
             own.setdefault(meant, entry.value)
-    return check(section, model, own, folder, mistakes)
+    secrets.put_in(own, SECRETS.get(kind, ()), section)
+    return check(section, model, own, secrets.folder, mistakes)
 
 
 def _model(kind: str, known: _Known[Model], section: Section, key: str, mistakes: Mistakes) -> type[Model] | None:

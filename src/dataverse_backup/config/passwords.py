@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dataverse_backup.config.ini import Entry
 from dataverse_backup.config.sections import line_of
 from dataverse_backup.config.values import absolute
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from dataverse_backup.config.ini import Section
     from dataverse_backup.config.mistakes import Mistakes
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
 OTHERS = 0o077
 LONGEST = 4096
 """Characters of a password file that are read."""
+CREDENTIALS = "CREDENTIALS_DIRECTORY"
+"""Names the folder of what LoadCredential= hands to a service, under names without a folder: systemd.exec(5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,65 +37,51 @@ DATABASE = (
     Reference("Password", "PasswordFile", "DATAVERSE_BACKUP_DATABASE_PASSWORD"),
     Reference("ledger_password", "LedgerPasswordFile", "DATAVERSE_BACKUP_LEDGER_PASSWORD"),
 )
+DESTINATIONS = {"swift": (Reference("SwiftKey", "SwiftKeyFile", "DATAVERSE_BACKUP_SWIFT_KEY"),)}
+"""By storage type."""
 NOTIFICATIONS = (
     Reference("SmtpPassword", "SmtpPasswordFile", "DATAVERSE_BACKUP_SMTP_PASSWORD"),
     Reference("NotifyUrls", "NotifyUrlsFile", "DATAVERSE_BACKUP_NOTIFY_URLS"),
 )
 
 
-def put_in(
-    given: dict[str, Any],
-    references: Sequence[Reference],
-    section: Section,
-    *,
-    folder: Path,
-    environ: Mapping[str, str],
-    mistakes: Mistakes,
-) -> list[str]:
-    """Complete what *section* gives with the secrets of files and environment; returns warnings."""
-    warnings: list[str] = []
-    for reference in references:
-        file_key = reference.file_key
-        if reference.key in given and file_key in given:
-            what = f"give {reference.key} or {file_key}, not both"
-            mistakes.add(line_of(section, file_key), what, section=section.title, key=file_key)
-        if environ.get(reference.variable):
-            given[reference.key] = environ[reference.variable]
-        elif file_key in given:
-            try:
-                path = absolute(given[file_key], folder)
-                given[reference.key] = first_line(path)
-                warnings += open_to_others(path)
-            except ValueError as error:
-                mistakes.add(line_of(section, file_key), str(error), section=section.title, key=file_key)
-    return warnings
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Completes what sections give with the secrets that files and the environment have."""
 
+    folder: Path
+    """Of the configuration: relative paths begin there."""
+    environ: Mapping[str, str]
+    mistakes: Mistakes
+    warnings: list[str] = field(default_factory=list)
+    """What works and should still be changed."""
 
-def complete(sections: list[Section], folder: Path, environ: Mapping[str, str], mistakes: Mistakes) -> list[str]:
-    """Give every ``[Backup]`` section in Swift its key, from a file or the environment; returns warnings."""
-    warnings: list[str] = []
-    for section in sections:
-        kind = section.entries.get("storagetype")
-        if section.word == "backup" and kind and kind.value.lower() == "swift":
-            warnings += _complete(section, folder, environ, mistakes)
-    return warnings
+    def put_in(self, given: dict[str, Any], references: Sequence[Reference], section: Section) -> None:
+        """Complete what *section* gives; what is wrong with a file is noted as a mistake."""
+        for reference in references:
+            file_key = reference.file_key
+            if reference.key in given and file_key in given:
+                self._mistake(section, file_key, f"give {reference.key} or {file_key}, not both")
+            if self.environ.get(reference.variable):
+                given[reference.key] = self.environ[reference.variable]
+            elif file_key in given:
+                try:
+                    given[reference.key] = self._of_file(given[file_key])
+                except ValueError as error:
+                    self._mistake(section, file_key, str(error))
 
+    def _of_file(self, name: str) -> str:
+        """A secret that systemd hands to the service, or the first line of a file."""
+        handed = self.environ.get(CREDENTIALS)
+        if handed and "/" not in name and (path := Path(handed, name)).exists():
+            return first_line(path)  # systemd sees to it who may read it
+        path = absolute(name, self.folder)
+        secret = first_line(path)
+        self.warnings.extend(open_to_others(path))
+        return secret
 
-def _complete(section: Section, folder: Path, environ: Mapping[str, str], mistakes: Mistakes) -> list[str]:
-    of_file = section.entries.get("swiftkeyfile")
-    if key := environ.get("DATAVERSE_BACKUP_SWIFT_KEY"):
-        section.entries["swiftkey"] = Entry("SwiftKey", key, section.line)
-    elif of_file and of_file.value and section.entries.get("swiftkey"):
-        what = "give SwiftKey or SwiftKeyFile, not both"
-        mistakes.add(of_file.line, what, section=section.title, key=of_file.key)
-    elif of_file and of_file.value:
-        try:
-            path = absolute(of_file.value, folder)
-            section.entries["swiftkey"] = Entry("SwiftKey", first_line(path), of_file.line)
-            return open_to_others(path)
-        except ValueError as error:
-            mistakes.add(of_file.line, str(error), section=section.title, key=of_file.key)
-    return []
+    def _mistake(self, section: Section, key: str, what: str) -> None:
+        self.mistakes.add(line_of(section, key), what, section=section.title, key=key)
 
 
 def first_line(path: Path) -> str:

@@ -1,0 +1,114 @@
+"""What lies under packaging/, judged by the programs that will read it, without their privileges."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dataverse_backup.cli.exit_codes import ExitCode
+from tests.servers import unavailable
+
+PACKAGING = Path(__file__).parents[2] / "packaging"
+SYSTEMD = PACKAGING / "systemd"
+SERVICE, TIMER = SYSTEMD / "dataverse-backup.service", SYSTEMD / "dataverse-backup.timer"
+DROP_INS = sorted((SYSTEMD / "dataverse-backup.service.d").iterdir())
+INSTALLED = "/usr/local/bin/dataverse-backup"
+EXPOSURE = 20
+"""Tenths; how exposed the service may be in the eyes of ``systemd-analyze security``: 0 to 100."""
+
+
+def tool(name: str, package: str) -> str:
+    """The program, or a skipped test."""
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    return shutil.which(name, path=path) or unavailable(f"no {name} here; on Debian: apt-get install {package}")
+
+
+def said_by(*command: str | Path) -> str:
+    """All that a program says; it must end well."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def values(unit: Path, key: str) -> list[str]:
+    return re.findall(rf"^{key}=(.*)$", unit.read_text(), re.MULTILINE)
+
+
+@pytest.fixture
+def units(tmp_path: Path) -> Path:
+    """The units where systemd can find the command that they start: ours, wherever it is installed."""
+    folder = tmp_path / "system"
+    shutil.copytree(SYSTEMD, folder)
+    service = folder / SERVICE.name
+    command = Path(sys.executable).with_name("dataverse-backup")
+    service.write_text(service.read_text().replace(f"={INSTALLED} ", f"={command} "))
+    return folder
+
+
+def test_systemd_finds_nothing_wrong_with_the_units_and_the_examples_of_drop_ins(units: Path) -> None:
+    analyze = tool("systemd-analyze", "systemd")
+    assert said_by(analyze, "verify", "--man=no", units / SERVICE.name, units / TIMER.name) == ""
+
+
+def test_a_mistake_in_a_unit_would_be_seen(units: Path) -> None:
+    drop_in = units / "dataverse-backup.service.d" / DROP_INS[0].name
+    drop_in.write_text(drop_in.read_text() + "NoSuchSetting=yes\n")
+    assert "NoSuchSetting" in said_by(tool("systemd-analyze", "systemd"), "verify", "--man=no", units / SERVICE.name)
+
+
+def test_the_service_is_hardened(units: Path) -> None:
+    analyze = tool("systemd-analyze", "systemd")
+    judge = [analyze, "security", "--offline=true", f"--threshold={EXPOSURE}", "--no-pager"]
+    assert "OK" in said_by(*judge, units / SERVICE.name)
+
+
+def test_the_timer_says_when() -> None:
+    (when,) = values(TIMER, "OnCalendar")
+    assert said_by(tool("systemd-analyze", "systemd"), "calendar", when)
+
+
+def test_what_needs_nobody_is_no_failure_of_the_service_and_everything_else_is() -> None:
+    (codes,) = values(SERVICE, "SuccessExitStatus")
+    assert {int(code) for code in codes.split()} == {ExitCode.BUSY, ExitCode.LIMIT, ExitCode.INTERRUPTED}
+
+
+def test_the_user_is_made_and_is_the_same_everywhere() -> None:
+    sysusers = tool("systemd-sysusers", "systemd")
+    assert "Creating user 'dataverse-backup'" in said_by(sysusers, "--dry-run", SYSTEMD / "dataverse-backup.sysusers")
+    (home,) = re.findall(r'" (/\S+)', (SYSTEMD / "dataverse-backup.sysusers").read_text())
+    assert values(SERVICE, "User") == ["dataverse-backup"]
+    assert home == "/var/lib/" + values(SERVICE, "StateDirectory")[0]
+    assert {line.split()[5] for line in cron_lines()} == {"dataverse-backup"}
+
+
+def cron_lines() -> list[str]:
+    """The jobs, that which is only offered too."""
+    text = (PACKAGING / "cron" / "dataverse-backup").read_text()
+    return [line.removeprefix("#") for line in text.splitlines() if re.match(r"#?\d", line)]
+
+
+def test_the_log_of_cron_is_rotated_and_nobody_else_may_read_it(tmp_path: Path) -> None:
+    rotate = tool("logrotate", "logrotate")
+    log = tmp_path / "backup.log"
+    shown = (PACKAGING / "logrotate" / "dataverse-backup").read_text()
+    assert f"2>>{shown.split('*.log')[0].splitlines()[-1]}backup.log" in cron_lines()[-1]
+    us = f"{pwd.getpwuid(os.geteuid()).pw_name} {grp.getgrgid(os.getegid()).gr_name}"
+    configuration = tmp_path / "logrotate.conf"
+    configuration.write_text(
+        shown.replace("/var/log/dataverse-backup/", f"{tmp_path}/").replace("dataverse-backup dataverse-backup", us)
+    )
+    configuration.chmod(0o644)
+    for text in ("old\n", "new\n"):
+        log.write_text(text)
+        assert "error" not in said_by(rotate, "--force", "--state", tmp_path / "state", configuration)
+    assert (log.stat().st_mode & 0o777, log.read_text()) == (0o640, "")
+    assert (tmp_path / "backup.log.1").read_text() == "new\n"
+    assert (tmp_path / "backup.log.2.gz").exists()

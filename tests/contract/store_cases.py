@@ -19,10 +19,10 @@ from dataverse_backup.stores.memory import Fault, MemoryStore
 from dataverse_backup.stores.s3 import S3Store
 from dataverse_backup.stores.sharing import Sharing
 from dataverse_backup.stores.swift import SwiftStore
-from dataverse_backup.testing.shelves import Shelf
+from dataverse_backup.testing.shelves import RestorableShelf, Shelf
 from dataverse_backup.testing.stores import NAME
 from tests.ordinary_user import open_folder, ordinary_user
-from tests.servers.seaweedfs import LISTER_KEY, LISTER_SECRET
+from tests.servers.seaweedfs import LISTER_KEY, LISTER_SECRET, READER_KEY, READER_SECRET
 from tests.servers.tcp_proxy import TcpProxy
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from tests.servers.swift import SwiftServer
 
 
-class MemoryShelf(Shelf):
+class MemoryShelf(RestorableShelf):
     def __init__(self) -> None:
         self.store: MemoryStore = MemoryStore("file", {"other": b"x"})
 
@@ -59,8 +59,17 @@ class MemoryShelf(Shelf):
     def lose(self) -> None:
         self.store.lost = True
 
+    def everything(self) -> set[str]:
+        return set(self.store.objects)
 
-class FolderShelf(Shelf):
+    @contextmanager
+    def forbid_writing(self) -> Iterator[None]:
+        self.store.is_read_only = True
+        yield
+        self.store.is_read_only = False
+
+
+class FolderShelf(RestorableShelf):
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "files"
         self.store = FilesystemStore("file", self._folder)
@@ -87,8 +96,16 @@ class FolderShelf(Shelf):
     def lose(self) -> None:
         shutil.rmtree(self._folder)
 
+    def everything(self) -> set[str]:
+        return {str(path.relative_to(self._folder)) for path in self._folder.rglob("*") if not path.is_dir()}
 
-class BucketShelf(Shelf):
+    @contextmanager
+    def forbid_writing(self) -> Iterator[None]:
+        with ordinary_user():
+            yield
+
+
+class BucketShelf(RestorableShelf):
     """A bucket that nobody else uses, behind a proxy that can be cut."""
 
     is_flat = True
@@ -125,12 +142,24 @@ class BucketShelf(Shelf):
         self.plant(name, b"x" * (1 << 22))
         monkeypatch.setattr(self.store, "open", then_gone)
 
+    def everything(self) -> set[str]:
+        found = self._client.list_objects_v2(Bucket=self._bucket).get("Contents", ())
+        return {str(one["Key"]) for one in found}
+
+    @contextmanager
+    def forbid_writing(self) -> Iterator[None]:
+        former = self.store
+        reader = self._server.access(access_key=READER_KEY, secret_key=READER_SECRET)
+        with S3Store("file", reader, self._bucket) as self.store:
+            yield
+        self.store = former
+
     def lose(self) -> None:
         for found in self._client.list_objects_v2(Bucket=self._bucket).get("Contents", ()):
             self._client.delete_object(Bucket=self._bucket, Key=found["Key"])
 
 
-class SwiftShelf(Shelf):
+class SwiftShelf(RestorableShelf):
     """An account of Swift that nobody else uses, behind a proxy that can be cut."""
 
     container = "doi-10-5072"
@@ -176,6 +205,20 @@ class SwiftShelf(Shelf):
 
         self.plant(NAME, b"x" * (1 << 22))  # more than lies in buffers on the way
         monkeypatch.setattr(self.store, "open", then_gone)
+
+    def everything(self) -> set[str]:
+        with self.swift.connection() as connection:
+            found = connection.get_container(self.container, full_listing=True)[1]
+        return {f"10.5072/{one['name']}" for one in found}
+
+    @contextmanager
+    def forbid_writing(self) -> Iterator[None]:
+        former = self.store
+        with self.swift.connection() as connection:
+            connection.post_container(self.container, {"X-Container-Read": "shelf:reader"})
+        with SwiftStore("file", {"endpoint1": replace(self.login, user="shelf:reader", key="reading")}) as self.store:
+            yield
+        self.store = former
 
     def lose(self) -> None:
         with self.swift.connection() as connection:
@@ -254,3 +297,6 @@ SHELVES: dict[str, Callable[[pytest.FixtureRequest], AbstractContextManager[Shel
     "s3": s3,
     "swift": swift,
 }
+
+RESTORABLE_SHELVES = SHELVES.keys() - {"shared"}
+"""Those whose stores take bytes back."""

@@ -13,7 +13,6 @@ from swiftclient.exceptions import ClientException
 
 from dataverse_backup.destinations.base import Failure, Receipt, Staging, StoredDigest
 from dataverse_backup.destinations.swift import SwiftDestination
-from dataverse_backup.destinations.swift.body import Body
 from dataverse_backup.destinations.swift.large import LargeUpload
 from dataverse_backup.destinations.swift.objects import Objects
 from dataverse_backup.errors import (
@@ -28,6 +27,7 @@ from dataverse_backup.errors import (
     Unavailable,
 )
 from dataverse_backup.fixity import Algorithm, HashingReader, VerifiedBy
+from dataverse_backup.services.withheld import Body
 from dataverse_backup.stores.memory import Fault, MemoryStream
 from dataverse_backup.testing.destinations import (
     ASIDE,

@@ -9,9 +9,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dataverse_backup.datafile import Dataset
-from dataverse_backup.errors import SourceArchived, SourceChanged, SourceMissing, SourceUnavailable, StoreLost
+from dataverse_backup.errors import (
+    KeyOccupied,
+    SourceArchived,
+    SourceChanged,
+    SourceMissing,
+    SourceUnavailable,
+    StoreLost,
+)
 from dataverse_backup.services.s3 import _session
 from dataverse_backup.stores.s3 import S3Store
+from dataverse_backup.testing.restorable import copy_of, sha1
 from dataverse_backup.testing.stores import datafile
 from tests.servers.lying_s3 import Lie, LyingS3
 from tests.servers.seaweedfs import ACCESS_KEY, SECRET_KEY
@@ -196,3 +204,66 @@ def test_keys_are_those_of_dataverse(
 def test_what_is_missing_in_a_bucket_that_has_other_things_is_missing(s3_server: SeaweedfsServer, name: str) -> None:
     with store_at(s3_server, s3_server.endpoint) as store, pytest.raises(SourceMissing):
         store.open(f"{name}.orig")
+
+
+def test_what_is_put_back_loses_the_temporary_tag_and_keeps_what_else_was_said_of_it(
+    s3_server: SeaweedfsServer,
+) -> None:
+    client, bucket, name = s3_server.shared_client, s3_server.shared_bucket, f"{s3_server.new_name()}/18b-1"
+    client.put_object(
+        Bucket=bucket,
+        Key=name,
+        Body=b"bad",
+        Tagging="dv-state=temp&keep=yes",
+        ContentType="text/csv",
+        Metadata={"by": "somebody"},
+    )
+    with store_at(s3_server, s3_server.endpoint) as store:
+        done = store.put_back(name, copy_of(b"good"), sha1(b"good"))
+    tags = client.get_object_tagging(Bucket=bucket, Key=name)["TagSet"]
+    assert [(tag["Key"], tag["Value"]) for tag in tags] == [("keep", "yes")]
+    head = client.head_object(Bucket=bucket, Key=name)
+    assert (head["ContentType"], head["Metadata"]) == ("text/csv", {"by": "somebody"})
+    assert done.aside is not None
+
+
+def test_in_a_bucket_with_versions_all_of_them_stay(s3_server: SeaweedfsServer) -> None:
+    client, bucket = s3_server.shared_client, s3_server.make_bucket()
+    client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for data in (b"first", b"bad"):
+        client.put_object(Bucket=bucket, Key="a/18b-1", Body=data)
+    with S3Store("s3", s3_server.access(), bucket) as store:
+        store.put_back("a/18b-1", copy_of(b"good"), sha1(b"good"))
+    versions = client.list_object_versions(Bucket=bucket)
+    kept = [
+        client.get_object(Bucket=bucket, Key=one["Key"], VersionId=one["VersionId"]) for one in versions["Versions"]
+    ]
+    assert sorted(one["Body"].read() for one in kept) == [b"bad", b"bad", b"first", b"good"]
+    assert "DeleteMarkers" not in versions
+
+
+def test_what_is_bigger_than_a_part_is_put_back_in_parts(
+    s3_server: SeaweedfsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dataverse_backup.stores.s3_put_back.WHOLE_SIZE", 1 * MIB)
+    monkeypatch.setattr("dataverse_backup.stores.s3_put_back.PART_SIZE", 5 * MIB)
+    name = s3_server.new_name()
+    with store_at(s3_server, s3_server.endpoint) as store:
+        store.put_back(name, copy_of(BIG), sha1(BIG))
+        assert read_all(store, name) == BIG
+    assert s3_server.shared_client.head_object(Bucket=s3_server.shared_bucket, Key=name)["ETag"].endswith('-3"')
+
+
+def test_a_service_that_knows_no_conditions_is_written_to_without(s3_server: SeaweedfsServer) -> None:
+    name = s3_server.new_name()
+    with LyingS3(s3_server) as liar, store_at(s3_server, liar.url) as store:
+        liar.lies = [Lie("PUT", 501, "NotImplemented", header="If-None-Match")]
+        store.put_back(name, copy_of(b"good"), sha1(b"good"))
+        assert read_all(store, name) == b"good"
+
+
+def test_what_a_service_stores_otherwise_than_it_was_sent_is_noticed(s3_server: SeaweedfsServer) -> None:
+    with LyingS3(s3_server) as liar, store_at(s3_server, liar.url) as store:
+        liar.alter = lambda data: data[::-1]
+        with pytest.raises(KeyOccupied, match="lie there"):
+            store.put_back(s3_server.new_name(), copy_of(b"good"), sha1(b"good"))

@@ -10,6 +10,7 @@ import pytest
 
 from dataverse_backup.errors import SourceChanged, SourceMissing, SourceRefused, StoreLost
 from dataverse_backup.stores.swift import SwiftStore
+from dataverse_backup.testing.restorable import copy_of, sha1
 from dataverse_backup.testing.stores import NAME, datafile, read_all
 from tests.contract.store_cases import SHELVES, SwiftShelf
 
@@ -154,3 +155,37 @@ def test_an_account_that_is_empty_is_a_lost_store(shelf: SwiftShelf) -> None:
     shelf.lose()
     with pytest.raises(StoreLost, match="is empty"):
         shelf.store.probe()
+
+
+def test_a_large_object_is_put_back_in_segments_and_what_lay_there_keeps_its_own(
+    shelf: SwiftShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dataverse_backup.stores.swift_put_back.WHOLE_SIZE", 1000)
+    monkeypatch.setattr("dataverse_backup.stores.swift_put_back.SEGMENT_SIZE", 1 * MIB)
+    name = shelf.name(NAME)
+    for data in (DATA, DATA[::-1]):
+        done = shelf.store.put_back(name, copy_of(data), sha1(data))
+        assert _read(shelf, name) == data
+    assert done.aside is not None
+    assert _read(shelf, done.aside) == DATA
+    with shelf.swift.connection() as connection:
+        headers = connection.head_object(shelf.container, NAME.removeprefix("10.5072/"))
+    assert headers["x-static-large-object"] == "True"
+
+
+def test_a_dynamic_large_object_is_kept_aside_whole(shelf: SwiftShelf) -> None:
+    with shelf.swift.connection() as connection:
+        for number in range(2):
+            connection.put_object(shelf.container, f"parts/{number}", b"bad")
+        connection.put_object(shelf.container, "x", b"", headers={"X-Object-Manifest": f"{shelf.container}/parts/"})
+    name = f"endpoint1:{shelf.container}:x"
+    done = shelf.store.put_back(name, copy_of(b"good"), sha1(b"good"))
+    assert _read(shelf, name) == b"good"
+    assert done.aside is not None
+    assert _read(shelf, done.aside) == b"badbad"
+
+
+def test_a_container_that_was_lost_is_made_again(shelf: SwiftShelf) -> None:
+    name = "endpoint1:doi-10-9999:FK2/ABCDEF/18b-1"
+    shelf.store.put_back(name, copy_of(b"good"), sha1(b"good"))
+    assert _read(shelf, name) == b"good"

@@ -10,7 +10,6 @@ import pytest
 import urllib3.exceptions
 from botocore.exceptions import ClientError
 
-from dataverse_backup.destinations.service_errors import copy_error, destination_lost
 from dataverse_backup.errors import (
     ConfigurationError,
     CopyError,
@@ -30,6 +29,7 @@ from dataverse_backup.errors import (
     StoreLost,
     Unavailable,
 )
+from dataverse_backup.services.copy_errors import copy_error, destination_lost
 from dataverse_backup.services.s3 import VENDOR_ERRORS, S3Access, connected, diagnosis
 from dataverse_backup.services.trouble import Trouble
 from dataverse_backup.stores.service_errors import source_error

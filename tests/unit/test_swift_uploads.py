@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataverse_backup.destinations.swift.attempt import Limits
-from dataverse_backup.destinations.swift.body import Body, Part
 from dataverse_backup.errors import SourceDiffers
 from dataverse_backup.fixity import Algorithm, BytesStream, Checksum, HashingReader
+from dataverse_backup.services.withheld import Body, Part
 
 GIB = 1 << 30
 

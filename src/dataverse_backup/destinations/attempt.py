@@ -12,18 +12,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from dataverse_backup.destinations.base import Failure, Receipt, checked_path_key
-from dataverse_backup.destinations.system_errors import copy_error, copy_errors
 from dataverse_backup.errors import CopyDiffers, KeyOccupied, ObjectError
 from dataverse_backup.fixity import Checksum, Durability, HashingReader, VerifiedBy
+from dataverse_backup.services.files import CHUNK, stored_checksum, write_all
+from dataverse_backup.services.system_errors import copy_error, copy_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from dataverse_backup.destinations.base import Staging, Upload
-    from dataverse_backup.destinations.tree import Tree
-    from dataverse_backup.fixity import Algorithm
+    from dataverse_backup.services.tree import Tree
 
-CHUNK = 1 << 20
 _SYNCS = 8
 """How many files are synced and read back at once: a file system commits them together."""
 
@@ -178,22 +177,3 @@ def check_movable(place: str, key: str, tree: Tree) -> None:
     status = tree.status(key)
     if status is not None and not stat.S_ISREG(status.st_mode):
         raise KeyOccupied(place, key, "what lies there is not a file")
-
-
-def write_all(descriptor: int, data: bytes) -> None:
-    """Write *data*, however many calls that takes."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
-
-
-def stored_checksum(descriptor: int, algorithm: Algorithm) -> tuple[int, Checksum]:
-    """The size and checksum of an open file, read from the disk where the system lets us ask for that."""
-    if hasattr(os, "posix_fadvise"):  # not on macOS
-        # What the page cache remembers proves nothing; only synced pages are dropped.
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    size, digest = 0, algorithm.new()
-    while data := os.read(descriptor, CHUNK):
-        digest.update(data)
-        size += len(data)
-    return size, Checksum(algorithm, digest.hexdigest())

@@ -15,8 +15,6 @@ from dataverse_backup.destinations.attempt import (
     check_movable,
     folders_above,
     parent,
-    stored_checksum,
-    write_all,
 )
 from dataverse_backup.destinations.base import (
     IDENTITY_KEY,
@@ -28,10 +26,11 @@ from dataverse_backup.destinations.base import (
     Traits,
     checked_path_key,
 )
-from dataverse_backup.destinations.system_errors import READING, copy_errors
-from dataverse_backup.destinations.tree import Tree
 from dataverse_backup.errors import CopyMissing, DestinationLost, KeyRefused, ObjectError, Unavailable
 from dataverse_backup.fixity import Durability, VerifiedBy
+from dataverse_backup.services.files import stored_checksum, write_all
+from dataverse_backup.services.system_errors import READING, copy_errors
+from dataverse_backup.services.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -18,7 +18,9 @@ from dataverse_backup.errors import (
     StoreLost,
 )
 from dataverse_backup.stores.base import Store
+from dataverse_backup.stores.filesystem_put_back import FilePutBack
 from dataverse_backup.stores.paths import checked_path, path_names
+from dataverse_backup.stores.restorable import Restorable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
     from dataverse_backup.datafile import Datafile
     from dataverse_backup.errors import SourceError
+    from dataverse_backup.fixity import Checksum
+    from dataverse_backup.stores.restorable import Opening, PutBack
 
 _PACKAGE = "packages are folders in a file store, and folders of packages are not yet backed up"
 
@@ -51,7 +55,7 @@ _ERRORS: dict[int, type[SourceError]] = {
 """What the system's errors mean for one object; every other one is SourceUnreadable."""
 
 
-class FilesystemStore(Store):
+class FilesystemStore(Store, Restorable):
     """Objects below one directory.
 
     Symbolic links are followed: administrators move datasets to other disks and leave a link behind. Names that lead
@@ -79,6 +83,12 @@ class FilesystemStore(Store):
         except SourceMissing:
             self.probe()  # on an unmounted disk everything is missing, which says nothing about this object
             raise
+
+    def put_back(self, name: str, opening: Opening, checksum: Checksum) -> PutBack:
+        one = FilePutBack(self.id, checked_path(self.id, name), self._directory)
+        if not os.path.isdir(self._directory):  # noqa: PTH112 -- paths are bytes here
+            raise self._lost("is not there")
+        return one.put(opening, checksum)
 
     def probe(self) -> None:
         try:

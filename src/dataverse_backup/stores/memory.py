@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dataverse_backup.errors import SourceMissing, StoreLost
+from dataverse_backup.errors import CopyRefused, KeyOccupied, SourceMissing, StoreLost
+from dataverse_backup.fixity import Checksum, HashingReader
 from dataverse_backup.stores.base import Store
 from dataverse_backup.stores.paths import checked_path, path_names
+from dataverse_backup.stores.restorable import CHANGED_MEANWHILE, PutBack, Restorable, aside_name
 
 if TYPE_CHECKING:
     from dataverse_backup.datafile import Datafile
     from dataverse_backup.errors import DataverseBackupError, SourceError
+    from dataverse_backup.stores.restorable import Opening
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Fault:
 NO_FAULT = Fault()
 
 
-class MemoryStore(Store):
+class MemoryStore(Store, Restorable):
     """Objects by their names. Change ``objects``, ``faults`` and ``lost`` at any time."""
 
     def __init__(self, store_id: str = "file", objects: dict[str, bytes] | None = None) -> None:
@@ -39,6 +42,7 @@ class MemoryStore(Store):
         self.objects: dict[str, bytes] = {} if objects is None else objects
         self.faults: dict[str, Fault] = {}
         self.lost = False
+        self.is_read_only = False
 
     def names(self, datafile: Datafile) -> tuple[str, ...]:
         return path_names(self.id, datafile)
@@ -54,6 +58,25 @@ class MemoryStore(Store):
         if name not in self.objects:
             raise SourceMissing(self.id, name, "there is no such object")
         return MemoryStream(self.objects[name], fault, place=self.id, key=name)
+
+    def put_back(self, name: str, opening: Opening, checksum: Checksum) -> PutBack:
+        checked_path(self.id, name)
+        self.probe()
+        before = self.objects.get(name)
+        if before is not None and Checksum.of(before, checksum.algorithm) == checksum:
+            return PutBack(name, len(before), checksum, was_right=True)
+        if self.is_read_only:
+            raise CopyRefused(self.id, name, "it is read-only, as planned")
+        with HashingReader(opening(), checksum.algorithm) as reader:
+            data = b"".join(iter(lambda: reader.read(1 << 20), b""))
+            reader.finish(checksum)
+        if self.objects.get(name) != before:
+            raise KeyOccupied(self.id, name, CHANGED_MEANWHILE)
+        aside = None if before is None else aside_name(name)
+        if before is not None and aside is not None:
+            self.objects[aside] = before
+        self.objects[name] = data
+        return PutBack(name, len(data), checksum, aside)
 
     def probe(self) -> None:
         if self.lost:

@@ -10,6 +10,8 @@ from dataverse_backup.services.s3 import VENDOR_ERRORS, connected, diagnosis
 from dataverse_backup.services.s3_object import ObjectReader
 from dataverse_backup.stores.base import Store, ordered_names
 from dataverse_backup.stores.paths import checked_name
+from dataverse_backup.stores.restorable import Restorable
+from dataverse_backup.stores.s3_put_back import ObjectPutBack
 from dataverse_backup.stores.service_errors import source_error
 
 if TYPE_CHECKING:
@@ -18,10 +20,12 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from dataverse_backup.datafile import Datafile
+    from dataverse_backup.fixity import Checksum
     from dataverse_backup.services.s3 import S3Access
+    from dataverse_backup.stores.restorable import Opening, PutBack
 
 
-class S3Store(Store):
+class S3Store(Store, Restorable):
     """Objects in the configured bucket; the one in a storage identifier is not looked at, as Dataverse does."""
 
     def __init__(self, store_id: str, access: S3Access, bucket: str) -> None:
@@ -46,6 +50,11 @@ class S3Store(Store):
         except (SourceMissing, SourceUnavailable):
             self.probe()  # in an empty bucket, or behind a dead line, all are: that says nothing about this object
             raise
+
+    def put_back(self, name: str, opening: Opening, checksum: Checksum) -> PutBack:
+        return ObjectPutBack(self.id, self._connected(), self._bucket, checked_name(self.id, name)).put(
+            opening, checksum
+        )
 
     def probe(self) -> None:
         try:

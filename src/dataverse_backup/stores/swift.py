@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dataverse_backup.errors import SourceChanged, SourceMissing, SourceRefused, SourceUnreadable, StoreLost
@@ -12,14 +12,18 @@ from dataverse_backup.services.swift_object import ObjectChanged, SwiftObject, U
 from dataverse_backup.services.trouble import Trouble
 from dataverse_backup.stores.base import Store, ordered_names
 from dataverse_backup.stores.paths import checked_name
+from dataverse_backup.stores.restorable import PutBack, Restorable
 from dataverse_backup.stores.service_errors import source_error
+from dataverse_backup.stores.swift_put_back import SwiftPutBack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from dataverse_backup.datafile import Datafile
+    from dataverse_backup.fixity import Checksum
     from dataverse_backup.services.swift import SwiftAccess
     from dataverse_backup.services.trouble import Diagnosis
+    from dataverse_backup.stores.restorable import Opening
 
 _FORM = "its storage identifier is not <endpoint>:<container>:<object>"
 _ROW_HINT = "look at the row's storage identifier"
@@ -60,7 +64,7 @@ class _Address:
         return f"{self.endpoint}:{self.container}:{self.name}"
 
 
-class SwiftStore(Store):
+class SwiftStore(Store, Restorable):
     """Objects whose storage identifiers say where they are: endpoint, container and name.
 
     Static and dynamic large objects are read as the one object that they are. A read that breaks goes on where it
@@ -82,15 +86,26 @@ class SwiftStore(Store):
 
     def open(self, name: str) -> SwiftStream:
         address = _Address.parse(self.id, name)
-        service = self._services.get(address.endpoint)
-        if service is None:
-            hint = f"add authUrl.{address.endpoint} and the other keys of this endpoint to [Store {self.id}]"
-            raise SourceRefused(self.id, name, "the configuration does not know its endpoint", hint)
+        service = self._service_at(address, name)
         try:
             return SwiftStream(service, address, place=self.id, key=name)
         except SourceMissing:
             self.probe()  # in an account that is empty everything is missing, which says nothing about this object
             raise
+
+    def put_back(self, name: str, opening: Opening, checksum: Checksum) -> PutBack:
+        address = _Address.parse(self.id, name)
+        one = SwiftPutBack(self.id, self._service_at(address, name), address.container, address.name)
+        size, kept, was_right = one.put(opening, checksum)
+        aside = None if kept is None else str(replace(address, name=kept))
+        return PutBack(name, size, checksum, aside, was_right)
+
+    def _service_at(self, address: _Address, name: str) -> Swift:
+        service = self._services.get(address.endpoint)
+        if service is None:
+            hint = f"add authUrl.{address.endpoint} and the other keys of this endpoint to [Store {self.id}]"
+            raise SourceRefused(self.id, name, "the configuration does not know its endpoint", hint)
+        return service
 
     def probe(self) -> None:
         for endpoint, service in self._services.items():

@@ -13,4 +13,6 @@ Needs the extra ``[testing]``. How it is done, step by step: docs/howto/add-a-de
 
 import pytest
 
-pytest.register_assert_rewrite("dataverse_backup.testing.destinations", "dataverse_backup.testing.stores")
+pytest.register_assert_rewrite(
+    "dataverse_backup.testing.destinations", "dataverse_backup.testing.restorable", "dataverse_backup.testing.stores"
+)

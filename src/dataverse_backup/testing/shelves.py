@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from dataverse_backup.stores.restorable import Restorable
+
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
@@ -44,3 +46,22 @@ class Shelf(ABC):
     @abstractmethod
     def lose(self) -> None:
         """The store as a whole is gone."""
+
+
+class RestorableShelf(Shelf):
+    """A shelf whose store takes bytes back."""
+
+    @property
+    def restorable(self) -> Restorable:
+        """The store, as what takes bytes back."""
+        if not isinstance(self.store, Restorable):
+            raise TypeError(f"{type(self.store).__name__} takes nothing back")
+        return self.store
+
+    @abstractmethod
+    def everything(self) -> set[str]:
+        """The path of every object."""
+
+    @abstractmethod
+    def forbid_writing(self) -> AbstractContextManager[None]:
+        """We may read, and not write, for a while."""

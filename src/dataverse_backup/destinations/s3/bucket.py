@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dataverse_backup.destinations.base import IDENTITY_KEY, checked_path_key
-from dataverse_backup.destinations.service_errors import copy_error
 from dataverse_backup.errors import CopyError, CopyMissing, KeyOccupied, KeyRefused, Unavailable
 from dataverse_backup.fixity import Checksum
+from dataverse_backup.services.copy_errors import copy_error
 from dataverse_backup.services.s3 import VENDOR_ERRORS, diagnosis
 from dataverse_backup.services.s3_object import ObjectReader
 from dataverse_backup.services.trouble import Trouble

@@ -21,9 +21,9 @@ from dataverse_backup.destinations.s3.batch import Batch
 from dataverse_backup.destinations.s3.bucket import Bucket
 from dataverse_backup.destinations.s3.flight import Flight
 from dataverse_backup.destinations.s3.parts import PartUploads
-from dataverse_backup.destinations.service_errors import destination_lost
 from dataverse_backup.errors import CopyError, CopyMissing, DestinationLost, KeyRefused
 from dataverse_backup.fixity import Durability, VerifiedBy
+from dataverse_backup.services.copy_errors import destination_lost
 from dataverse_backup.services.s3 import VENDOR_ERRORS, connected, diagnosis
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dataverse_backup.destinations.base import Receipt, checked_path_key
-from dataverse_backup.destinations.swift.body import Body, Part
 from dataverse_backup.destinations.swift.failures import copy_errors, writing_errors
 from dataverse_backup.destinations.swift.large import LargeUpload, forget_record, md5
 from dataverse_backup.errors import CopyDiffers, CopyFailed, CopyMissing, KeyOccupied, KeyRefused
 from dataverse_backup.fixity import Durability, HashingReader, VerifiedBy
+from dataverse_backup.services.withheld import Body, Part
 
 if TYPE_CHECKING:
     from dataverse_backup.destinations.base import Staging, Upload

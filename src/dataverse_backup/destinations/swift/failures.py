@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from dataverse_backup.destinations.service_errors import copy_error, destination_lost
 from dataverse_backup.errors import CopyDiffers, CopyFailed, Unavailable
+from dataverse_backup.services.copy_errors import copy_error, destination_lost
 from dataverse_backup.services.swift import SWIFT_ERRORS, diagnose
 from dataverse_backup.services.swift_object import ObjectChanged, UnusableAnswer
 from dataverse_backup.services.trouble import Trouble

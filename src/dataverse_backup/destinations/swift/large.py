@@ -13,18 +13,18 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dataverse_backup.destinations.base import OWN_PREFIX, STAGING_PREFIX
-from dataverse_backup.destinations.swift.body import Part
 from dataverse_backup.destinations.swift.objects import Segment
 from dataverse_backup.fixity import Algorithm
 from dataverse_backup.services.swift import SWIFT_ERRORS, diagnose
 from dataverse_backup.services.trouble import Trouble
+from dataverse_backup.services.withheld import Part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dataverse_backup.destinations.base import Staging
-    from dataverse_backup.destinations.swift.body import Body
     from dataverse_backup.destinations.swift.objects import Objects, Status
+    from dataverse_backup.services.withheld import Body
 
 SEGMENTS_PREFIX = f"{OWN_PREFIX}/segments"
 _LONGEST_RECORD = 4096

@@ -15,10 +15,10 @@ from dataverse_backup.services.trouble import Trouble
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from dataverse_backup.destinations.swift.body import Part
     from dataverse_backup.destinations.swift.settings import SwiftSettings
     from dataverse_backup.fixity import Algorithm
     from dataverse_backup.services.swift import Swift
+    from dataverse_backup.services.withheld import Part
 
 CHUNK = 1 << 20
 MANIFEST = "multipart-manifest"

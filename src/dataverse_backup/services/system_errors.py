@@ -1,4 +1,4 @@
-"""What the operating system's errors mean for one object of a destination that is a folder."""
+"""What the errors of the operating system mean for one object of a folder that we write into."""
 
 from __future__ import annotations
 

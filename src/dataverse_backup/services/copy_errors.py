@@ -1,4 +1,4 @@
-"""What the trouble of an object service means for one object of a destination."""
+"""What the trouble of an object service means for one object that is written there, or read where it was written."""
 
 from __future__ import annotations
 

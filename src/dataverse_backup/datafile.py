@@ -32,6 +32,12 @@ class Dataset:
         """Where Dataverse keeps its files: authority, a slash, identifier; nothing escaped or stripped."""
         return f"{self.authority}/{self.identifier}"
 
+    @classmethod
+    def at(cls, persistent_id: str, storage_path: str) -> Dataset:
+        """The dataset whose ``storage_path`` is known: everything that names an object is the same again."""
+        authority, _, identifier = storage_path.partition("/")
+        return cls(persistent_id, authority, identifier)
+
 
 @dataclass(frozen=True, slots=True)
 class Datafile:
@@ -57,6 +63,8 @@ class Datafile:
     """File name in the latest version; for people."""
     directory_label: str = ""
     """Folder in the latest version; ``''`` is the top."""
+    original_name: str = ""
+    """Of an ingested file, what its original was called; ``''`` where nobody knows (facts 1.2, ``datatable``)."""
 
     @property
     def location(self) -> str:

@@ -183,6 +183,14 @@ def test_an_ingested_datafile_is_tabular(dataverse: Installation) -> None:
     assert only(dataverse.catalogue()).is_tabular
 
 
+def test_an_ingested_datafile_tells_what_its_original_was_called(dataverse: Installation) -> None:
+    dataset = dataverse.dataset()
+    number = dataverse.datafile(dataset)
+    dataverse.named(number, dataverse.version(dataset, "RELEASED", 1), "data.tab")
+    dataverse.insert("datatable", datafile_id=number, unf="UNF:6:x==", originalfileformat="application/x-spss-sav")
+    assert only(dataverse.catalogue()).original_name == "data.sav"
+
+
 @pytest.mark.parametrize("value", ["", "unknown", "Unknown", "Not available in Dataverse", MD5[:-1]])
 def test_a_placeholder_is_no_checksum(dataverse: Installation, value: str) -> None:
     dataverse.datafile(dataverse.dataset(), checksumvalue=value)

@@ -12,8 +12,9 @@ import pytest
 from dataverse_backup.datafile import Dataset, fingerprint
 from dataverse_backup.errors import LedgerError, LockHeld, Reason
 from dataverse_backup.fixity import Algorithm, Checksum, VerifiedBy
-from dataverse_backup.ledger.base import Copy, Standing, Status, Tally
+from dataverse_backup.ledger.base import Copy, Kept, Standing, Status, Tally
 from tests.contract.ledger_cases import (
+    DATASET,
     HERE,
     MD5,
     NOON,
@@ -423,3 +424,51 @@ def test_a_ledger_has_an_identity(ledger: Ledger) -> None:
 def test_it_may_be_closed_twice(ledger: Ledger) -> None:
     ledger.close()
     ledger.close()
+
+
+# What is kept
+
+
+def test_what_is_kept_is_the_datafile_as_it_was_described_and_its_copy(ledger: Ledger) -> None:
+    file = datafile(7, is_tabular=True, content_type="text/tab-separated-values", original_name="data.sav")
+    recorded(ledger, succeeded(file))
+    assert list(ledger.kept()) == [Kept(file, HERE, Status.OK, copied(file))]
+
+
+def test_what_is_kept_comes_by_dataset_then_id_then_destination(ledger: Ledger) -> None:
+    other = Dataset("doi:10.5072/FK2/A", "10.5072", "FK2/A")
+    for number, dataset in ((4, DATASET), (2, DATASET), (3, other)):
+        for destination in ("there", HERE):
+            recorded(ledger, succeeded(datafile(number, dataset=dataset), destination=destination))
+    found = [(one.datafile.id, one.destination) for one in ledger.kept()]
+    assert found == [(3, HERE), (3, "there"), (2, HERE), (2, "there"), (4, HERE), (4, "there")]
+
+
+def test_what_is_kept_can_be_asked_for_by_dataset_folder_id_and_destination(ledger: Ledger) -> None:
+    other = Dataset("hdl:1902.1/5", "1902.1", "5")
+    recorded(ledger, succeeded(datafile(1)), succeeded(datafile(2, dataset=other)))
+    recorded(ledger, succeeded(datafile(1), destination="there"))
+    ids = {
+        "dataset": [one.datafile.id for one in ledger.kept(dataset="hdl:1902.1/5")],
+        "folder": [one.datafile.id for one in ledger.kept(storage_path="1902.1/5")],
+        "id": [one.destination for one in ledger.kept(datafile_id=1)],
+        "destination": [one.datafile.id for one in ledger.kept(destinations=["there"])],
+        "nowhere": [one.datafile.id for one in ledger.kept(destinations=[])],
+    }
+    assert ids == {"dataset": [2], "folder": [2], "id": [HERE, "there"], "destination": [1], "nowhere": []}
+
+
+def test_what_failed_or_left_the_catalogue_is_kept_still(ledger: Ledger) -> None:
+    recorded(ledger, *(succeeded(datafile(number)) for number in (1, 2, 3)))
+    recorded(ledger, failed(datafile(1)), failed(datafile(9)))
+    ledger.note(HERE, gone=[2], not_here=[not_here(3)])
+    assert [(one.datafile.id, one.status) for one in ledger.kept()] == [
+        (1, Status.FAIL_READ),
+        (2, Status.GONE),
+        (3, Status.NOT_HERE),
+    ]
+
+
+def test_more_is_kept_than_a_page_and_comes_whole_and_once(ledger: Ledger) -> None:
+    recorded(ledger, *(succeeded(datafile(number)) for number in range(1, 5_003)))
+    assert [one.datafile.id for one in ledger.kept()] == list(range(1, 5_003))

@@ -171,6 +171,11 @@ def test_a_ledger_of_the_first_version_is_migrated_and_keeps_its_attempts(url: s
             "DROP INDEX attempts_by_run_id",
             "DROP INDEX attempts_by_datafile_id_destination_id",
             "CREATE INDEX attempts_by_datafile_id ON attempts (datafile_id)",
+            "DROP INDEX datafilestatus_by_datasetidentifier_datafile_id_destination",
+            *(
+                f"ALTER TABLE datafilestatus DROP COLUMN {name}"
+                for name in ("is_tabular", "content_type", "original_name")
+            ),
             "UPDATE ledger_version SET version_num = '0001'",
         ):
             connection.execute(text(statement))

@@ -35,6 +35,8 @@ RECORDS = st.builds(
     created=st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)),  # noqa: DTZ001 -- local times without a zone
     label=TEXT,
     directory_label=TEXT,
+    original_name=TEXT,
+    original_format=TEXT | st.sampled_from(["text/csv", "application/x-spss-sav"]),
 )
 ZONES = st.sampled_from([ZoneInfo("UTC"), ZoneInfo("Europe/Berlin"), ZoneInfo("Pacific/Kiritimati")])
 

@@ -15,6 +15,23 @@ if TYPE_CHECKING:
 _TEMPORARY_STORE = "tmp"
 """What Dataverse puts before ``://`` until a file has its final place (facts 1.8)."""
 
+_EXTENSIONS = {
+    "application/x-spss-sav": "sav",
+    "application/x-spss-por": "por",
+    "application/x-stata": "dta",
+    "application/x-stata-6": "dta",
+    "application/x-stata-13": "dta",
+    "application/x-stata-14": "dta",
+    "application/x-stata-15": "dta",
+    "application/x-rlang-transport": "RData",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+    "text/csv": "csv",
+    "text/comma-separated-values": "csv",
+    "text/tsv": "tsv",
+    "text/tab-separated-values": "tsv",
+}
+"""How files end that Dataverse ingests, by their content type."""
+
 
 class Record(NamedTuple):
     """A row as every form of the query returns it, the columns in this order."""
@@ -39,6 +56,9 @@ class Record(NamedTuple):
     """Local time without a zone (facts 1.2)."""
     label: str | None
     directory_label: str | None
+    original_name: str | None
+    original_format: str | None
+    """Content type of the original of an ingested file."""
 
     @property
     def persistent_id(self) -> str:
@@ -67,7 +87,16 @@ def interpret(record: Record, timezone: tzinfo, default_store: str) -> Datafile 
         created=_aware(record.created, timezone),
         label=record.label or "",
         directory_label=record.directory_label or "",
+        original_name=_original_name(record) if record.is_tabular else "",
     )
+
+
+def _original_name(record: Record) -> str:
+    """What the original of an ingested file was called, which releases before 5.0 do not tell (facts 1.2)."""
+    if record.original_name:
+        return record.original_name
+    extension = _EXTENSIONS.get((record.original_format or "").partition(";")[0].strip().lower())
+    return f"{(record.label or '').removesuffix('.tab')}.{extension}" if extension and record.label else ""
 
 
 def _not_here(record: Record, timezone: tzinfo, reason: Reason, message: str) -> NotHere:

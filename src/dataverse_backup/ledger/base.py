@@ -129,6 +129,17 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """A copy that was proven once, and of what: all that is needed to bring a datafile back."""
+
+    datafile: Datafile
+    """As the catalogue described it last; ``Datafile.checksum`` is what is registered now, or was when it was there."""
+    destination: str
+    status: Status
+    copy: Copy
+
+
+@dataclass(frozen=True, slots=True)
 class Tally:
     """Files and bytes of one status and reason at one destination."""
 
@@ -283,6 +294,20 @@ class Ledger(History, ABC):
         datafile_id: int | None = None,
     ) -> Iterator[Listed]:
         """The datafiles that fit, by destination and datafile id; constant memory. *dataset* is a PID."""
+
+    @abstractmethod
+    def kept(
+        self,
+        *,
+        destinations: Sequence[str] | None = None,
+        dataset: str | None = None,
+        storage_path: str | None = None,
+        datafile_id: int | None = None,
+    ) -> Iterator[Kept]:
+        """The copies that fit, by storage path of their dataset, datafile id and destination; constant memory.
+
+        *dataset* is a PID. What is GONE or NOT_HERE by now has its copies still.
+        """
 
     @abstractmethod
     def oldest_failure(self, destination: str) -> datetime | None:

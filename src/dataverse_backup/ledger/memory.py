@@ -11,7 +11,7 @@ from socket import gethostname
 from typing import TYPE_CHECKING
 
 from dataverse_backup.errors import LedgerError, LockHeld
-from dataverse_backup.ledger.base import Holder, Ledger, Listed, RunRecord, Standing, Status, Tally
+from dataverse_backup.ledger.base import Holder, Kept, Ledger, Listed, RunRecord, Standing, Status, Tally
 from dataverse_backup.ledger.memory_history import MemoryHistory
 from dataverse_backup.ledger.memory_row import MemoryRow
 from dataverse_backup.ledger.rules import (
@@ -219,6 +219,22 @@ class MemoryLedger(MemoryHistory, Ledger):
             if all(getattr(line, name) == value for name, value in wanted.items() if value is not None):
                 yield line
 
+    def kept(
+        self,
+        *,
+        destinations: Sequence[str] | None = None,
+        dataset: str | None = None,
+        storage_path: str | None = None,
+        datafile_id: int | None = None,
+    ) -> Iterator[Kept]:
+        """Every row is looked at."""
+        for one in sorted(filter(None, (row.kept for row in self._rows.values())), key=_place_of):
+            its = one.datafile.dataset
+            fits = dataset in (None, its.persistent_id) and storage_path in (None, its.storage_path)
+            is_there = destinations is None or one.destination in destinations
+            if fits and is_there and datafile_id in (None, one.datafile.id):
+                yield one
+
     def oldest_failure(self, destination: str) -> datetime | None:
         """Of those that are still here and failing."""
         failing = (row.failing_since for row in self._of(destination) if row.shown[0] in FAILED)
@@ -234,6 +250,10 @@ class MemoryLedger(MemoryHistory, Ledger):
 
     def close(self) -> None:
         """Nothing to give back."""
+
+
+def _place_of(kept: Kept) -> tuple[bytes, int, str]:
+    return kept.datafile.dataset.storage_path.encode(), kept.datafile.id, kept.destination
 
 
 def _in_the_way(name: str, held: dict[str, int]) -> int | None:

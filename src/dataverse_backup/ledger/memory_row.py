@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from dataverse_backup.datafile import Datafile, fingerprint
-from dataverse_backup.ledger.base import Listed, Standing, Status
+from dataverse_backup.datafile import Datafile, Dataset, fingerprint
+from dataverse_backup.ledger.base import Kept, Listed, Standing, Status
 from dataverse_backup.ledger.rules import FAILED
 from dataverse_backup.ledger.storable import storable
 
@@ -43,6 +43,7 @@ class MemoryRow:
     not_here: tuple[Reason, str] | None = None
     is_gone: bool = False
     copy: Copy | None = None
+    datafile: Datafile | None = None
 
     @property
     def shown(self) -> tuple[Status, Reason | None, str]:
@@ -65,6 +66,7 @@ class MemoryRow:
         self.createdate = row.created
         self.is_gone = False
         if isinstance(row, Datafile):
+            self.datafile = _storable(row)
             self.dataset, self.store = storable(row.dataset.persistent_id), storable(row.store_id)
             self.directory_label = storable(row.directory_label)
             self.size, self.checksum = row.size, row.checksum
@@ -72,6 +74,15 @@ class MemoryRow:
         else:
             self.dataset = storable(row.persistent_id)
             self.not_here = row.reason, storable(row.message)
+            self._tell_of(row)
+
+    def _tell_of(self, row: NotHere) -> None:
+        """What the datafile is called now; what it was registered with stays known."""
+        if self.datafile is not None:
+            dataset = Dataset.at(self.dataset, self.datafile.dataset.storage_path)
+            created = row.created or self.datafile.created
+            self.datafile = replace(self.datafile, dataset=dataset, created=created, label=self.label)
+            self.datafile = replace(self.datafile, storageidentifier=self.storageidentifier)
 
     def conclude(self, attempt: Attempt) -> None:
         """Take over how an attempt ended."""
@@ -92,6 +103,13 @@ class MemoryRow:
         """As `standings` shows it."""
         status, reason, _ = self.shown
         return Standing(self.datafile_id, status, reason, self.key, self.copy, self.fingerprint)
+
+    @property
+    def kept(self) -> Kept | None:
+        """As `kept` shows it."""
+        if self.copy is None or self.datafile is None:
+            return None
+        return Kept(self.datafile, self.destination, self.shown[0], self.copy)
 
     @property
     def line(self) -> Listed:
@@ -117,3 +135,18 @@ class MemoryRow:
             lastbackuptime=self.lastbackuptime,
             attempts=self.attempts,
         )
+
+
+def _storable(datafile: Datafile) -> Datafile:
+    """*datafile* as a database gives it back."""
+    its = datafile.dataset
+    return replace(
+        datafile,
+        dataset=Dataset.at(storable(its.persistent_id), storable(its.storage_path)),
+        store_id=storable(datafile.store_id),
+        storageidentifier=storable(datafile.storageidentifier),
+        content_type=storable(datafile.content_type),
+        label=storable(datafile.label),
+        directory_label=storable(datafile.directory_label),
+        original_name=storable(datafile.original_name),
+    )

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Select, and_, func, select
 
-from dataverse_backup.datafile import fingerprint
+from dataverse_backup.datafile import Datafile, Dataset, fingerprint
 from dataverse_backup.errors import Reason
 from dataverse_backup.fixity import Algorithm, Checksum, Durability, VerifiedBy
-from dataverse_backup.ledger.base import MAIN, Copy, Listed, RunRecord, Standing, Status, Tally
+from dataverse_backup.ledger.base import MAIN, Copy, Kept, Listed, RunRecord, Standing, Status, Tally
 from dataverse_backup.ledger.history import AttemptRecord
 from dataverse_backup.ledger.tables import copies, datafilestatus, shown_message, shown_reason, shown_status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from sqlalchemy import Row
 
-    from dataverse_backup.datafile import Datafile, NotHere
+    from dataverse_backup.datafile import NotHere
     from dataverse_backup.ledger.base import Attempt, Planned
 
 Values = dict[str, Any]
+
+_UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 with_copies = datafilestatus.outerjoin(
     copies,
@@ -61,6 +62,14 @@ everything: Select[Any] = (
 )
 """Rows for `listed`."""
 
+every_kept: Select[Any] = (
+    select(datafilestatus, shown_status)
+    .add_columns(*(column.label(f"copy_{column.name}") for column in _copy_columns))
+    .select_from(with_copies)
+    .where(_its.object == MAIN, copies.c.key.is_not(None))
+)
+"""Rows for `kept`."""
+
 shown_size = func.coalesce(copies.c.size, _its.size, 0)
 """Bytes of the copy, otherwise as registered."""
 
@@ -87,6 +96,9 @@ def facts(datafile: Datafile) -> Values:
         "size": datafile.size,
         "checksum": None if datafile.checksum is None else str(datafile.checksum),
         "fingerprint": fingerprint(datafile),
+        "is_tabular": datafile.is_tabular,
+        "content_type": datafile.content_type,
+        "original_name": datafile.original_name,
     }
 
 
@@ -224,6 +236,34 @@ def listed(row: Row[Any]) -> Listed:
     )
 
 
+def kept(row: Row[Any]) -> Kept:
+    """The Kept in a row of `every_kept`."""
+    datafile = Datafile(
+        id=row.datafile_id,
+        dataset=Dataset.at(row.persistent_id, row.datasetidentifier or ""),
+        store_id=row.store,
+        storageidentifier=row.storageidentifier,
+        size=row.size,
+        checksum=_checksum(row.checksum),
+        is_tabular=row.is_tabular,
+        content_type=row.content_type,
+        created=row.createdate or _UNKNOWN_TIME,
+        label=row.label,
+        directory_label=row.directory_label,
+        original_name=row.original_name,
+    )
+    proof = Copy(
+        key=row.copy_key,
+        size=row.copy_size,
+        checksum=_known_checksum(row.copy_checksum),
+        registered=_checksum(row.copy_registered),
+        verified_by=VerifiedBy(row.copy_verified_by),
+        durable=Durability(row.copy_durable),
+        proven=row.copy_proven,
+    )
+    return Kept(datafile, row.destination, Status(row.shown_status), proof)
+
+
 def tally(row: Sequence[Any]) -> Tally:
     """The Tally in a row of `tallies`."""
     status, reason, files, size = row
@@ -277,7 +317,9 @@ def _reason(word: str | None) -> Reason | None:
 
 def _checksum(text: str | None) -> Checksum | None:
     # our own spelling, not Dataverse's: nothing to normalise, and read by the hundred thousand
-    if text is None:
-        return None
+    return None if text is None else _known_checksum(text)
+
+
+def _known_checksum(text: str) -> Checksum:
     algorithm, _, value = text.partition(":")
     return Checksum(Algorithm(algorithm), value)

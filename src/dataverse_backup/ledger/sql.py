@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from dataverse_backup.ledger.base import (
         Attempt,
         Holder,
+        Kept,
         Listed,
         Lock,
         Planned,
@@ -279,6 +280,25 @@ class SqlLedger(SqlHistory, Ledger):
         page = page.order_by(its.destination, its.datafile_id)
         for row in self._paged(page, lambda last: order > (last.destination, last.datafile_id)):
             yield rows.listed(row)
+
+    def kept(
+        self,
+        *,
+        destinations: Sequence[str] | None = None,
+        dataset: str | None = None,
+        storage_path: str | None = None,
+        datafile_id: int | None = None,
+    ) -> Iterator[Kept]:
+        """Page by page."""
+        its = datafilestatus.c
+        wanted = {its.persistent_id: dataset, its.datasetidentifier: storage_path, its.datafile_id: datafile_id}
+        page = rows.every_kept.where(*(column == value for column, value in wanted.items() if value is not None))
+        if destinations is not None:
+            page = page.where(its.destination.in_(destinations))
+        order = tuple_(its.datasetidentifier, its.datafile_id, its.destination)
+        page = page.order_by(its.datasetidentifier, its.datafile_id, its.destination)
+        for row in self._paged(page, lambda r: order > (r.datasetidentifier, r.datafile_id, r.destination)):
+            yield rows.kept(row)
 
     def oldest_failure(self, destination: str) -> datetime | None:
         """Of those that are still here and failing."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ColumnElement,
     DateTime,
@@ -153,10 +154,14 @@ datafilestatus = Table(
     Column("not_here", Words),  # the reason, while no store of ours holds it
     Column("not_here_message", Words, nullable=False, default=""),
     Column("gone_since", Instant),  # while the catalogue does not have it
+    Column("is_tabular", Boolean, nullable=False, default=False),
+    Column("content_type", Words, nullable=False, default=""),
+    Column("original_name", Words, nullable=False, default=""),
 )
 Index(None, datafilestatus.c.destination, datafilestatus.c.datafile_id, datafilestatus.c.object, unique=True)
 Index(None, datafilestatus.c.destination, datafilestatus.c.key)
 Index(None, datafilestatus.c.destination, datafilestatus.c.folded_key)
+Index(None, datafilestatus.c.datasetidentifier, datafilestatus.c.datafile_id, datafilestatus.c.destination)
 
 copies = Table(
     "copies",

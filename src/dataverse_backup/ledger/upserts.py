@@ -34,6 +34,9 @@ _FACTS = (
     "size",
     "checksum",
     "fingerprint",
+    "is_tabular",
+    "content_type",
+    "original_name",
 )
 KEEP = insert(attempts)
 """Every attempt is kept."""

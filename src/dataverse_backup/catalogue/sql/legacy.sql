@@ -18,12 +18,14 @@ SELECT
   datafile.filesize,
   COALESCE(optional.datafile->>'checksumtype', 'MD5') AS checksumtype,
   COALESCE(optional.datafile->>'checksumvalue', optional.datafile->>'md5') AS checksumvalue,
-  EXISTS (SELECT FROM {schema}.datatable WHERE datatable.datafile_id = object.id) AS is_tabular,
+  tabular.original IS NOT NULL AS is_tabular,
   datafile.contenttype,
   -- Python's years are 1 to 9999; PostgreSQL has more, and infinity.
   GREATEST(LEAST(object.createdate, '9999-12-30'), '0001-01-02') AS createdate,
   latest.label,
-  latest.directorylabel
+  latest.directorylabel,
+  tabular.original->>'originalfilename' AS original_name,
+  tabular.original->>'originalfileformat' AS original_format
 FROM {schema}.dvobject AS object
 LEFT JOIN {schema}.datafile ON datafile.id = object.id
 LEFT JOIN {schema}.dataset ON dataset.id = object.owner_id
@@ -31,6 +33,11 @@ LEFT JOIN {schema}.dvobject AS owner ON owner.id = dataset.id
 LEFT JOIN LATERAL (
   SELECT row_to_json(object) AS object, row_to_json(datafile) AS datafile, row_to_json(dataset) AS dataset
 ) AS optional ON true
+-- Ingested: the relation is a list of one; its first row is what Dataverse uses (facts 1.2).
+LEFT JOIN LATERAL (
+  SELECT row_to_json(datatable) AS original FROM {schema}.datatable WHERE datatable.datafile_id = object.id
+  ORDER BY datatable.id LIMIT 1
+) AS tabular ON true
 -- Its name in the latest version: the draft, or the one with the highest number.
 LEFT JOIN LATERAL (
   SELECT metadata.label, row_to_json(metadata)->>'directorylabel' AS directorylabel

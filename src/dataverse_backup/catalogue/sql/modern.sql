@@ -18,12 +18,14 @@ SELECT
   datafile.filesize,
   datafile.checksumtype,
   datafile.checksumvalue,
-  EXISTS (SELECT FROM {schema}.datatable WHERE datatable.datafile_id = object.id) AS is_tabular,
+  tabular.original IS NOT NULL AS is_tabular,
   datafile.contenttype,
   -- Python's years are 1 to 9999; PostgreSQL has more, and infinity.
   GREATEST(LEAST(object.createdate, '9999-12-30'), '0001-01-02') AS createdate,
   latest.label,
-  latest.directorylabel
+  latest.directorylabel,
+  tabular.original->>'originalfilename' AS original_name,
+  tabular.original->>'originalfileformat' AS original_format
 FROM {schema}.dvobject AS object
 LEFT JOIN {schema}.datafile ON datafile.id = object.id
 LEFT JOIN {schema}.dataset ON dataset.id = object.owner_id
@@ -36,6 +38,11 @@ LEFT JOIN (
   WHERE other.storagelocationdesignator
   ORDER BY other.dvobject_id, other.id DESC
 ) AS alternative ON alternative.id = owner.id
+-- Ingested: the relation is a list of one; its first row is what Dataverse uses (facts 1.2).
+LEFT JOIN LATERAL (
+  SELECT row_to_json(datatable) AS original FROM {schema}.datatable WHERE datatable.datafile_id = object.id
+  ORDER BY datatable.id LIMIT 1
+) AS tabular ON true
 -- Its name in the latest version: the draft, or the one with the highest number.
 LEFT JOIN LATERAL (
   SELECT metadata.label, metadata.directorylabel

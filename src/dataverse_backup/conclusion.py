@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dataverse_backup.destinations.base import Receipt, StoredDigest
-    from dataverse_backup.errors import DestinationLost, ObjectError, StoreLost
+    from dataverse_backup.errors import DestinationLost, ObjectError, StoreLost, WorkerDied
     from dataverse_backup.work import Work
 
 
@@ -25,6 +25,10 @@ class Outcome:
     attempts: list[Attempt] = field(default_factory=list)
     lost_destination: DestinationLost | None = None
     lost_stores: dict[str, StoreLost] = field(default_factory=dict)
+    deadly: list[Work] = field(default_factory=list)
+    """Work that its worker process died of, also when nothing else was running."""
+    died: WorkerDied | None = None
+    """How it died."""
     seconds: float = 0.0
     """How long it took, without waiting for other destinations."""
     bytes_read: int = 0

@@ -13,14 +13,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from dataverse_backup.conclusion import Outcome
-from dataverse_backup.errors import DestinationLost
+from dataverse_backup.errors import DestinationLost, WorkerDied, WorkersLost
 from dataverse_backup.feed import Feed
 from dataverse_backup.pace import Pace
 
@@ -49,7 +49,11 @@ class Submit(Protocol[Task_contra, Result]):
     """Hands a task to workers."""
 
     def __call__(self, task: Task_contra, /) -> Future[Result]:
-        """What will have become of it. Raises BrokenProcessPool where the workers have died."""
+        """What will have become of it.
+
+        A task that its worker died of, also when nothing else was running, has the exception WorkerDied. Where workers
+        die before they can do anything it has WorkersLost, and so has every further one.
+        """
 
 
 class Stop:
@@ -95,14 +99,25 @@ class _Lane:
     """Gives back the workers."""
     in_flight: int
     running: dict[Future[Outcomes], JointBatch] = field(default_factory=dict)
+    again: deque[JointBatch] = field(default_factory=deque)
+    """Parts of batches that workers died of."""
 
     def fill(self) -> None:
-        while len(self.running) < self.in_flight and (batch := self.feed.next_batch()) is not None:
-            self.running[_submitted(self.submit, batch)] = batch
+        while len(self.running) < self.in_flight and (batch := self._next_batch()) is not None:
+            self.running[self.submit(batch)] = batch
+
+    def _next_batch(self) -> JointBatch | None:
+        return self.again.popleft() if self.again else self.feed.next_batch()
+
+    def discard(self, destination: str) -> None:
+        """Forget what is still to do for *destination*."""
+        self.feed.discard(destination)
+        rest = (batch.without(destination) for batch in self.again)
+        self.again = deque(batch for batch in rest if batch.batches)
 
     @property
     def destinations(self) -> set[str]:
-        return self.feed.destinations.union(*(batch.destinations for batch in self.running.values()))
+        return self.feed.destinations.union(*(batch.destinations for batch in (*self.running.values(), *self.again)))
 
 
 class Engine:
@@ -141,7 +156,7 @@ class Engine:
         """Submit nothing more for *destination*."""
         self._lost.add(destination)
         for lane in self._lanes:
-            lane.feed.discard(destination)
+            lane.discard(destination)
 
     def is_done_with(self, destination: str) -> bool:
         """Whether nothing is left to do for *destination*, and nothing of it in flight."""
@@ -151,7 +166,8 @@ class Engine:
         """What became of each batch, as soon as it is done; works may be added meanwhile.
 
         No batch is submitted once somebody asked to stop; what is in flight then has GRACE_SECONDS. So it is with what
-        is in flight for destinations that were lost. A worker that dies loses its batch, and the destinations of it.
+        is in flight for destinations that were lost. A batch that its worker dies of is done again in parts, until the
+        work that it dies of is known.
         """
         while True:
             self._fill()
@@ -195,7 +211,9 @@ class Engine:
     def _finished(self, lane: _Lane) -> Iterator[Outcomes]:
         for future in [future for future in lane.running if future.done()]:
             batch = lane.running.pop(future)
-            outcomes = _outcomes_of(future, batch)
+            outcomes = self._outcomes_of(future, batch, lane)
+            if outcomes is None:
+                continue
             for name in outcomes:
                 if outcomes[name].lost_destination is not None:
                     self.drop(name)
@@ -205,22 +223,22 @@ class Engine:
                     self._give_own_lane(name, lane)
             yield outcomes
 
+    def _outcomes_of(self, future: Future[Outcomes], batch: JointBatch, lane: _Lane) -> Outcomes | None:
+        """What became of *batch*; None where its parts are to be done first, because a worker died of it."""
+        try:
+            return future.result()
+        except WorkerDied as died:
+            return self._mourned(batch, died, lane)
+        except WorkersLost as lost:
+            reason = DestinationLost(lost.message, lost.hint)
+            reason.__cause__ = lost
+            return {name: Outcome(lost_destination=reason) for name in batch.destinations}
 
-def _submitted(submit: Submit[JointBatch, Outcomes], batch: JointBatch) -> Future[Outcomes]:
-    """*batch* on its way; where a worker died since the last outcome was taken, its future says so."""
-    try:
-        return submit(batch)
-    except BrokenProcessPool as broken:
-        future: Future[Outcomes] = Future()
-        future.set_exception(broken)
-        return future
-
-
-def _outcomes_of(future: Future[Outcomes], batch: JointBatch) -> Outcomes:
-    try:
-        return future.result()
-    except BrokenProcessPool as broken:
-        hint = "the system's log says whether it was killed for memory; lower Workers or BatchBytes"
-        lost = DestinationLost("a worker process died; its batch was not recorded", hint)
-        lost.__cause__ = broken
-        return {name: Outcome(lost_destination=lost) for name in batch.destinations}
+    def _mourned(self, batch: JointBatch, died: WorkerDied, lane: _Lane) -> Outcomes | None:
+        parts = batch.parts()
+        if not parts:
+            return {part.destination: Outcome(deadly=list(part.works), died=died) for part in batch.batches}
+        log.warning("%s; the %d parts of its batch are done one by one", died, len(parts))
+        wanted = (part.without(*self._lost) for part in parts)
+        lane.again.extend(part for part in wanted if part.batches)
+        return None

@@ -12,6 +12,8 @@
     ├── LedgerError               the ledger cannot be used
     │   ├── LedgerUnavailable     … now; it may be later
     │   └── LockHeld              another run works on the same destination
+    ├── WorkerDied                a task ended its worker process, alone too
+    ├── WorkersLost               no worker process lives long enough to do anything
     ├── StoreLost                 a whole store cannot be read
     ├── DestinationLost           a whole destination cannot be used
     │   └── DestinationRefused    … until somebody decides: identity, host key
@@ -32,6 +34,7 @@
             ├── CopyDiffers           copy-differs
             ├── NoSpace               no-space
             ├── Unavailable           unreachable
+            ├── CopyKilledWorker      worker-died
             └── CopyFailed            copy-failed
 
 Messages are lower case and name the place and the key. A hint says what to check or which command helps.
@@ -62,6 +65,7 @@ class Reason(StrEnum):
     COPY_DIFFERS = "copy-differs"
     COPY_FAILED = "copy-failed"
     NO_SPACE = "no-space"
+    WORKER_DIED = "worker-died"
     # OK, with something worth knowing
     NO_CHECKSUM = "no-checksum"
     SIZE_DIFFERS = "size-differs"
@@ -125,6 +129,14 @@ class LedgerUnavailable(LedgerError):
 
 class LockHeld(LedgerError):
     """Another run works on the same destination, or our own lock was lost."""
+
+
+class WorkerDied(DataverseBackupError):
+    """A task ended its worker process, and did so again when nothing else was running."""
+
+
+class WorkersLost(DataverseBackupError):
+    """Worker processes die, one after the other, before they can do anything: there will be no other."""
 
 
 class StoreLost(DataverseBackupError):
@@ -242,6 +254,12 @@ class Unavailable(CopyError):
     """The destination does not answer; the same call may succeed later. No other error means that."""
 
     reason = Reason.UNREACHABLE
+
+
+class CopyKilledWorker(CopyError):
+    """Whatever process copies it dies of that."""
+
+    reason = Reason.WORKER_DIED
 
 
 class CopyFailed(CopyError):

@@ -18,6 +18,7 @@ HINTS = {
     Reason.COPY_DIFFERS: "the copy is not what was sent; the next run tries again: look for damage at the destination",
     Reason.COPY_FAILED: "the message has the destination's own words",
     Reason.NO_SPACE: "make room at the destination or raise its quota; the next run goes on",
+    Reason.WORKER_DIED: "`journalctl -k` says whether its process was killed for memory: give it more, or report a bug",
     Reason.NO_CHECKSUM: "let Dataverse register a checksum: its admin API has computeDataFileHashValue",
     Reason.SIZE_DIFFERS: "the bytes fit the registered checksum; only the size that Dataverse shows is wrong",
     Reason.CONTENT_CHANGED: "the former copy is kept under .superseded: find out whether the change was meant",

@@ -9,9 +9,8 @@ import json
 import logging
 import os
 import sys
-import threading
 from collections import deque
-from contextlib import contextmanager
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -19,16 +18,13 @@ from typing import TYPE_CHECKING, Any
 from dataverse_backup.errors import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from multiprocessing.context import BaseContext
-    from multiprocessing.queues import Queue
+    from collections.abc import Callable, Mapping
 
 ROOT = "dataverse_backup"
 """The logger above all of ours; libraries log elsewhere, and only their warnings are shown."""
 TAIL_LINES = 100
 PRIORITIES = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (logging.NOTSET, 7))
 """From which level on which priority of syslog holds, as sd-daemon(3) has them."""
-SECONDS_FOR_THE_REST = 1.0
 
 
 class Format(StrEnum):
@@ -165,27 +161,9 @@ def hush() -> None:
     logging.getLogger(f"{ROOT}.cli").setLevel(logging.WARNING)
 
 
-@contextmanager
-def relayed(context: BaseContext) -> Iterator[Queue[Any]]:
-    """A queue for `send_to`: what worker processes log is handled here, as if it had been logged here.
-
-    A worker that was killed while it wrote may leave half an event behind. Nobody waits for the rest of that: the
-    thread that reads is given a moment in the end, and is left alone then.
-    """
-    events: Queue[Any] = context.Queue()
-    reader = threading.Thread(target=_relay, args=(events,), daemon=True, name="relay-logs")
-    reader.start()
-    try:
-        yield events
-    finally:
-        events.put(None)
-        reader.join(SECONDS_FOR_THE_REST)
-        events.cancel_join_thread()
-
-
-def _relay(events: Queue[Any]) -> None:
-    while (record := events.get()) is not None:
-        logging.getLogger(record.name).handle(record)
+def handle(record: logging.LogRecord) -> None:
+    """Handle what a worker process has logged, as if it had been logged here."""
+    logging.getLogger(record.name).handle(record)
 
 
 def level_for_workers() -> int:
@@ -193,11 +171,17 @@ def level_for_workers() -> int:
     return logging.getLogger(ROOT).getEffectiveLevel()
 
 
-def send_to(events: Queue[Any], level: int) -> None:
-    """In a worker process: send every event to the process that made *events*."""
+def send_to(send: Callable[[logging.LogRecord], None], level: int) -> None:
+    """In a worker process: *send* every event to the run that started it, which handles it."""
     from logging.handlers import QueueHandler  # noqa: PLC0415 -- only workers need it
 
-    events.cancel_join_thread()  # a sibling killed while it wrote must not keep this process from ending
-    logging.getLogger().addHandler(QueueHandler(events))
+    class Sending(QueueHandler):
+        """Makes events fit to be sent."""
+
+        def enqueue(self, record: logging.LogRecord) -> None:
+            with suppress(EOFError):  # nobody hears it any more
+                send(record)
+
+    logging.getLogger().addHandler(Sending(None))  # type: ignore[arg-type]  # there is no queue
     logging.getLogger().setLevel(logging.WARNING)
     logging.getLogger(ROOT).setLevel(level)

@@ -56,6 +56,24 @@ class JointBatch:
         """Where it is copied to."""
         return {batch.destination for batch in self.batches}
 
+    def parts(self) -> list[JointBatch]:
+        """The next smaller ones: one for each datafile; of one datafile, one for each destination; of one work none."""
+        ids = sorted({work.datafile.id for batch in self.batches for work in batch.works})
+        if len(ids) > 1:
+            return [self._of(datafile_id) for datafile_id in ids]
+        return [JointBatch((batch,)) for batch in self.batches] if len(self.batches) > 1 else []
+
+    def without(self, *destinations: str) -> JointBatch:
+        """The same for the other destinations."""
+        return JointBatch(tuple(batch for batch in self.batches if batch.destination not in destinations))
+
+    def _of(self, datafile_id: int) -> JointBatch:
+        found = (
+            Batch(batch.destination, tuple(work for work in batch.works if work.datafile.id == datafile_id))
+            for batch in self.batches
+        )
+        return JointBatch(tuple(batch for batch in found if batch.works))
+
 
 class Spool:
     """Work on disk, in a file without a name: written once, read once, gone with the process. Raises NoWorkSpace."""

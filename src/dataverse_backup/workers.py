@@ -1,28 +1,35 @@
-"""Worker processes of this machine: what hands them batches, and what runs in each of them."""
+"""Worker processes of this machine: what hands them tasks, and what runs in each of them."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
-import time
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+import traceback
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from logging import LogRecord
 from multiprocessing.connection import wait as wait_for
-from typing import TYPE_CHECKING, Any, TypeVar
+from multiprocessing.reduction import ForkingPickler
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from dataverse_backup import logs
+from dataverse_backup.crew import SECONDS_TO_END, Crew, Died
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from concurrent.futures import Future
-    from multiprocessing.queues import Queue
+    from collections.abc import Callable, Iterator
+    from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
 
     from dataverse_backup.engine import Submit
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+OUT_OF_MEMORY = 99
+"""The exit status of a worker that got no more memory: what is left of it is not trusted with a further task."""
 
 
 @contextmanager
@@ -31,51 +38,184 @@ def processes(make_work: Callable[[], Callable[[Task], Result]], workers: int) -
 
     *make_work* is picklable and is called once in each process; what it gives does the tasks there, one after the
     other. Processes are spawned, not forked, leave Ctrl-C and SIGTERM to the run that started them, log through it, and
-    end when it does, however it ends.
+    end when it does, however it ends. One that dies is made again; what becomes of its task is said in `crew`.
     """
-    context = multiprocessing.get_context("spawn")
-    with logs.relayed(context) as events:
-        initargs = (make_work, events, logs.level_for_workers())
-        executor = ProcessPoolExecutor(workers, context, initializer=_become_worker, initargs=initargs)
+    crew: Crew[Task, Result] = Crew(lambda: _Process(make_work), workers)
+    try:
+        yield crew.submit
+    finally:
+        crew.close()
 
-        def submit(task: Task, /) -> Future[Result]:
-            return executor.submit(_done, task)
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a worker process says when it is ready, and about each task."""
+
+    result: Any = None
+    error: BaseException | None = None
+    trace: str = ""
+    """Where *error* was raised."""
+
+    def value(self) -> Any:
+        """The result. Raises the error."""
+        if self.error is not None:
+            raise self.error from _InWorker(self.trace)
+        return self.result
+
+
+class _InWorker(Exception):
+    """Where something was raised in a worker process."""
+
+
+class _Line:
+    """One end of a pipe between a run and one of its worker processes. Whatever goes wrong on it is an EOFError."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._sending = threading.Lock()
+
+    def send(self, thing: object) -> None:
+        data = ForkingPickler.dumps(thing)
         try:
-            yield submit
-        finally:
-            alive = list((executor._processes or {}).values())  # noqa: SLF001 -- no interface names them before 3.14
-            executor.shutdown(wait=False, cancel_futures=True)
-            _end(alive)
+            with self._sending:
+                self._connection.send_bytes(data)
+        except OSError as error:
+            raise EOFError from error
+
+    def receive(self) -> Any:
+        return pickle.loads(self.receive_bytes())  # noqa: S301 -- from a process of ours, by a pipe without a name
+
+    def receive_bytes(self) -> bytes:
+        try:
+            return self._connection.recv_bytes()
+        except OSError as error:  # it ended in the middle
+            raise EOFError from error
+
+    def close(self) -> None:
+        self._connection.close()
 
 
-def _end(workers: Iterable[multiprocessing.process.BaseProcess]) -> None:
-    """Let idle workers end by themselves; what still works on a batch after a moment was dropped."""
-    deadline = time.monotonic() + 2.0
-    for worker in workers:
-        worker.join(max(0.0, deadline - time.monotonic()))
-        if worker.is_alive():
-            worker.kill()
-            worker.join()
+class _Process(Generic[Task, Result]):
+    """A worker process, and the line on which it gets tasks and says what it logs and what came of them, in this order.
+
+    It shares nothing with others: one that is killed while it writes takes nobody's lock along, and nobody's events.
+    """
+
+    def __init__(self, make_work: Callable[[], Callable[[Task], Result]]) -> None:
+        self._make_work = make_work
+        self._process: BaseProcess | None = None
+        self._line: _Line | None = None
+
+    def do(self, task: Task, /) -> Result:
+        if self._process is not None and not self._process.is_alive():
+            self._bury()  # it died since its last task, of nothing that we gave it
+        line = self._line or self._started()
+        try:
+            line.send(task)
+            answer = _heard(line)
+        except EOFError as lost:
+            raise Died(self._bury(), was_ready=True) from lost
+        except BaseException:
+            self._bury()  # nobody knows what would come next on that line
+            raise
+        return cast("Result", answer.value())
+
+    def kill(self) -> None:
+        process = self._process
+        with suppress(ValueError):  # it has just been buried
+            if process is not None:
+                process.kill()
+
+    def end(self) -> None:
+        self._bury()
+
+    def _started(self) -> _Line:
+        """The line of a new process that is ready."""
+        context = multiprocessing.get_context("spawn")
+        ours, its = context.Pipe()
+        self._line = line = _Line(ours)
+        try:
+            with its:  # when it has ended, nobody holds its end any more
+                args = (its, self._make_work, logs.level_for_workers())
+                self._process = context.Process(target=_work, args=args, name="dataverse-backup-worker")
+                self._process.start()
+            _heard(line).value()
+        except (EOFError, OSError) as lost:
+            raise Died(self._bury() or str(lost), was_ready=False) from lost
+        except BaseException:
+            self._bury()
+            raise
+        return line
+
+    def _bury(self) -> str:
+        """Let the process end, if there is one: what it died of."""
+        line, process = self._line, self._process
+        self._line = self._process = None
+        if line is not None:
+            line.close()  # it has nothing more to wait for
+        if process is None or process.pid is None:
+            return ""
+        process.join(SECONDS_TO_END)
+        process.kill()
+        process.join()
+        said = _cause_of_death(process.exitcode)
+        process.close()
+        return said
 
 
-_work: Callable[[Any], Any] | None = None
-"""How this worker does its tasks; made once a process, because connections are dear."""
+def _heard(line: _Line) -> _Answer:
+    """What the process at the other end answers; what it logs before is handled here, as if it had been logged here."""
+    while isinstance(said := line.receive(), LogRecord):
+        logs.handle(said)
+    return cast("_Answer", said)
 
 
-def _done(task: Any) -> Any:
-    if _work is None:
-        raise RuntimeError("this process was not made by workers.processes")
-    return _work(task)
+def _cause_of_death(exitcode: int | None) -> str:
+    if exitcode == OUT_OF_MEMORY:
+        return "out of memory"
+    if exitcode is None:
+        return "it is not known of what"  # somebody else asked the system at the same moment
+    if exitcode < 0:
+        return signal.Signals(-exitcode).name
+    return f"exit status {exitcode}"
 
 
-def _become_worker(make_work: Callable[[], Callable[[Any], Any]], events: Queue[Any], log_level: int) -> None:
-    global _work  # noqa: PLW0603 -- an initializer has no other way to hand something to the calls
+# What runs in a worker process.
+
+
+def _work(pipe: Connection, make_work: Callable[[], Callable[[Any], Any]], log_level: int) -> None:
+    """Do every task that comes; what ends the line ends the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True, name="die-with-parent").start()
-    logs.send_to(events, log_level)
-    _work = make_work()
+    line = _Line(pipe)
+    logs.send_to(line.send, log_level)
+    try:
+        with suppress(EOFError):
+            _do_all(line, make_work)
+    except MemoryError:
+        os._exit(OUT_OF_MEMORY)
+
+
+def _do_all(line: _Line, make_work: Callable[[], Callable[[Any], Any]]) -> None:
+    made = _answer(make_work)
+    line.send(replace(made, result=None))
+    while made.error is None:
+        task = line.receive_bytes()
+        answer = _answer(lambda: made.result(pickle.loads(task)))  # noqa: B023, S301 -- called now; from our parent
+        try:
+            line.send(answer)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:  # the three that pickle raises
+            line.send(_Answer(error=RuntimeError(f"what came of a task cannot be sent: {error}")))
+
+
+def _answer(call: Callable[[], Any]) -> _Answer:
+    try:
+        return _Answer(call())
+    except MemoryError:
+        raise
+    except BaseException as error:  # noqa: BLE001 -- whatever it is: it is raised where somebody waits for it
+        return _Answer(error=error, trace="".join(traceback.format_exception(error)))
 
 
 def _die_with_parent() -> None:

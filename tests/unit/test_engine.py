@@ -6,7 +6,6 @@ import threading
 import time
 from collections import defaultdict
 from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
@@ -15,7 +14,7 @@ import pytest
 from dataverse_backup import engine, pace
 from dataverse_backup.conclusion import Outcome
 from dataverse_backup.engine import IN_FLIGHT_PER_WORKER, Capacity, Engine, Stop
-from dataverse_backup.errors import DestinationLost
+from dataverse_backup.errors import DestinationLost, WorkerDied, WorkersLost
 from tests.contract.ledger_cases import succeeded
 from tests.unit.test_feed import parts, works
 
@@ -30,13 +29,15 @@ if TYPE_CHECKING:
 class Floor:
     """An engine over threads, and what it handed to them."""
 
-    def __init__(self, copy: Callable[[JointBatch], Outcomes] | None = None, *, workers: int = 1) -> None:
+    def __init__(
+        self, copy: Callable[[JointBatch], Outcomes] | None = None, *, workers: int = 1, files: int = 1
+    ) -> None:
         self.copy = copy or done
         self.stop = Stop()
         self.opened: list[tuple[Sequence[str], int]] = []
         self.handed: dict[tuple[str, ...], list[dict[str, list[int]]]] = defaultdict(list)
         self.closed: list[Sequence[str]] = []
-        capacity = Capacity(workers, batch_files=1, batch_bytes=1 << 20)
+        capacity = Capacity(workers, batch_files=files, batch_bytes=1 << 20)
         self.engine = Engine(defaultdict(lambda: capacity), self._threads, self.stop)
 
     @contextmanager
@@ -215,18 +216,76 @@ def test_what_is_in_flight_at_a_lost_destination_is_dropped_after_a_while(monkey
     assert len(Floor(hanging, workers=2).run(a=range(2))) == 1
 
 
-def test_workers_that_die_are_the_end_of_what_they_copied_to() -> None:
-    def dying(batch: JointBatch) -> Outcomes:
-        if set(parts(batch)) == {"a"}:
-            raise BrokenProcessPool
+# Workers that die.
+
+
+def deadly(*numbers: int, at: str = "") -> Callable[[JointBatch], Outcomes]:
+    """Workers die of these datafiles, at any destination or at one."""
+
+    def copy(batch: JointBatch) -> Outcomes:
+        if any(set(its) & set(numbers) for name, its in parts(batch).items() if at in name):
+            raise WorkerDied("it died twice", "look")
         return done(batch)
 
-    floor = Floor(dying)
-    results = floor.run(a=[1, 2, 7, 8, 9, 10], b=[1, 2, 20, 21])
+    return copy
+
+
+def died(results: Sequence[Outcomes], name: str = "a") -> list[int]:
+    return [work.datafile.id for outcomes in results if name in outcomes for work in outcomes[name].deadly]
+
+
+def test_a_batch_that_a_worker_dies_of_is_done_one_by_one_and_only_the_deadly_one_fails() -> None:
+    floor = Floor(deadly(4), files=5)
+    results = floor.run(a=range(12))
+    assert ids(results) == [0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11]
+    assert died(results) == [4]
+    (deaths,) = [outcomes["a"].died for outcomes in results if outcomes["a"].deadly]
+    assert (str(deaths), deaths and deaths.hint) == ("it died twice", "look")
+    assert [batch["a"] for batch in floor.handed["a",] if 4 in batch["a"]] == [[0, 1, 2, 3, 4], [4]]
+
+
+def test_what_is_deadly_at_one_destination_is_copied_to_the_others() -> None:
+    floor = Floor(deadly(2, at="b"), files=5)
+    results = floor.run(a=range(4), b=range(4), c=range(4))
+    assert ids(results, "a") == ids(results, "c") == [0, 1, 2, 3]
+    assert (ids(results, "b"), died(results, "b")) == ([0, 1, 3], [2])
+    assert died(results, "a") == died(results, "c") == []
+
+
+def test_after_a_stop_the_parts_of_a_deadly_batch_are_left_to_the_next_run() -> None:
+    def stopping(batch: JointBatch) -> Outcomes:
+        floor.stop.set()
+        return deadly(0)(batch)
+
+    floor = Floor(stopping, files=5)
+    assert floor.run(a=range(5)) == []
+    assert len(floor.handed["a",]) == 1
+
+
+def test_parts_of_a_deadly_batch_are_not_tried_at_a_destination_that_is_lost() -> None:
+    def losing(batch: JointBatch) -> Outcomes:
+        its = parts(batch)
+        if its.get("b") == [1]:
+            return {**done(batch), "b": Outcome(lost_destination=DestinationLost("gone"))}
+        return deadly(3)(batch)
+
+    results = Floor(losing, files=5).run(a=range(5), b=range(5))
+    assert (ids(results, "a"), died(results, "a")) == ([0, 1, 2, 4], [3])
+    assert set(died(results, "b")) <= {3}
+    assert 4 not in ids(results, "b")
+
+
+def test_where_no_worker_lives_its_destinations_are_lost() -> None:
+    def lost(batch: JointBatch) -> Outcomes:
+        if set(parts(batch)) == {"a"}:
+            raise WorkersLost("8 worker processes died", "look")
+        return done(batch)
+
+    results = Floor(lost).run(a=[1, 2, 7, 8, 9, 10], b=[1, 2, 20, 21])
     assert ids(results, "a") == [1, 2]
     assert ids(results, "b") == [1, 2, 20, 21]
-    lost = {str(outcomes["a"].lost_destination) for outcomes in results if "a" in outcomes}
-    assert lost == {"None", "a worker process died; its batch was not recorded"}
+    said = {str(outcomes["a"].lost_destination) for outcomes in results if "a" in outcomes}
+    assert said == {"None", "8 worker processes died"}
 
 
 def test_a_slow_destination_goes_on_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import multiprocessing
 import os
 import sys
-import time
-from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -95,20 +92,6 @@ def test_the_journal_is_known_by_its_device_and_inode(tmp_path: Path, monkeypatc
         assert not logs.is_journal({})
 
 
-def test_a_worker_that_logs_is_heard_here(caplog: pytest.LogCaptureFixture) -> None:
-    context = multiprocessing.get_context("spawn")
-    with (
-        caplog.at_level(logging.INFO, "dataverse_backup"),
-        logs.relayed(context) as events,
-        ProcessPoolExecutor(1, context, initializer=logs.send_to, initargs=(events, logging.INFO)) as executor,
-    ):
-        executor.submit(say, "copied", 7).result(timeout=60)
-        executor.submit(say_nothing_of_libraries).result(timeout=60)
-    (heard,) = [one for one in caplog.records if one.name.startswith(("dataverse_backup.worker", "library"))]
-    assert heard.process != os.getpid()
-    assert logs.TextFormatter().format(heard) == "copied datafile=7"
-
-
 def say(message: str, datafile: int) -> None:
     logging.getLogger("dataverse_backup.worker").info(message, extra=logs.facts(datafile=datafile))
     logging.getLogger("dataverse_backup.worker").debug("too much")
@@ -121,29 +104,12 @@ def say_nothing_of_libraries() -> None:
 def test_what_the_workers_of_a_run_log_is_heard_here(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "dataverse_backup"), processes(talkative, 1) as submit:
         assert submit("a task").result(timeout=60) == 6
-    heard = [one for one in caplog.records if one.name == "dataverse_backup.worker"]
-    assert [one.getMessage() for one in heard] == ["made"]
+    heard = [one for one in caplog.records if one.name.startswith(("dataverse_backup.worker", "library"))]
+    assert [logs.TextFormatter().format(one) for one in heard] == ["made datafile=1"]
     assert heard[0].process != os.getpid()
 
 
 def talkative() -> Callable[[str], int]:
     say("made", 1)
+    say_nothing_of_libraries()
     return len
-
-
-def test_a_worker_that_is_killed_while_it_writes_keeps_nobody_waiting() -> None:
-    context = multiprocessing.get_context("spawn")
-    with logs.relayed(context) as events:
-        worker = context.Process(target=write_half_an_event, args=(events,))
-        worker.start()
-        worker.join(60)
-        assert worker.exitcode == 1
-        began = time.monotonic()
-    assert time.monotonic() - began < logs.SECONDS_FOR_THE_REST + 5
-
-
-def write_half_an_event(events: object) -> None:
-    """Say that 100 bytes follow, and die with the lock of all writers in the hand."""
-    events._wlock.acquire()  # type: ignore[attr-defined]  # as its thread does before it writes
-    os.write(events._writer.fileno(), b"\x00\x00\x00\x64half")  # type: ignore[attr-defined]  # half of what it writes
-    os._exit(1)

@@ -1,17 +1,25 @@
-"""Worker processes: each with a transfer of its own, and never taking the run down with them."""
+"""Worker processes: each with work of its own, really killed, and never taking the run or each other down with them."""
 
 from __future__ import annotations
 
+import ctypes
+import multiprocessing
 import os
+import resource
 import signal
+import struct
 import time
-from concurrent.futures.process import BrokenProcessPool
-from typing import TYPE_CHECKING, NoReturn
+from concurrent.futures import CancelledError
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dataverse_backup import workers
+from dataverse_backup import crew, workers
 from dataverse_backup.destinations.memory import MemoryDestination
+from dataverse_backup.errors import CopyFailed, WorkerDied, WorkersLost
 from dataverse_backup.joint import JointTransferFactory
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.stores.memory import MemoryStore
@@ -21,7 +29,7 @@ from tests.contract.ledger_cases import HERE, datafile, key_of
 from tests.unit.memory_world import checksum_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from dataverse_backup.stores.base import Store
 
@@ -30,25 +38,12 @@ WORKS = (Work(FILE, key_of(FILE), None, Why.NEW),)
 BATCH = JointBatch((Batch(HERE, WORKS), Batch("there", WORKS)))
 
 
-class Killed(Transfer):
-    """Its process is killed as soon as it has something to do."""
-
-    def copy(self, batch: Batch) -> NoReturn:
-        os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(60)
-        raise AssertionError(batch)
-
-
 def stores() -> dict[str, MemoryStore]:
     return {"file": MemoryStore("file", {key_of(FILE): b"data"})}
 
 
 def working(stores: Mapping[str, Store]) -> Transfer:
     return Transfer(stores, MemoryDestination())
-
-
-def killed(stores: Mapping[str, Store]) -> Transfer:
-    return Killed(stores, MemoryDestination())
 
 
 def test_a_process_copies_with_transfers_of_its_own() -> None:
@@ -61,14 +56,187 @@ def test_a_process_copies_with_transfers_of_its_own() -> None:
     assert sum(outcome.bytes_read for outcome in outcomes.values()) == len(b"data")
 
 
-def test_a_killed_worker_loses_its_batch() -> None:
-    with workers.processes(JointTransferFactory(stores, {HERE: killed, "there": working}), 1) as submit:
-        with pytest.raises(BrokenProcessPool):
-            submit(BATCH).result(60)
-        with pytest.raises(BrokenProcessPool):
-            submit(BATCH)
+Task = tuple[str, Any]
+"""What to do, and with what."""
 
 
-def test_only_a_worker_copies() -> None:
-    with pytest.raises(RuntimeError, match=r"workers\.processes"):
-        workers._done(BATCH)
+def ready() -> Callable[[Task], Any]:
+    return perform
+
+
+def perform(task: Task) -> Any:
+    return globals()[f"do_{task[0]}"](task[1])
+
+
+def do_answer(value: Any) -> Any:
+    return value
+
+
+def do_pid(_: None) -> int:
+    return os.getpid()
+
+
+def do_die(number: int) -> None:
+    os.kill(os.getpid(), number)
+    time.sleep(60)
+
+
+def do_die_while_answering(_: None) -> None:
+    """Die with half an answer in the pipe."""
+
+    def send_half(self: Connection, data: memoryview) -> None:
+        os.write(self.fileno(), struct.pack("!i", len(data)) + data[: len(data) // 2])
+        os._exit(7)
+
+    Connection._send_bytes = send_half  # type: ignore[attr-defined]
+
+
+def do_crash(_: None) -> None:
+    ctypes.string_at(0)
+
+
+def do_eat(most: int) -> int:
+    """Ask for more memory than there may be."""
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20), resource.getrlimit(resource.RLIMIT_AS)[1]))
+    return len(bytearray(most))
+
+
+def do_fail(message: str) -> None:
+    raise CopyFailed("here", "key", message, "a hint")
+
+
+def do_unpicklable(_: None) -> Any:
+    return lambda: None
+
+
+def do_sleep(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+def do_mark(path: Path) -> str:
+    """Kill this process at the first time."""
+    if path.exists():
+        return "done"
+    path.touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("it is dead")
+
+
+def test_a_task_that_kills_its_worker_is_found_and_the_others_are_done() -> None:
+    with workers.processes(ready, 2) as submit:
+        tasks: list[Task] = [("answer", number) for number in range(6)]
+        tasks[2] = ("die", signal.SIGKILL)
+        futures = [submit(task) for task in tasks]
+        assert [future.result(60) for future in (*futures[:2], *futures[3:])] == [0, 1, 3, 4, 5]
+        with pytest.raises(WorkerDied, match=r"died twice.*\(SIGKILL\)"):
+            futures[2].result(60)
+        assert submit(("answer", "after")).result(60) == "after"
+
+
+def test_a_task_whose_worker_somebody_killed_once_is_done(tmp_path: Path) -> None:
+    with workers.processes(ready, 1) as submit:
+        assert submit(("mark", tmp_path / "mark")).result(60) == "done"
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        (("crash", None), "SIGSEGV"),
+        (("eat", 128 << 20), "out of memory"),
+        (("die_while_answering", None), "exit status 7"),
+    ],
+)
+def test_whatever_ends_a_worker_is_said(task: Task, said: str) -> None:
+    with workers.processes(ready, 1) as submit:
+        futures = [submit(task), submit(("answer", 1))]
+        with pytest.raises(WorkerDied, match=said):
+            futures[0].result(60)
+        assert futures[1].result(60) == 1
+
+
+def test_a_worker_that_is_killed_while_it_has_nothing_to_do_is_made_again() -> None:
+    with workers.processes(ready, 1) as submit:
+        pid = submit(("pid", None)).result(60)
+        os.kill(pid, signal.SIGKILL)
+        time.sleep(0.2)
+        assert submit(("pid", None)).result(60) != pid
+
+
+def test_workers_leave_ctrl_c_and_sigterm_to_the_run() -> None:
+    with workers.processes(ready, 1) as submit:
+        pid = submit(("pid", None)).result(60)
+        working = submit(("sleep", 0.3))
+        os.kill(pid, signal.SIGINT)
+        os.kill(pid, signal.SIGTERM)
+        working.result(60)
+        assert submit(("pid", None)).result(60) == pid
+
+
+def test_what_a_task_raises_comes_back_whole() -> None:
+    with workers.processes(ready, 1) as submit:
+        error = submit(("fail", "it is full")).exception(60)
+        assert isinstance(error, CopyFailed)
+        assert (str(error), error.hint) == ("here: key: it is full", "a hint")
+        assert "do_fail" in str(error.__cause__)
+        with pytest.raises(RuntimeError, match="cannot be sent"):
+            submit(("unpicklable", None)).result(60)
+        assert submit(("answer", 1)).result(60) == 1
+
+
+def test_a_task_that_cannot_be_sent_fails_alone() -> None:
+    with workers.processes(ready, 1) as submit:
+        with pytest.raises(AttributeError):
+            submit(("answer", lambda: None)).result(60)
+        assert submit(("answer", 1)).result(60) == 1
+
+
+def not_ready(path: Path) -> Callable[[Task], Any]:
+    """Work that cannot be made at the first time."""
+    if path.exists():
+        return perform
+    path.touch()
+    raise CopyFailed("here", "key", "not yet")
+
+
+def test_what_the_making_of_the_work_raises_is_raised_for_the_task(tmp_path: Path) -> None:
+    with workers.processes(partial(not_ready, tmp_path / "mark"), 1) as submit:
+        with pytest.raises(CopyFailed, match="not yet"):
+            submit(("answer", 1)).result(60)
+        assert submit(("answer", 1)).result(60) == 1
+
+
+def stillborn() -> Callable[[Task], Any]:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("it is dead")
+
+
+def test_where_no_worker_gets_ready_everything_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "SECONDS_AFTER_STILLBIRTH", 0.0)
+    monkeypatch.setattr(crew, "MOST_STILLBORN", 2)
+    with workers.processes(stillborn, 1) as submit:
+        futures = [submit(("answer", number)) for number in range(3)]
+        for future in futures:
+            with pytest.raises(WorkersLost, match=r"2 worker processes died .*SIGKILL"):
+                future.result(60)
+
+
+def test_in_the_end_nothing_is_left_of_the_workers_whatever_they_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "SECONDS_TO_END", 0.1)
+    with workers.processes(ready, 2) as submit:
+        submit(("sleep", 60.0))
+        assert submit(("answer", 1)).result(60) == 1
+        assert {child.name for child in multiprocessing.active_children()} == {"dataverse-backup-worker"}
+        began = time.monotonic()
+    assert time.monotonic() - began < 30
+    assert multiprocessing.active_children() == []
+
+
+def test_the_end_comes_also_while_a_worker_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "SECONDS_TO_END", 0.1)
+    with workers.processes(ready, 2) as submit:
+        submit(("sleep", 60.0))
+        suspect = submit(("die", signal.SIGKILL))
+        time.sleep(0.5)
+    with pytest.raises(CancelledError):
+        suspect.result(0)

@@ -16,6 +16,7 @@ from dataverse_backup.datafile import Datafile, NotHere, fingerprint
 from dataverse_backup.destinations.base import Staging, folded
 from dataverse_backup.errors import (
     CatalogueUnavailable,
+    CopyKilledWorker,
     DestinationLost,
     LedgerError,
     LockHeld,
@@ -103,13 +104,24 @@ class Run:
 
     def _refusals(self, plan: Plan) -> list[Attempt]:
         """Attempts for the datafiles of which no key could be made: they failed without being tried."""
-        site, now = self.site, datetime.now(UTC)
+        now = datetime.now(UTC)
         return [
-            replace(
-                Conclusion(Work(r.datafile, "", None, Why.NEW), site.name, site.method, now).failed([r.error]), key=None
-            )
+            replace(self._conclusion(Work(r.datafile, "", None, Why.NEW), now).failed([r.error]), key=None)
             for r in plan.refused
         ]
+
+    def _deadly(self, outcome: Outcome) -> list[Attempt]:
+        """Attempts for works that their worker processes died of: nobody else is there to say what became of them."""
+        died, now = outcome.died, datetime.now(UTC)
+        if died is None:
+            return []
+        return [
+            self._conclusion(work, now).failed([CopyKilledWorker(self.name, work.key, died.message, died.hint)])
+            for work in outcome.deadly
+        ]
+
+    def _conclusion(self, work: Work, started: datetime) -> Conclusion:
+        return Conclusion(work, self.site.name, self.site.method, started)
 
     def works(self) -> Iterator[Work]:
         """What is to be done, by ascending datafile id; to be asked for once."""
@@ -123,7 +135,7 @@ class Run:
         self._ended.lost = self._ended.lost or outcome.lost_destination
         self._ended.bytes_read += outcome.bytes_read
         attempts = outcome.attempts if self._had_second_chance else self._reconsidered(outcome.attempts)
-        yield from self._record(attempts)
+        yield from self._record(attempts + self._deadly(outcome))
 
     def take_again(self) -> list[Work]:
         """Datafiles whose rows changed while they were read: a second chance, as they are now, and no third."""

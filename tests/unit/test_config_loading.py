@@ -15,7 +15,6 @@ from dataverse_backup.config import (
     generate,
     load,
 )
-from dataverse_backup.config.documentation import reference
 from dataverse_backup.config.stores import FileStoreSettings, S3StoreSettings, SwiftStoreSettings
 from demo.__main__ import CONFIGURATION
 from tests.unit.config_files import BACKUP, REPOSITORY, REST, loaded, written
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
 ORIGINAL = Path(__file__).with_name("original-config.ini")
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "configuration.md"
 
 
 def text_of(password: SecretStr | None) -> str:
@@ -75,10 +73,6 @@ def test_what_is_generated_and_commented_out_is_known_and_valid(tmp_path: Path) 
 def _is_setting(line: str) -> bool:
     words = line.removeprefix("; ").split(" ")
     return line.startswith("; ") and (words[0].startswith("[") or (words[0].endswith(":") and len(words) < 3))
-
-
-def test_the_page_of_the_reference_is_up_to_date() -> None:
-    assert PAGE.read_text("utf-8") == reference(), f"run: python -m dataverse_backup.config > {PAGE}"
 
 
 def test_the_configuration_of_the_demo_loads(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def reference() -> str:
         [
             "# Configuration",
             "",
-            "<!-- Written by python -m dataverse_backup.config; do not edit. -->",
+            "<!-- Written by scripts/docs --write; do not edit. -->",
             "",
             RULES,
             *(_table(part) for part in parts),

@@ -24,15 +24,16 @@ def find(explicit: Path | None, environ: Mapping[str, str] = os.environ) -> Path
         return _named(explicit, "")
     if environ.get(VARIABLE):
         return _named(Path(environ[VARIABLE]), f", named by ${VARIABLE},")
-    places = _places(environ)
-    for place in places:
+    looked_at = places(environ)
+    for place in looked_at:
         if _exists(place):
             return place
-    looked = "\n".join(f"  {place}" for place in places)
+    looked = "\n".join(f"  {place}" for place in looked_at)
     raise ConfigurationError(f"no configuration file; looked for\n{looked}", HINT)
 
 
-def _places(environ: Mapping[str, str]) -> list[Path]:
+def places(environ: Mapping[str, str]) -> list[Path]:
+    """Where a file is looked for that nobody named, in this order."""
     homes = [Path(environ["HOME"])] if environ.get("HOME") else []
     return [
         Path("config.ini"),

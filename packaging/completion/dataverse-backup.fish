@@ -1,0 +1,1 @@
+complete --command dataverse-backup --no-files --arguments "(env _DATAVERSE_BACKUP_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) dataverse-backup)" --condition "env _DATAVERSE_BACKUP_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) dataverse-backup"

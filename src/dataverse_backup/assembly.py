@@ -199,6 +199,7 @@ def _make_s3(settings: S3DestinationSettings, staging: Staging) -> Destination:
         bucket=settings.bucket,
         prefix=settings.prefix,
         verify=VerifiedBy(settings.verify),
+        copies_within=settings.server_side_copy == "auto",
         storage_class=settings.storage_class,
         encryption=None if settings.encryption == "none" else settings.encryption,
         kms_key=settings.kms_key,

@@ -82,8 +82,9 @@ def test_every_copy_is_proven_and_none_is_made_twice(
     assert "destination default: connect: OK (proves copies by read-back)" in checked.stdout
     assert "destination default: write, prove, read back: OK (verified by read-back, durable: yes)" in checked.stdout
 
-    answer = installation.run("backup")
+    answer = installation.run("--log-level", "info", "backup")
     assert answer.returncode == 0, answer.stderr
+    assert f"files of the bucket {buckets.store} are copied by the service itself" in answer.stderr
     listed = installation.listed()
     assert differences(installation.sample, listed, buckets.fetch(tmp_path / "fetched")) == []
     assert len(listed) == 19

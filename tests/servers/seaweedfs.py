@@ -27,6 +27,10 @@ READER_KEY, READER_SECRET = "readerkey", "readersecret12345"
 LISTER_KEY, LISTER_SECRET = "listerkey", "listersecret12345"
 """May list, and read nothing."""
 
+KEEPER_KEY, KEEPER_SECRET = "keeperkey", "keepersecret12345"
+_KEEPER_BUCKET = "kept"
+"""Of whoever may do everything in this bucket, and nothing in any other."""
+
 _MEMORY = "/dev/shm"
 _STARTING_TIMEOUT = 30.0
 _PORTS = ("master", "volume", "filer", "s3", "admin")
@@ -34,6 +38,7 @@ _IDENTITIES = (
     ("tester", ACCESS_KEY, SECRET_KEY, ["Admin", "Read", "Write", "List", "Tagging"]),
     ("reader", READER_KEY, READER_SECRET, ["Read", "List"]),
     ("lister", LISTER_KEY, LISTER_SECRET, ["List"]),
+    ("keeper", KEEPER_KEY, KEEPER_SECRET, [f"{action}:{_KEEPER_BUCKET}" for action in ("Read", "Write", "List")]),
 )
 
 
@@ -85,6 +90,12 @@ class SeaweedfsServer(S3Service):
     def shelf_bucket(self) -> str:
         """A bucket for whoever needs one alone, and leaves it empty."""
         return self.make_bucket()
+
+    @cached_property
+    def kept_bucket(self) -> str:
+        """The bucket of the keeper."""
+        self.shared_client.create_bucket(Bucket=_KEEPER_BUCKET)
+        return _KEEPER_BUCKET
 
     def start(self) -> None:
         """Start, and wait until it answers."""

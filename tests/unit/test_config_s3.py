@@ -70,6 +70,12 @@ def test_a_bucket_elsewhere_is_described_whole(tmp_path: Path) -> None:
     assert settings.options_for(IDENTITY_KEY) == {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "id"}
 
 
+def test_copies_within_the_service_are_made_unless_somebody_says_no(tmp_path: Path) -> None:
+    assert of(tmp_path, "").copies_within
+    assert of(tmp_path, "S3ServerSideCopy: auto\n").copies_within
+    assert not of(tmp_path, "S3ServerSideCopy: no\n").copies_within
+
+
 def test_the_bucket_is_in_the_path_where_few_have_host_names_for_it(tmp_path: Path) -> None:
     assert of(tmp_path, "S3Endpoint: s3.example.edu\n").access.path_style
     assert not of(tmp_path, "S3Endpoint: s3.example.edu\nS3PathStyle: no\n").access.path_style
@@ -94,6 +100,7 @@ def test_the_bucket_is_in_the_path_where_few_have_host_names_for_it(tmp_path: Pa
         ("S3Endpoint: https://x:99999\n", "S3Endpoint: not the address of a service"),
         ("S3Prefix: a//b\n", "S3Prefix: not a prefix"),
         ("S3Prefix: ../b\n", "S3Prefix: not a prefix"),
+        ("S3ServerSideCopy: always\n", "S3ServerSideCopy: must be 'auto' or 'no'"),
         ("Verify: hope\n", "Verify: must be 'read-back' or 'service'"),
     ],
 )

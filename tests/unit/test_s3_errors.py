@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import botocore.exceptions as vendor
 import pytest
@@ -30,9 +30,12 @@ from dataverse_backup.errors import (
     Unavailable,
 )
 from dataverse_backup.services.copy_errors import copy_error, destination_lost
-from dataverse_backup.services.s3 import VENDOR_ERRORS, S3Access, connected, diagnosis
+from dataverse_backup.services.s3 import VENDOR_ERRORS, S3Access, connected, diagnosis, service_of
 from dataverse_backup.services.trouble import Trouble
 from dataverse_backup.stores.service_errors import source_error
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
 
 OF_OUR_OWN_MAKING = {
     "UndefinedModelAttributeError",
@@ -214,3 +217,30 @@ def test_a_profile_that_does_not_exist_is_a_mistake_in_the_configuration() -> No
 )
 def test_an_endpoint_without_a_scheme_is_asked_by_https(endpoint: str | None, url: str | None) -> None:
     assert S3Access(endpoint=endpoint).url == url
+
+
+SERVICES: list[list[dict[str, Any]]] = [
+    [{"region": "eu-west-1"}, {"region": "us-east-2"}, {"endpoint": "https://s3.dualstack.eu-west-1.amazonaws.com"}],
+    [{"region": "cn-north-1"}, {"region": "cn-northwest-1"}],
+    [{"region": "us-gov-west-1"}],
+    [{"endpoint": "s3.example.edu"}, {"endpoint": "https://S3.example.edu:443/"}],
+    [{"endpoint": "http://s3.example.edu"}, {"endpoint": "http://s3.example.edu:80", "region": "here"}],
+    [{"endpoint": "https://s3.example.edu:9000"}],
+    [{"endpoint": "https://amazonaws.com.example.edu"}],
+    [{"endpoint": "https://notamazonaws.com"}],
+]
+"""Ways to services, each time all to one."""
+
+
+def test_two_ways_to_one_service_are_equal_and_no_others_are() -> None:
+    found = [{_service(way) for way in ways} for ways in SERVICES]
+    assert [len(services) for services in found] == [1] * len(SERVICES)
+    assert len(set.union(*found)) == len(SERVICES)
+
+
+def _service(way: dict[str, Any]) -> Hashable:
+    client = connected(S3Access(access_key="key", secret_key="secret", **way))
+    try:
+        return service_of(client)
+    finally:
+        client.close()

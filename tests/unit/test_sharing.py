@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataverse_backup.errors import SourceChanged, SourceMissing, SourceUnavailable, StoreLost
+from dataverse_backup.services.origin import Origin, origin_of
 from dataverse_backup.stores import sharing as module
 from dataverse_backup.stores.memory import Fault, MemoryStore, MemoryStream
 from dataverse_backup.stores.sharing import Reader, Sharing
@@ -149,6 +150,22 @@ def test_an_object_is_of_the_same_place_name_and_size_for_all() -> None:
 
 
 # Errors.
+
+
+def test_everybody_learns_where_an_object_lies_in_a_service() -> None:
+    class Placed(MemoryStream):
+        origin = Origin("service", "bucket", NAME, '"etag"')
+
+    class PlacedStore(MemoryStore):
+        def open(self, name: str) -> MemoryStream:
+            return Placed(self.objects[name], place=self.id, key=name)
+
+    one, two = readers(PlacedStore("file", {NAME: DATA}), 2)
+    first, second = (reader.stores["file"].open(NAME) for reader in (one, two))
+    alone = one.stores["file"].open(NAME)
+    assert [origin_of(stream) for stream in (first, second, alone)] == [Placed.origin] * 3
+    (nowhere,) = readers(CountingStore({NAME: DATA}), 1)
+    assert origin_of(nowhere.stores["file"].open(NAME)) is None
 
 
 def test_a_missing_object_is_missing_for_everybody() -> None:

@@ -43,6 +43,12 @@ class S3DestinationSettings(DestinationSettings):
     secret_key: SecretStr | None = Field(
         None, alias="S3SecretKey", description="The secret of that access key.", validate_default=True
     )
+    server_side_copy: Literal["auto", "no"] = Field(
+        "auto",
+        alias="S3ServerSideCopy",
+        description="auto: a file of an S3 store of the same service is read to be compared, and the service makes the"
+        " copy by itself where it may; no: every file is sent from here.",
+    )
     storage_class: Word | None = Field(
         None, alias="S3StorageClass", description="The storage class of every copy, such as STANDARD_IA."
     )

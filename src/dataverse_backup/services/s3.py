@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 os.environ["BOTO_DISABLE_CRT"] = "true"  # awscrt, where somebody installed it, changes how requests are signed and sent
 
@@ -19,7 +20,7 @@ from dataverse_backup.errors import ConfigurationError, printable
 from dataverse_backup.services.trouble import Diagnosis, Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
 
     from mypy_boto3_s3 import S3Client
 
@@ -71,6 +72,17 @@ def connected(access: S3Access) -> S3Client:
         raise ConfigurationError(f"S3 cannot be used as configured: {words(error)}", "see `config validate`") from error
     return client
 
+
+def service_of(client: S3Client) -> Hashable:
+    """Equal for two clients of one service: host and port, or the partition of AWS: its regions are one."""
+    url = urlsplit(client.meta.endpoint_url)
+    if f".{url.hostname}".endswith(_OF_AWS):
+        return client.meta.partition
+    return url.hostname, url.port or _PORTS.get(url.scheme)
+
+
+_OF_AWS = (".amazonaws.com", ".amazonaws.com.cn")
+_PORTS = {"http": 80, "https": 443}
 
 _making = Lock()
 """Sessions are not for several threads; the clients that they make are."""

@@ -30,7 +30,7 @@ class ObjectReader:
         self._request: dict[str, Any] = {"Bucket": bucket, "Key": key, **which}
         response = client.get_object(**self._request)
         self._body = response["Body"]
-        self._etag = response.get("ETag")
+        self.etag: str | None = response.get("ETag")
         self.size = response["ContentLength"]
         self._position = 0
         self._broken = 0
@@ -56,11 +56,11 @@ class ObjectReader:
     def _resume(self, broken: Exception) -> None:
         """Ask for the rest. Raises *broken* where that is of no use."""
         self._broken += 1
-        is_hopeless = self._broken > _RESUMPTIONS or self._etag is None
+        is_hopeless = self._broken > _RESUMPTIONS or self.etag is None
         if is_hopeless or diagnosis(broken).trouble is not Trouble.UNAVAILABLE:
             raise broken
         self.close()
-        asked = self._request | {"Range": f"bytes={self._position}-", "IfMatch": self._etag}
+        asked = self._request | {"Range": f"bytes={self._position}-", "IfMatch": self.etag}
         response = self._client.get_object(**asked)
         self._body = response["Body"]
         if not response.get("ContentRange", "").startswith(f"bytes {self._position}-"):

@@ -37,7 +37,7 @@ class Store(ABC):
         """The bytes of one object. Raises SourceError or StoreLost.
 
         Any thread may call it. Streams stand for themselves: several may be open at a time, each used by one thread
-        at a time.
+        at a time. A stream may say where its bytes lie (`services.origin`), for a destination in the same service.
         """
 
     @abstractmethod

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dataverse_backup.errors import SourceMissing, SourceRefused, SourceUnavailable, StoreLost
-from dataverse_backup.services.s3 import VENDOR_ERRORS, connected, diagnosis
+from dataverse_backup.services.origin import Origin
+from dataverse_backup.services.s3 import VENDOR_ERRORS, connected, diagnosis, service_of
 from dataverse_backup.services.s3_object import ObjectReader
 from dataverse_backup.stores.base import Store, ordered_names
 from dataverse_backup.stores.paths import checked_name
@@ -86,6 +87,8 @@ class S3Stream:
         with _source_errors(place, key):
             self._reader = ObjectReader(client, bucket, key)
         self.size = self._reader.size
+        etag = self._reader.etag
+        self.origin = Origin(service_of(client), bucket, key, etag) if etag else None
 
     def read(self, length: int, /) -> bytes:
         """Up to *length* further bytes; ``b''`` at the end. Raises SourceError or StoreLost."""

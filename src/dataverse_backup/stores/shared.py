@@ -6,6 +6,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from dataverse_backup.errors import SourceChanged
+from dataverse_backup.services.origin import origin_of
 from dataverse_backup.stores.base import Store
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class SharedStream:
         self._store, self._name, self._tee, self._reader = store, name, tee, reader
         self._alone: ByteStream | None = None
         self.place, self.key, self.size = tee.stream.place, tee.stream.key, tee.stream.size
+        self.origin = origin_of(tee.stream)
 
     def read(self, length: int, /) -> bytes:
         """Up to *length* further bytes; ``b''`` at the end. Raises SourceError."""
@@ -105,6 +107,7 @@ class _CountedStream:
     def __init__(self, stream: ByteStream, reader: Reader) -> None:
         self._stream, self._reader = stream, reader
         self.place, self.key, self.size = stream.place, stream.key, stream.size
+        self.origin = origin_of(stream)
 
     def read(self, length: int, /) -> bytes:
         return self._reader.sharing.count(self._reader, self._stream.read(length))

@@ -58,15 +58,16 @@ class Aside:
             self.drop(to)
 
     def _copy(self, key: str, to: str, present: Stored) -> None:
-        size = present.size
+        size, origin = present.size, self._bucket.origin(key, present)
         if size <= self._settings.copy_part_size:
-            self._bucket.copy(key, to, present)
+            # No condition for *to*: some services (Swift) take it for one of *key*.
+            self._bucket.copy(origin, to, {})
             return
         with self._parts.begun(to) as upload_id:
             step = max(self._settings.part_size_for(size), self._settings.copy_part_size)
             starts = range(0, size, step)
             parts = [
-                self._bucket.copy_part(to, upload_id, number, Span(key, present.etag, start, min(start + step, size)))
+                self._bucket.copy_part(to, upload_id, number, Span(origin, start, min(start + step, size)))
                 for number, start in zip(count(1), starts, strict=False)
             ]
             self._bucket.complete(to, upload_id, parts, {})

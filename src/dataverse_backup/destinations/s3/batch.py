@@ -12,7 +12,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from dataverse_backup.destinations.base import Receipt
-from dataverse_backup.destinations.s3.bucket import CHUNK
+from dataverse_backup.destinations.s3.bucket import CHUNK, Span
 from dataverse_backup.destinations.s3.flight import Flight, tried
 from dataverse_backup.errors import CopyDiffers, CopyRefused, KeyOccupied, KeyRefused, ObjectError, Unavailable
 from dataverse_backup.fixity import Durability, HashingReader, VerifiedBy
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from dataverse_backup.destinations.s3.bucket import Bucket, Stored
     from dataverse_backup.destinations.s3.parts import PartUploads
     from dataverse_backup.destinations.s3.settings import S3Settings
+    from dataverse_backup.destinations.s3.within import Within
     from dataverse_backup.fixity import Checksum
+    from dataverse_backup.services.origin import Origin
 
     Publish = Callable[[dict[str, str]], Stored]
     """Makes an object visible if a condition holds."""
@@ -47,11 +49,14 @@ class Batch:
     An object of one part is in memory, whole and compared with its registered checksum, before anything is sent. A
     bigger one is sent in parts, which nobody sees before they are completed: that is done when the whole of it has the
     registered checksum, otherwise they are thrown away.
+
+    What lies in the same service is read, compared and read back in the same way, and copied there instead of sent
+    (docs/decisions/0007).
     """
 
-    def __init__(self, bucket: Bucket, settings: S3Settings, parts: PartUploads, aside: Aside) -> None:
+    def __init__(self, bucket: Bucket, settings: S3Settings, parts: PartUploads, aside: Aside, within: Within) -> None:
         self._bucket, self._settings = bucket, settings
-        self._parts, self._aside = parts, aside
+        self._parts, self._aside, self._within = parts, aside, within
         self._flight = Flight[Receipt](bucket, settings.threads)
 
     def run(self, uploads: Sequence[Upload]) -> Iterator[Receipt | Failure]:
@@ -71,24 +76,31 @@ class Batch:
         self._bucket.path(upload.key)
         if upload.supersede_to is not None:
             self._bucket.path(upload.supersede_to)
-        with HashingReader(upload.open(), upload.algorithm) as reader:
+        stream = upload.open()
+        origin = self._within.origin(stream)
+        with HashingReader(stream, upload.algorithm) as reader:
             if reader.size > self._settings.biggest_whole:
-                return self._send_in_parts(upload, reader)
+                return self._send_in_parts(upload, reader, origin)
             data = _read(reader, reader.size)
             checksum = reader.finish(upload.promised)
-        return self._flight.start(upload.key, partial(self._send_whole, upload, data, checksum))
+        return self._flight.start(upload.key, partial(self._send_whole, upload, data, checksum, origin))
 
-    def _send_whole(self, upload: Upload, data: bytes, checksum: Checksum) -> Receipt:
+    def _send_whole(self, upload: Upload, data: bytes, checksum: Checksum, origin: Origin | None) -> Receipt:
         options = self._settings.options_for(upload.key)
         is_for_service = self._settings.verify is VerifiedBy.SERVICE
         if is_for_service:
             options["ChecksumSHA256"] = _sha256(data)
-        if upload.supersede_to is None and not self._bucket.keeps_conditions:
+        if is_for_service or upload.supersede_to is not None:
+            # A checksum may come along with a copy, computed from its origin. What takes the place of another object is
+            # sent under the condition that it is still that one.
+            origin = None
+        if upload.supersede_to is None and (origin is not None or not self._bucket.keeps_conditions):
             self._refuse_occupied(upload.key)
-        published = self._publish(upload, lambda condition: self._bucket.write(upload.key, data, options, condition))
+        send = partial(self._bucket.write, upload.key, data, options)
+        published = self._publish(upload, partial(self._within.whole, origin, upload.key, send))
         if is_for_service and self._is_vouched_for(published, data):
             return Receipt(upload.key, len(data), checksum, VerifiedBy.SERVICE, Durability.YES)
-        return self._read_back(published, len(data), checksum)
+        return self._read_back(published, len(data), checksum, origin)
 
     def _is_vouched_for(self, published: Published, data: bytes) -> bool:
         """Whether the service names a true checksum of the whole object, and it is that of what we sent."""
@@ -102,29 +114,34 @@ class Batch:
             return seen.sha256 == _sha256(data)
         return seen.md5 == md5
 
-    def _send_in_parts(self, upload: Upload, reader: HashingReader) -> Receipt:
+    def _send_in_parts(self, upload: Upload, reader: HashingReader, origin: Origin | None) -> Receipt:
         if upload.supersede_to is None:
             self._refuse_occupied(upload.key)  # now, not after everything was sent
         with self._parts.begun(upload.key) as upload_id:
-            parts = self._sent_parts(upload.key, upload_id, reader)
+            parts = self._sent_parts(upload.key, upload_id, reader, origin)
             checksum = reader.finish(upload.promised)
             if upload.supersede_to is None:
                 self._refuse_occupied(upload.key)  # some services (Ceph) keep to conditions, and not to this one
             published = self._publish(upload, partial(self._bucket.complete, upload.key, upload_id, parts))
-        return self._read_back(published, reader.size, checksum)
+        return self._read_back(published, reader.size, checksum, origin)
 
-    def _sent_parts(self, key: str, upload_id: str, reader: HashingReader) -> list[dict[str, Any]]:
+    def _sent_parts(
+        self, key: str, upload_id: str, reader: HashingReader, origin: Origin | None
+    ) -> list[dict[str, Any]]:
         size = self._settings.part_size_for(reader.size)
         under_way: deque[Future[dict[str, Any]]] = deque()
         parts: list[dict[str, Any]] = []
         with ThreadPoolExecutor(self._settings.threads) as pool:  # left with nothing under way: that would stay
             for number in count(1):
-                data = _read(reader, min(size, reader.size - reader.bytes_read))
+                start = reader.bytes_read
+                data = _read(reader, min(size, reader.size - start))
                 if not data:
                     break
                 if len(under_way) >= self._settings.parts_under_way(size):
                     parts.append(under_way.popleft().result())
-                under_way.append(pool.submit(self._bucket.send_part, key, upload_id, number, data))
+                span = Span(origin, start, reader.bytes_read) if origin else None
+                send = partial(self._bucket.send_part, key, upload_id, number, data)
+                under_way.append(pool.submit(self._within.part, span, key, upload_id, number, send))
             return parts + [future.result() for future in under_way]
 
     def _refuse_occupied(self, key: str) -> None:
@@ -157,15 +174,22 @@ class Batch:
             self._aside.drop_unless_needed(key, aside, present)
             raise
 
-    def _read_back(self, published: Published, size: int, checksum: Checksum) -> Receipt:
-        """Read all of it again. Raises CopyDiffers, and the key reads as before, where other bytes are stored."""
+    def _read_back(self, published: Published, size: int, checksum: Checksum, origin: Origin | None) -> Receipt:
+        """Read all of it again. Raises CopyDiffers, and the key reads as before, where other bytes are stored.
+
+        Where the service may have copied *origin* otherwise it is to be tried again, and sent then: Unavailable.
+        """
         key = published.key
         found = self._bucket.digest(key, checksum.algorithm)
         if found == (size, checksum):
             return Receipt(key, size, checksum, VerifiedBy.READ_BACK, Durability.YES)
         said = f"{found[0]} bytes, {found[1]} are stored; {size} bytes, {checksum} were sent"
         hint = "is what lies between us and the service, or the service itself, broken?"
-        raise CopyDiffers(self._bucket.place, key, f"{said}; {self._withdrawn(published)}", hint)
+        error = CopyDiffers(self._bucket.place, key, f"{said}; {self._withdrawn(published)}", hint)
+        if origin is None or not self._within.copies(origin):
+            raise error
+        self._within.give_up(origin, error)
+        raise Unavailable(self._bucket.place, key, f"the service copied other bytes: {said}") from error
 
     def _withdrawn(self, published: Published) -> str:
         """Let the key read as before; says what became of the bad object."""

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dataverse_backup.destinations.base import IDENTITY_KEY, checked_path_key
-from dataverse_backup.errors import CopyError, CopyMissing, KeyOccupied, KeyRefused, Unavailable
+from dataverse_backup.errors import CopyError, CopyFailed, CopyMissing, KeyOccupied, KeyRefused, Unavailable
 from dataverse_backup.fixity import Checksum
 from dataverse_backup.services.copy_errors import copy_error
-from dataverse_backup.services.s3 import VENDOR_ERRORS, diagnosis
+from dataverse_backup.services.origin import Origin
+from dataverse_backup.services.s3 import VENDOR_ERRORS, diagnosis, service_of
 from dataverse_backup.services.s3_object import ObjectReader
 from dataverse_backup.services.trouble import Trouble
 
@@ -47,10 +48,9 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Some of the bytes of one object, for as long as it is that object."""
+    """Some of the bytes of one object."""
 
-    key: str
-    etag: str
+    origin: Origin
     start: int
     stop: int
 
@@ -61,6 +61,7 @@ class Bucket:
     def __init__(self, place: str, client: S3Client, settings: S3Settings) -> None:
         """*place* is the name of the destination, for errors."""
         self.place = place
+        self.service = service_of(client)
         self._client, self._settings = client, settings
         self.takes_conditions = True
         """As far as we have seen."""
@@ -157,17 +158,13 @@ class Bucket:
             except KeyOccupied:
                 self.keeps_conditions = True
 
-    def copy(self, key: str, to: str, present: Stored) -> None:
-        """Let the service copy the object *present* under *key*, in one request, over whatever lies under *to*.
+    def origin(self, key: str, present: Stored) -> Origin:
+        """The object *present* under *key*, to be copied."""
+        return Origin(self.service, self._settings.bucket, self.path(key), present.etag)
 
-        No condition for *to* is sent: some services (Swift) take it for one of *key*.
-        """
-        request = {
-            **self._target(to),
-            **self._settings.options_for(to),
-            "CopySource": self._target(key),
-            "CopySourceIfMatch": present.etag,
-        }
+    def copy(self, origin: Origin, to: str, more: Mapping[str, str]) -> None:
+        """Let the service copy *origin*, in one request, over whatever lies under *to*; *more* is asked of it too."""
+        request = {**self._target(to), **self._settings.options_for(to), **_source(origin), **more}
         with self._errors(to):
             self._client.copy_object(**request)
 
@@ -214,13 +211,15 @@ class Bucket:
         request = self._target(to) | {
             "UploadId": upload_id,
             "PartNumber": number,
-            "CopySource": self._target(source.key),
             "CopySourceRange": f"bytes={source.start}-{source.stop - 1}",
-            "CopySourceIfMatch": source.etag,
+            **_source(source.origin),
         }
         with self._errors(to):
             answer = self._client.upload_part_copy(**request)
-        return {"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]}
+        etag = answer.get("CopyPartResult", {}).get("ETag")
+        if etag is None:
+            raise CopyFailed(self.place, to, "the service does not say that it has copied anything")
+        return {"PartNumber": number, "ETag": etag}
 
     def complete(self, key: str, upload_id: str, parts: list[dict[str, Any]], condition: Mapping[str, str]) -> Stored:
         """Make the object of the *parts* visible; *condition* must hold."""
@@ -268,6 +267,11 @@ class Bucket:
             yield
         except VENDOR_ERRORS as error:
             raise copy_error(self.place, key, diagnosis(error)) from error
+
+
+def _source(origin: Origin) -> dict[str, Any]:
+    """What a request says of what is to be copied."""
+    return {"CopySource": {"Bucket": origin.container, "Key": origin.name}, "CopySourceIfMatch": origin.etag}
 
 
 def content_md5(data: bytes) -> str:

@@ -21,6 +21,7 @@ from dataverse_backup.destinations.s3.batch import Batch
 from dataverse_backup.destinations.s3.bucket import Bucket
 from dataverse_backup.destinations.s3.flight import Flight
 from dataverse_backup.destinations.s3.parts import PartUploads
+from dataverse_backup.destinations.s3.within import Within
 from dataverse_backup.errors import CopyError, CopyMissing, DestinationLost, KeyRefused
 from dataverse_backup.fixity import Durability, VerifiedBy
 from dataverse_backup.services.copy_errors import destination_lost
@@ -61,6 +62,7 @@ class S3Destination(Destination):
         self._settings, self._staging = settings, staging
         self._client: S3Client | None = None
         self._bucket: Bucket | None = None
+        self._within: Within | None = None
 
     def connect(self) -> Traits:
         try:
@@ -84,7 +86,8 @@ class S3Destination(Destination):
     def put(self, uploads: Sequence[Upload]) -> Iterator[Receipt | Failure]:
         bucket = self._reach()
         parts = PartUploads(bucket, self._settings, self._staging)
-        yield from Batch(bucket, self._settings, parts, Aside(bucket, self._settings, parts)).run(uploads)
+        aside = Aside(bucket, self._settings, parts)
+        yield from Batch(bucket, self._settings, parts, aside, self._copying(bucket)).run(uploads)
 
     def digests(self, keys: Sequence[str], algorithm: Algorithm) -> Iterator[StoredDigest | Failure]:
         bucket = self._reach()
@@ -147,7 +150,7 @@ class S3Destination(Destination):
                 bucket.delete(key)
 
     def close(self) -> None:
-        client, self._client, self._bucket = self._client, None, None
+        client, self._client, self._bucket, self._within = self._client, None, None, None
         if client is not None:
             client.close()
 
@@ -160,6 +163,12 @@ class S3Destination(Destination):
         if self._bucket is None:
             self._bucket = Bucket(self.name, self._connected(), self._settings)
         return self._bucket
+
+    def _copying(self, bucket: Bucket) -> Within:
+        """What we know of copying within the service; it outlives a batch."""
+        if self._within is None:
+            self._within = Within(bucket, is_wanted=self._settings.copies_within)
+        return self._within
 
     @contextmanager
     def _lost_errors(self) -> Iterator[None]:

@@ -41,6 +41,8 @@ class S3Settings:
     """Bytes of the biggest object that travels in one request; it is held in memory."""
     part_size: int = 8 * MEBIBYTE
     """Bytes of one part of bigger ones, at least 5 MiB."""
+    copies_within: bool = True
+    """The service copies itself what it has already."""
     copy_part_size: int = GIBIBYTE
     """Bytes that the service copies at a time; an answer must come within the read timeout."""
 

@@ -1,18 +1,16 @@
-"""What is left when runs are killed at any moment: ``python -m benchmarks.kills [KILLS [FILES]]``.
+"""What is left when runs are killed at any moment: ``scripts/bench kills``.
 
-Makes a Dataverse of so many datafiles (1,000) on a PostgreSQL of its own and backs it up to a real OpenSSH server.
-Kills (50) runs, each with SIGKILL at a random moment, most of them while they send; when one is done before its moment
-came, the ledger and the copies are judged and all begins anew, so that every kill hits a run that has something to do.
-Judged is that every datafile is OK and its copy has the bytes of its original; after each kill, that no half copy is to
-be seen under its name, and that no copy which the ledger knew was made again. Ends with 0 if all of that is so, and
-with 1 and a list of what is not.
+Makes a Dataverse of 1,000 datafiles on a PostgreSQL of its own and backs it up to a real OpenSSH server. Kills runs,
+each with SIGKILL at a random moment, most of them while they send; when one is done before its moment came, the ledger
+and the copies are judged and all begins anew, so that every kill hits a run that has something to do. Judged is that
+every datafile is OK and its copy has the bytes of its original; after each kill, that no half copy is to be seen under
+its name, and that no copy which the ledger knew was made again.
 """
 
 from __future__ import annotations
 
 import random
 import shutil
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -102,9 +100,8 @@ class Round:
         return Pace(sending - started, ended - sending)
 
 
-def main() -> int:
-    """Kill, judge, say."""
-    kills, files = (int(sys.argv[at]) if len(sys.argv) > at else usual for at, usual in ((1, 50), (2, 1_000)))
+def run(kills: int, files: int = 1_000) -> int:
+    """Kill, judge, say; 1 where something is not as it must be, else 0."""
     started = time.monotonic()
     with PostgresServer() as database, SshServer() as server, tempfile.TemporaryDirectory() as folder:
         database.create_database("dvndb")
@@ -143,7 +140,3 @@ def _begin(installation: Installation, server: SshServer) -> Round:
     copies = server.sandbox()
     installation.back_up_over_ssh(server, copies, "BatchFiles: 20", "Workers: 2")
     return Round(installation, copies)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

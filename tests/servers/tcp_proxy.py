@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
+
+from tests.servers.delay_line import DelayLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_PIECE = 1 << 16
+_PIECE = 1 << 20
+_LITTLE = 1 << 16
 
 
 class TcpProxy:
     """Passes every connection to *port* of this machine on. Change what it does at any time."""
 
-    def __init__(self, port: int) -> None:
-        """Listen on a free port of 127.0.0.1, ``port``."""
-        self._target = port
+    def __init__(self, port: int, *, delay: float = 0) -> None:
+        """Listen on a free port of 127.0.0.1, ``port``; everything takes *delay* seconds, each way."""
+        self._target, self._delay = port, delay
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._threads: list[threading.Thread] = []
@@ -79,9 +83,12 @@ class TcpProxy:
         with client, suppress(OSError):
             if self.is_down:
                 return
+            time.sleep(2 * self._delay)  # the handshake, which is over before we hear of it
             # What is in the system's buffers arrives even after a cut: little shall be.
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _PIECE)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LITTLE)
             with socket.create_connection(("127.0.0.1", self._target)) as server:
+                for one in (client, server):  # what is passed on waits for nothing but its delay
+                    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 with self._lock:
                     self._open |= {client, server}
                 try:
@@ -96,14 +103,18 @@ class TcpProxy:
     def _pass(self, source: socket.socket, to: socket.socket, is_request: bool) -> None:
         """Pass on what *source* sends, until one of the two ends."""
         passed = 0
+        line = DelayLine(to, self._delay) if self._delay else None
+        send = line.send if line else to.sendall
         with suppress(OSError):
             while (data := source.recv(_PIECE)) and not self.is_down:
                 limit = self.cut_requests_after if is_request else self.cut_answers_after
                 if limit is not None and passed + len(data) > limit and self._may_cut():
-                    to.sendall(data[: limit - passed])
+                    send(data[: limit - passed])
                     break
-                to.sendall(_replaced(data, self.requests if is_request else self.answers))
+                send(_replaced(data, self.requests if is_request else self.answers))
                 passed += len(data)
+        if line:
+            line.end()
         for one in (source, to):
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)

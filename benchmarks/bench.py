@@ -1,0 +1,120 @@
+"""Workloads: a content, the way that it goes, and how far that is."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.contents import contents
+from benchmarks.over_ssh import OverSsh
+from benchmarks.rounds import Game
+from benchmarks.source import Source
+from tests.servers.postgresql import PostgresServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from benchmarks.contender import Contender, Way
+    from benchmarks.rounds import Score
+
+WAYS: dict[str, Callable[[float, Sequence[str]], Way]] = {"ssh": OverSsh}
+"""What makes each way, for a round trip in milliseconds and further lines of our [Backup]."""
+
+DELAYS: dict[str, tuple[float, ...]] = {"ssh": (0, 30, 100)}
+"""Round trips that are measured where none is asked for, in milliseconds."""
+
+PARTS = ((0, 2_000), (50, 500), (1_000, 100))
+"""How many files those get who go file by file, up to a round trip of so many milliseconds."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What is measured in one table."""
+
+    way: str
+    content: str
+    round_trip: float
+    """Milliseconds."""
+
+    @property
+    def name(self) -> str:
+        """As it is asked for."""
+        return f"{self.way}-{self.content}"
+
+
+@dataclass(frozen=True)
+class Result:
+    """The scores of one workload."""
+
+    workload: Workload
+    what: str
+    scores: Sequence[Score]
+
+    @property
+    def title(self) -> str:
+        """What was measured."""
+        return f"{self.workload.name}: {self.what}, round trip {self.workload.round_trip:g} ms"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where workloads are measured."""
+
+    folder: Path
+    database: PostgresServer
+    settings: Sequence[str] = ()
+    """Further lines of our [Backup]."""
+    is_quick: bool = False
+
+    def measure(self, workload: Workload, rounds: int, names: Sequence[str] | None) -> Result:
+        """Let the contenders of these *names*, by default the usual ones, have so many turns."""
+        source = self._source(workload.content)
+        with WAYS[workload.way](workload.round_trip, self.settings) as way:
+            chosen = _chosen(way, workload.content, names)
+            print(f"{workload.name}, round trip {workload.round_trip:g} ms", file=sys.stderr, flush=True)
+            scores = Game(way, source, chosen, self.folder, _part(workload.round_trip)).play(rounds)
+        return Result(workload, source.content.what, scores)
+
+    def _source(self, content: str) -> Source:
+        source = Source(contents(quick=self.is_quick)[content], self.folder / content, self.database.dsn(content))
+        if not source.folder.exists():
+            self.database.create_database(content)
+            source.make()
+        return source
+
+
+@contextmanager
+def opened(folder: Path | None, settings: Sequence[str], *, is_quick: bool) -> Iterator[Bench]:
+    """Make a bench in a folder of its own below *folder*, by default that of temporary files."""
+    with ExitStack() as stack:
+        database = stack.enter_context(PostgresServer())
+        name = stack.enter_context(tempfile.TemporaryDirectory(prefix="dataverse-backup-bench-", dir=folder))
+        yield Bench(Path(name), database, settings, is_quick)
+
+
+def workloads(names: Sequence[str], delays: Sequence[float] | None) -> Iterator[Workload]:
+    """Those of these *names* at each of *delays*, by default the usual ones."""
+    for name in names:
+        way, content = name.split("-", 1)
+        for delay in DELAYS[way] if delays is None else delays:
+            yield Workload(way, content, delay)
+
+
+def names_of_workloads() -> list[str]:
+    """All of them."""
+    return [f"{way}-{content}" for way in WAYS for content in contents(quick=True)]
+
+
+def _chosen(way: Way, content: str, names: Sequence[str] | None) -> list[Contender]:
+    everybody = {one.name: one for one in way.contenders()}
+    if names is None:
+        return [one for one in everybody.values() if content in one.usual and one.is_here]
+    return [everybody[name] for name in names if name in everybody]
+
+
+def _part(round_trip: float) -> int:
+    return next(number for limit, number in PARTS if round_trip <= limit)

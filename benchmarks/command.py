@@ -1,0 +1,123 @@
+"""Measure what we claim about speed, side by side with what an administrator could use instead.
+
+Every contender copies the same files from one disk to the same disk, in turns; every run begins with an empty
+destination and, for ours, an empty ledger.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks import kills, nothing_to_do
+from benchmarks.bench import DELAYS, WAYS, names_of_workloads, opened, workloads
+from benchmarks.contents import contents
+from benchmarks.link import ceiling
+from benchmarks.measuring import CommandFailed
+from benchmarks.table import table_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CONNECTIONS = (1, 4, 32)
+ROUND_TRIPS = (30, 100)
+
+
+def main() -> None:
+    """Do what is asked for; ends with 1 where a contender fails, or something was lost."""
+    parser = _parser()
+    options = parser.parse_args()
+    if options.list:
+        _list()
+        return
+    unknown = {*options.what} - {*names_of_workloads(), *OTHERS} | {*(options.contenders or ())} - _all_contenders()
+    if unknown:
+        parser.error(f"there is no {', '.join(sorted(unknown))}: see --list")
+    try:
+        sys.exit(_run(options))
+    except CommandFailed as failed:
+        sys.exit(f"bench: {failed}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("scripts/bench", description=__doc__)
+    add = parser.add_argument
+    add("what", nargs="*", metavar="WORKLOAD", help="see --list; by default all that has contenders, which takes hours")
+    add("--list", action="store_true", help="say what can be measured, and who takes part")
+    add("--quick", action="store_true", help="with few small files: not to compare, only to see that all works")
+    add("--rounds", type=int, default=3, metavar="N", help="how many turns everybody has (3)")
+    add("--delay", type=_numbers, metavar="MS", help="round trips in milliseconds, 0,30,100; by default as --list says")
+    add("--contenders", type=_names, metavar="NAMES", help="who takes part: ours,rsync,tar; by default all that can")
+    add("--set", action="append", default=[], metavar="LINE", help="a further line of our [Backup]: 'Workers: 4'")
+    add("--folder", type=Path, help="a folder on the disk to be used; by default that of temporary files")
+    add("--rows", type=int, default=1_000_000, metavar="N", help="no-op: how many datafiles (1,000,000)")
+    add("--kills", type=int, default=50, metavar="N", help="kills: how many (50)")
+    return parser
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(part) for part in text.split(",")]
+
+
+def _names(text: str) -> list[str]:
+    return text.split(",")
+
+
+def _all_contenders() -> set[str]:
+    return {one.name for make in WAYS.values() for one in make(0, ()).contenders()}
+
+
+def _list() -> None:
+    for content in contents(quick=False).values():
+        print(f"{content.name:8} {content.what}")
+    for name, make in WAYS.items():
+        delays = ", ".join(f"{delay:g}" for delay in DELAYS[name])
+        print(f"\n{', '.join(one for one in names_of_workloads() if one.startswith(name))}: {delays} ms")
+        for one in make(0, ()).contenders():
+            print(f"    {one.name:14}proves: {one.proof}{'' if one.is_here else f'; {one.program} is not here'}")
+    print()
+    for name, (what, _) in OTHERS.items():
+        print(f"{name:8} {what}")
+
+
+def _run(options: argparse.Namespace) -> int:
+    """What is asked for, one after the other; the worst of their exit codes."""
+    names = options.what or names_of_workloads()
+    _compare([name for name in names if name not in OTHERS], options)
+    return max((OTHERS[name][1](options) for name in names if name in OTHERS), default=0)
+
+
+def _compare(names: list[str], options: argparse.Namespace) -> None:
+    if not names:
+        return
+    with opened(options.folder, options.set, is_quick=options.quick) as bench:
+        for workload in workloads(names, options.delay):
+            result = bench.measure(workload, options.rounds, options.contenders)
+            print(f"\n{result.title}\n\n{table_of(result.scores)}", flush=True)
+
+
+def _no_op(options: argparse.Namespace) -> int:
+    nothing_to_do.run(options.rows)
+    return 0
+
+
+def _kills(options: argparse.Namespace) -> int:
+    return kills.run(options.kills)
+
+
+def _link(_: argparse.Namespace) -> int:
+    for round_trip in ROUND_TRIPS:
+        for connections in CONNECTIONS:
+            rate = ceiling(round_trip, connections)
+            print(f"round trip {round_trip} ms, {connections:2} connections: {rate:,.0f} MiB/s")
+    return 0
+
+
+OTHERS: dict[str, tuple[str, Callable[[argparse.Namespace], int]]] = {
+    "no-op": ("how long a run takes that has nothing to do, and how much memory", _no_op),
+    "kills": ("what is left when runs are killed at any moment", _kills),
+    "link": ("how much the link with a delay passes on", _link),
+}
+"""What has no contenders."""

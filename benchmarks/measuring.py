@@ -1,0 +1,146 @@
+"""What one command costs: seconds, processor, memory and bytes read, of it and of every process that it starts."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import resource
+    from collections.abc import Iterator, Mapping, Sequence
+
+SAMPLING_SECONDS = 0.1
+_PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+
+
+class CommandFailed(Exception):
+    """A command ended otherwise than well, or not in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command that shall be measured."""
+
+    arguments: Sequence[str | Path]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What is other than in our own environment."""
+    folder: Path | None = None
+    """Where it runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a command took."""
+
+    seconds: float
+    processor: float
+    """Seconds of processors, user and system."""
+    memory: int
+    """The most bytes that all its processes had together, sampled; a page that several share is counted once (PSS)."""
+    read_by_first: int
+    """Bytes that its first process read (read(2) and the like, not recv(2)), if that has one thread."""
+    read_by_all: int
+    """The same of all its processes and threads."""
+    output: str
+
+
+def cost_of(command: Command, timeout: float) -> Cost:
+    """Run *command* to its end. Raises CommandFailed."""
+    _adopt_orphans()
+    started = time.monotonic()
+    process = subprocess.Popen(
+        command.arguments,
+        cwd=command.folder,
+        env={**os.environ, **command.environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    timer = threading.Timer(timeout, process.kill)
+    timer.start()
+    sampler = _Sampler(process.pid)
+    with sampler:
+        assert process.stdout is not None
+        with process.stdout:
+            output = process.stdout.read().decode(errors="replace")
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        seconds = time.monotonic() - started
+    timer.cancel()
+    place = Path(f"/proc/{process.pid}")
+    read_by_first, read_by_all = read_in(place / "task" / place.name / "io"), read_in(place / "io")
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        said = " ".join(map(str, command.arguments))
+        raise CommandFailed(f"{said}\nended with {process.returncode} after {seconds:.0f} s:\n{output[-3000:]}")
+    processor = sum(map(_processor, [used, *_orphans(process.pid)]))
+    return Cost(seconds, processor, sampler.most, read_by_first, read_by_all, output)
+
+
+def _processor(used: resource.struct_rusage) -> float:
+    return used.ru_utime + used.ru_stime
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of processes whose parent ended before them: otherwise nobody could tell what they took."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _orphans(session: int) -> Iterator[resource.struct_rusage]:
+    """What the processes of *session* took that outlived their parents; waits for them."""
+    children = Path(f"/proc/self/task/{threading.get_native_id()}/children")
+    for pid in map(int, children.read_text().split()):
+        with suppress(OSError):
+            if os.getsid(pid) == session:
+                yield os.wait4(pid, 0)[2]
+
+
+def read_in(file: Path) -> int:
+    """Bytes, as a file like /proc/PID/io says; who was waited for is counted with its parent there (proc(5))."""
+    counts = dict(line.split(": ") for line in file.read_text().splitlines())
+    return int(counts["rchar"])
+
+
+class _Sampler(threading.Thread):
+    """Looks again and again how much memory a process and its descendants have."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._pid, self._is_over = pid, threading.Event()
+        self.most = 0
+
+    def __enter__(self) -> None:
+        self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self.join()
+
+    def run(self) -> None:
+        while not self._is_over.wait(SAMPLING_SECONDS):
+            self.most = max(self.most, sum(map(_memory, _tree(self._pid))))
+
+
+def _tree(pid: int) -> Iterator[int]:
+    yield pid
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                yield from _tree(int(child))
+
+
+def _memory(pid: int) -> int:
+    """Its proportional set size."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0

@@ -1,0 +1,150 @@
+"""Rounds in which everybody takes a turn, so that noise hits all alike."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+from benchmarks.contender import Run
+from benchmarks.measuring import CommandFailed, cost_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from benchmarks.contender import Contender, Way
+    from benchmarks.measuring import Cost
+    from benchmarks.source import Source
+
+LONGEST_SECONDS = 1800
+GIBIBYTE = 1 << 30
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one run of one contender came to."""
+
+    run: Run
+    cost: Cost
+    read: int | None
+    """Bytes that it read from its source; None where nothing tells."""
+
+    @property
+    def rate(self) -> float:
+        """Files in a second."""
+        return self.run.number / self.cost.seconds
+
+
+@dataclass(frozen=True)
+class Score:
+    """The medians of one contender."""
+
+    contender: Contender
+    turns: Sequence[Turn]
+    files: int
+    """How many files there are, of which it may have got only some."""
+
+    @property
+    def number(self) -> int:
+        """How many files it got."""
+        return self.turns[0].run.number
+
+    @property
+    def seconds(self) -> float:
+        """For all files, at its rate."""
+        return self.files / self.rate
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """The shortest and the longest time."""
+        times = [self.files / turn.rate for turn in self.turns]
+        return min(times), max(times)
+
+    @property
+    def rate(self) -> float:
+        """Files in a second."""
+        return median(turn.rate for turn in self.turns)
+
+    @property
+    def bytes_per_second(self) -> float:
+        """Of the originals."""
+        return median(turn.run.size / turn.cost.seconds for turn in self.turns)
+
+    @property
+    def processor_per_gibibyte(self) -> float:
+        """Seconds of processors on this side, for each GiB of the originals."""
+        return median(turn.cost.processor / turn.run.size * GIBIBYTE for turn in self.turns)
+
+    @property
+    def memory(self) -> float:
+        """Bytes at most."""
+        return median(turn.cost.memory for turn in self.turns)
+
+    @property
+    def read_per_byte(self) -> float | None:
+        """Bytes read from the source for each byte that was backed up."""
+        shares = [turn.read / turn.run.size for turn in self.turns if turn.read is not None]
+        return median(shares) if shares else None
+
+
+@dataclass(frozen=True)
+class Game:
+    """Who copies what, and where to."""
+
+    way: Way
+    source: Source
+    contenders: Sequence[Contender]
+    folder: Path
+    """Where everything lies that is stored."""
+    part: int
+    """How many files those get who go file by file."""
+
+    def play(self, rounds: int) -> list[Score]:
+        """Let everybody have so many turns."""
+        turns: dict[str, list[Turn]] = {one.name: [] for one in self.contenders}
+        for number in range(rounds):
+            for one in _rotated(self.contenders, number):
+                turn = self._turn(one, self.folder / f"{one.name}-{number}")
+                turns[one.name].append(turn)
+                _tell(number, one, turn)
+        return [Score(one, turns[one.name], self.source.number) for one in self.contenders]
+
+    def _turn(self, contender: Contender, folder: Path) -> Turn:
+        folder.mkdir()
+        run = self._run(contender, folder)
+        with self.way.ready(run):
+            if (before := contender.prepare(run)) is not None:
+                cost_of(before, LONGEST_SECONDS)
+            os.sync()
+            cost = cost_of(contender.command(run), LONGEST_SECONDS)
+            turn = Turn(run, cost, contender.reading(run, cost))
+            stored = self.way.stored(run)
+            if contender.makes_files and stored != (run.number, run.size):
+                said = f"{run.number} files, {run.size} bytes to copy, and {stored[0]}, {stored[1]} bytes are there"
+                raise CommandFailed(f"{contender.name}: {said}\n{cost.output[-3000:]}")
+        shutil.rmtree(folder)
+        os.sync()
+        return turn
+
+    def _run(self, contender: Contender, folder: Path) -> Run:
+        source = self.source
+        if contender.goes_file_by_file and self.part < source.number:
+            return Run(source, source.part(self.part), self.part, folder)
+        return Run(source, source.files, source.number, folder)
+
+
+def _rotated(contenders: Sequence[Contender], by: int) -> Iterator[Contender]:
+    """Another one begins each time."""
+    yield from (contenders[(at + by) % len(contenders)] for at in range(len(contenders)))
+
+
+def _tell(number: int, contender: Contender, turn: Turn) -> None:
+    rate = turn.run.size / turn.cost.seconds / 1e6
+    line = (
+        f"round {number + 1}  {contender.name:12} {turn.cost.seconds:8.1f} s {turn.rate:8.0f} files/s {rate:7.1f} MB/s"
+    )
+    print(line, file=sys.stderr, flush=True)

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dataverse_backup.actions.sites import Installation, Site
+from dataverse_backup.allowance import Limits
 from dataverse_backup.config.destinations import (
     FilesystemDestinationSettings,
     S3DestinationSettings,
@@ -273,6 +274,7 @@ def make_site(settings: Settings, name: str) -> Site:
         open_destination=partial(make_destination, destination),
         make_transfer=partial(TransferFactory, destination),
         capacity=Capacity(destination.workers, destination.batch_files, destination.batch_bytes),
+        limits=Limits(destination.max_duration, destination.max_bytes),
     )
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from dataverse_backup.allowance import Allowance, Limit
     from dataverse_backup.joint import Outcomes
     from dataverse_backup.work import JointBatch, Work
 
@@ -102,11 +103,11 @@ class _Lane:
     again: deque[JointBatch] = field(default_factory=deque)
     """Parts of batches that workers died of."""
 
-    def fill(self) -> None:
-        while len(self.running) < self.in_flight and (batch := self._next_batch()) is not None:
-            self.running[self.submit(batch)] = batch
+    @property
+    def has_room(self) -> bool:
+        return len(self.running) < self.in_flight
 
-    def _next_batch(self) -> JointBatch | None:
+    def next_batch(self) -> JointBatch | None:
         return self.again.popleft() if self.again else self.feed.next_batch()
 
     def discard(self, destination: str) -> None:
@@ -116,8 +117,13 @@ class _Lane:
         self.again = deque(batch for batch in rest if batch.batches)
 
     @property
+    def waiting(self) -> set[str]:
+        """The destinations of what is not in flight yet."""
+        return self.feed.destinations.union(*(batch.destinations for batch in self.again))
+
+    @property
     def destinations(self) -> set[str]:
-        return self.feed.destinations.union(*(batch.destinations for batch in (*self.running.values(), *self.again)))
+        return self.waiting.union(*(batch.destinations for batch in self.running.values()))
 
 
 class Engine:
@@ -128,14 +134,23 @@ class Engine:
         capacities: Mapping[str, Capacity],
         open_workers: Callable[[Sequence[str], int], AbstractContextManager[Submit[JointBatch, Outcomes]]],
         stop: Stop,
+        allowances: Mapping[str, Allowance] | None = None,
     ) -> None:
-        """Hand batches to what *open_workers* gives for some destinations and so many workers."""
+        """Hand batches to what *open_workers* gives for some destinations and so many workers.
+
+        A destination that has one of *allowances* is dropped when that is used up.
+        """
+        self.limited: dict[str, Limit] = {}
+        """The destinations that were dropped at a limit before everything was done."""
         self._capacities, self._open_workers, self._stop = capacities, open_workers, stop
+        self._allowances = allowances or {}
         self._lanes: list[_Lane] = []
-        self._lost: set[str] = set()
+        self._dropped: dict[str, float] = {}
+        """By destination: when what is in flight for it is dropped too."""
         self._pace = Pace()
         self._opened = ExitStack()
-        self._deadline: float | None = None
+        self._end: float | None = None
+        """When what is in flight is dropped, now that somebody asked to stop."""
 
     def __enter__(self) -> Self:
         return self
@@ -152,43 +167,73 @@ class Engine:
         submit = opened.enter_context(self._open_workers(sorted(works), capacity.workers))
         self._lanes.append(_Lane(feed, submit, opened.close, capacity.workers * IN_FLIGHT_PER_WORKER))
 
-    def drop(self, destination: str) -> None:
-        """Submit nothing more for *destination*."""
-        self._lost.add(destination)
+    def drop(self, destination: str, *, grace: float | None = None) -> None:
+        """Submit nothing more for *destination*; what is in flight may go on for *grace* (or GRACE) seconds."""
+        deadline = time.monotonic() + (GRACE_SECONDS if grace is None else grace)
+        self._dropped[destination] = min(deadline, self._dropped.get(destination, deadline))
         for lane in self._lanes:
             lane.discard(destination)
+
+    def is_dropped(self, destination: str) -> bool:
+        """Whether nothing more is submitted for *destination*."""
+        return destination in self._dropped
 
     def is_done_with(self, destination: str) -> bool:
         """Whether nothing is left to do for *destination*, and nothing of it in flight."""
         return not any(destination in lane.destinations for lane in self._lanes)
 
     def outcomes(self) -> Iterator[Outcomes]:
-        """What became of each batch, as soon as it is done; works may be added meanwhile.
+        """What became of each batch, as soon as it is done, and nothing now and then; works may be added meanwhile.
 
         No batch is submitted once somebody asked to stop; what is in flight then has GRACE_SECONDS. So it is with what
-        is in flight for destinations that were lost. A batch that its worker dies of is done again in parts, until the
-        work that it dies of is known.
+        is in flight for destinations that were lost. What is in flight when a limit is reached is finished, but for
+        what has no more time. A batch that its worker dies of is done again in parts, until the work that it dies of
+        is known.
         """
         while True:
+            self._drop_at_limits()
             self._fill()
             running = [future for lane in self._lanes for future in lane.running]
             if not running:
                 return
-            if self._is_late():
-                log.warning("dropped %d batches in flight", len(running))
-                return
-            wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            if not wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED).done:
+                yield {}
             for lane in list(self._lanes):
                 yield from self._finished(lane)
+            self._drop_late()
             self._close_lanes()
+
+    def _drop_at_limits(self) -> None:
+        for name, allowance in self._allowances.items():
+            limit = allowance.reached
+            if limit is not None and name not in self._dropped:
+                if any(name in lane.waiting for lane in self._lanes):
+                    self.limited[name] = limit
+                self.drop(name, grace=allowance.grace)
 
     def _fill(self) -> None:
         if self._stop.is_set():
             return
         for lane in self._lanes:  # a lane that is added here is filled here, too
-            lane.fill()
+            while lane.has_room and not self._must_wait(lane) and (batch := lane.next_batch()) is not None:
+                self._submit(batch, lane)
             for name in lane.feed.leaving:
                 self._give_own_lane(name, lane)
+
+    def _must_wait(self, lane: _Lane) -> bool:
+        """Whether what is in flight may use up what a destination is allowed."""
+        return any(name in self._allowances and self._allowances[name].is_promised for name in lane.waiting)
+
+    def _submit(self, batch: JointBatch, lane: _Lane) -> None:
+        for part in batch.batches:
+            if part.destination in self._allowances:
+                self._allowances[part.destination].begin(part)
+        lane.running[lane.submit(batch)] = batch
+
+    def _ended(self, batch: JointBatch, outcomes: Outcomes | None) -> None:
+        for part in batch.batches:
+            if part.destination in self._allowances:
+                self._allowances[part.destination].end(part, (outcomes or {}).get(part.destination))
 
     def _give_own_lane(self, name: str, lane: _Lane) -> None:
         self.add({name: lane.feed.withdraw(name)})
@@ -199,19 +244,28 @@ class Engine:
             self._lanes.remove(lane)
             lane.close()
 
-    def _is_late(self) -> bool:
-        """Whether what is in flight was given its time to finish, and nothing but that is to be done."""
-        unfinished: set[str] = set().union(*(lane.destinations for lane in self._lanes))
-        if not self._stop.is_set() and not unfinished <= self._lost:
-            self._deadline = None
-            return False
-        self._deadline = self._deadline or time.monotonic() + GRACE_SECONDS
-        return time.monotonic() > self._deadline
+    def _drop_late(self) -> None:
+        """Drop what is in flight where it was given its time to finish, and nothing but that is to be done."""
+        now = time.monotonic()
+        if self._stop.is_set():
+            self._end = self._end or now + GRACE_SECONDS
+        for lane in self._lanes:
+            deadlines = [self._dropped.get(name, float("inf")) for name in lane.destinations]
+            if lane.running and now > min(self._end or float("inf"), max(deadlines)):
+                self._drop_running(lane)
+
+    def _drop_running(self, lane: _Lane) -> None:
+        log.warning("dropped %d batches in flight", len(lane.running))
+        for name in lane.destinations:
+            if name in self._allowances and (limit := self._allowances[name].reached) is not None:
+                self.limited[name] = limit
+        lane.running.clear()
 
     def _finished(self, lane: _Lane) -> Iterator[Outcomes]:
         for future in [future for future in lane.running if future.done()]:
             batch = lane.running.pop(future)
             outcomes = self._outcomes_of(future, batch, lane)
+            self._ended(batch, outcomes)
             if outcomes is None:
                 continue
             for name in outcomes:
@@ -239,6 +293,6 @@ class Engine:
         if not parts:
             return {part.destination: Outcome(deadly=list(part.works), died=died) for part in batch.batches}
         log.warning("%s; the %d parts of its batch are done one by one", died, len(parts))
-        wanted = (part.without(*self._lost) for part in parts)
+        wanted = (part.without(*self._dropped) for part in parts)
         lane.again.extend(part for part in wanted if part.batches)
         return None

@@ -55,6 +55,19 @@ def test_a_limit_copies_so_many_and_the_rest_is_pending(installation: Installati
     assert status["PENDING"] == 275
 
 
+def test_a_run_that_reaches_its_limit_ends_well_with_a_code_of_its_own(installation: Installation) -> None:
+    installation.destination = (
+        f"StorageType: filesystem\nDirectory: {installation.backup}\nWorkers: 1\nBatchFiles: 10\nMaxBytes: 1"
+    )
+    answer = installation.run("backup")
+    assert answer.returncode == 12
+    assert "default: limit; this run: 10 copied or proven, 0 failed" in answer.stdout
+    assert "MaxBytes reached: 285 files" in answer.stdout
+    assert installation.run("backup", "--max-duration", "6 weeks").returncode == 2
+    assert installation.run("backup", "--max-bytes", "1T", "--quiet").returncode == SOME_FAILED
+    assert installation.status()["PENDING"] == 0
+
+
 def test_a_destination_whose_folder_is_missing_records_nothing(installation: Installation) -> None:
     installation.backup.rmdir()
     answer = installation.run("backup")

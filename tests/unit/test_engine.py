@@ -21,6 +21,7 @@ from tests.unit.test_feed import parts, works
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from dataverse_backup.allowance import Allowance
     from dataverse_backup.engine import Submit
     from dataverse_backup.joint import Outcomes
     from dataverse_backup.work import JointBatch
@@ -30,7 +31,12 @@ class Floor:
     """An engine over threads, and what it handed to them."""
 
     def __init__(
-        self, copy: Callable[[JointBatch], Outcomes] | None = None, *, workers: int = 1, files: int = 1
+        self,
+        copy: Callable[[JointBatch], Outcomes] | None = None,
+        *,
+        workers: int = 1,
+        files: int = 1,
+        limits: Allowance | None = None,
     ) -> None:
         self.copy = copy or done
         self.stop = Stop()
@@ -38,7 +44,7 @@ class Floor:
         self.handed: dict[tuple[str, ...], list[dict[str, list[int]]]] = defaultdict(list)
         self.closed: list[Sequence[str]] = []
         capacity = Capacity(workers, batch_files=files, batch_bytes=1 << 20)
-        self.engine = Engine(defaultdict(lambda: capacity), self._threads, self.stop)
+        self.engine = Engine(defaultdict(lambda: capacity), self._threads, self.stop, {"a": limits} if limits else None)
 
     @contextmanager
     def _threads(self, names: Sequence[str], workers: int) -> Iterator[Submit[JointBatch, Outcomes]]:
@@ -55,7 +61,7 @@ class Floor:
     def run(self, **numbers: Sequence[int]) -> list[Outcomes]:
         with self.engine:
             self.engine.add({name: works(its) for name, its in numbers.items()})
-            return list(self.engine.outcomes())
+            return [outcomes for outcomes in self.engine.outcomes() if outcomes]
 
 
 def done(batch: JointBatch) -> Outcomes:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dataverse_backup.cli.nagios import Verdict, age_of, answer
+from dataverse_backup.cli.nagios import Verdict, answer
+from dataverse_backup.config.values import duration_from
 from dataverse_backup.errors import ConfigurationError
 from dataverse_backup.ledger.sql import open_ledger
 from tests.contract.ledger_cases import datafile
@@ -104,10 +105,10 @@ def test_a_configuration_that_cannot_be_read_is_unknown_in_one_line() -> None:
 
 @pytest.mark.parametrize(("text", "seconds"), [("26h", 93_600), ("90 m", 5400), ("2d", 172_800), ("5s", 5)])
 def test_an_age_is_a_number_with_its_unit(text: str, seconds: int) -> None:
-    assert age_of(text).total_seconds() == seconds
+    assert duration_from(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "26", "h", "-1h", "1.5h", "1w", "9999999h"])
+@pytest.mark.parametrize("text", ["", "26", "h", "-1h", "1.5h", "1w", "9999999h", "0s"])
 def test_anything_else_is_no_age(text: str) -> None:
-    with pytest.raises(ValueError, match="such as 26h"):
-        age_of(text)
+    with pytest.raises(ValueError, match="such as 6h"):
+        duration_from(text)

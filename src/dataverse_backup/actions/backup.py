@@ -83,25 +83,33 @@ def _copied(
 ) -> Iterator[Event]:
     """Copy for all *runs*, each of which ends, and is taken out, as soon as nothing is left to do for it."""
     capacities = {name: run.site.capacity for name, run in runs.items()}
-    with Engine(capacities, open_workers, stop) as engine:
+    allowances = {name: run.allowance for name, run in runs.items()}
+    with Engine(capacities, open_workers, stop, allowances) as engine:
         engine.add({name: run.works() for name, run in runs.items()})
         yield from _ended(runs, engine, stop)
         for outcomes in engine.outcomes():
             for name, outcome in outcomes.items():
                 yield from runs[name].take(outcome)
             yield from _ended(runs, engine, stop)
+        _note_limits(runs, engine)
     for run in runs.values():
         yield run.end()
 
 
+def _note_limits(runs: dict[str, Run], engine: Engine) -> None:
+    for name in runs.keys() & engine.limited.keys():
+        runs[name].stop_at(engine.limited[name])
+
+
 def _ended(runs: dict[str, Run], engine: Engine, stop: Stop) -> Iterator[Ended]:
+    _note_limits(runs, engine)
     for name, run in list(runs.items()):
         if run.is_over:
             engine.drop(name)
         if not engine.is_done_with(name):
             continue
         again = run.take_again()
-        if again and not run.is_over and not stop.is_set():
+        if again and not engine.is_dropped(name) and not stop.is_set():
             engine.add({name: again})
         else:
             yield runs.pop(name).end()

@@ -8,8 +8,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from dataverse_backup.ledger.base import Attempt, Status
+from dataverse_backup.plan import Share
 
 if TYPE_CHECKING:
+    from dataverse_backup.allowance import Limit
     from dataverse_backup.errors import DataverseBackupError, StoreLost
     from dataverse_backup.ledger.base import RunRecord
     from dataverse_backup.plan import Plan
@@ -21,8 +23,13 @@ class Ending(StrEnum):
     OK = "ok"
     FAILURES = "failures"  # it ran; some files failed, or some store could not be read
     LOST = "lost"  # the destination, or every store that was needed, could not be used from the start
+    LIMIT = "limit"  # all that was tried went well; MaxDuration or MaxBytes was reached before everything was
     BUSY = "busy"  # another run holds the lock
     INTERRUPTED = "interrupted"
+
+
+WELL = frozenset({Ending.OK, Ending.LIMIT})
+"""Everything that was tried went well, and nobody needs to do anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,16 @@ class Ended:
     """Failures that were not recorded, because their rows could not be read again."""
     bytes_read: int = 0
     """Bytes that were read from stores for it; what was read for another destination already is not among them."""
+    limit: Limit | None = None
+    """What it was stopped by before everything was done, also where it ended with failures."""
+    settled: Share = field(default_factory=Share)
+    """Of what was planned: what was tried and recorded."""
+
+    @property
+    def left(self) -> Share:
+        """Of what was planned: what was not tried to its end."""
+        planned = self.plan.work if self.plan else Share()
+        return Share(max(0, planned.files - self.settled.files), max(0, planned.size - self.settled.size))
 
 
 Event = Planning | Attempt | Ended

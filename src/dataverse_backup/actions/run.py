@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from dataverse_backup.actions.attempt_log import log_attempts
 from dataverse_backup.actions.events import Ended, Ending, Event, Planning
 from dataverse_backup.actions.possession import take_possession
+from dataverse_backup.allowance import Allowance
 from dataverse_backup.conclusion import Conclusion
 from dataverse_backup.datafile import Datafile, NotHere, fingerprint
 from dataverse_backup.destinations.base import Staging, folded
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dataverse_backup.actions.sites import Installation, Site
+    from dataverse_backup.allowance import Limit
     from dataverse_backup.conclusion import Outcome
     from dataverse_backup.engine import Stop
     from dataverse_backup.ledger.base import Lock
@@ -48,6 +50,8 @@ class Run:
         self.is_over = False
         """Nothing more is to be done; it has its Ended or is about to get it."""
         self._catalogue, self._ledger, self._stores = installation.catalogue, installation.ledger, installation.stores
+        self.allowance = Allowance(site.limits)
+        """What it may still do."""
         self._stop = stop
         self._limit = limit
         self._held = ExitStack()
@@ -135,7 +139,13 @@ class Run:
         self._ended.lost = self._ended.lost or outcome.lost_destination
         self._ended.bytes_read += outcome.bytes_read
         attempts = outcome.attempts if self._had_second_chance else self._reconsidered(outcome.attempts)
-        yield from self._record(attempts + self._deadly(outcome))
+        for attempt in self._record(attempts + self._deadly(outcome)):
+            self._ended.settled.add(attempt.datafile)
+            yield attempt
+
+    def stop_at(self, limit: Limit) -> None:
+        """Note that *limit* was reached before everything was done."""
+        self._ended.limit = limit
 
     def take_again(self) -> list[Work]:
         """Datafiles whose rows changed while they were read: a second chance, as they are now, and no third."""
@@ -229,4 +239,4 @@ class Run:
         failed = ended.tried[Status.FAIL_READ] + ended.tried[Status.FAIL_WRITE] + ended.unconfirmed
         if failed or ended.lost or ended.lost_stores or plan.unknown_stores:
             return Ending.FAILURES
-        return Ending.OK
+        return Ending.OK if ended.limit is None else Ending.LIMIT

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dataverse_backup.allowance import NO_LIMITS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from dataverse_backup.allowance import Limits
     from dataverse_backup.catalogue.base import Catalogue
     from dataverse_backup.destinations.base import Destination, Staging
     from dataverse_backup.engine import Capacity
@@ -38,3 +41,4 @@ class Site:
     make_transfer: Callable[[Staging], Callable[[Mapping[str, Store]], Transfer]]
     """Gives what makes the transfer of a worker process, from the stores that it is to read; picklable."""
     capacity: Capacity
+    limits: Limits = NO_LIMITS

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dataverse_backup import __version__, config, logs
+from dataverse_backup.allowance import Limits
 from dataverse_backup.cli import answers, backing_up, checking, explaining, nagios, reporting
 from dataverse_backup.cli.exit_codes import EPILOG
 from dataverse_backup.cli.telling import Telling
 from dataverse_backup.cli.terminal import out, plain, start_log, warn
 from dataverse_backup.config import Settings
+from dataverse_backup.config.values import duration_from, size_from
 from dataverse_backup.errors import Reason
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.logs import Format, Level
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 app = typer.Typer(
     name="dataverse-backup",
@@ -83,6 +89,14 @@ def _settings(context: typer.Context) -> Settings:
     return settings
 
 
+def _read(read: Callable[[str], int], option: str, text: str) -> int:
+    """What the administrator gave for *option*."""
+    try:
+        return read(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
+
+
 @app.command(epilog=EPILOG)
 def backup(
     context: typer.Context,
@@ -95,9 +109,24 @@ def backup(
         typer.Option("--destination", metavar="NAME", help="Only this one; may be given again. [Backup] is default."),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Copy at most N files.")] = None,
+    max_duration: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Begin nothing more after 90m, 6h …; instead of MaxDuration. Exit code 12."),
+    ] = None,
+    max_bytes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="Begin nothing more once 500G, 2T … are sent to a destination; instead of MaxBytes. Exit code 12.",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing when all is well.")] = False,
 ) -> None:
     """Copy what is missing, failed or changed, and prove each copy."""
+    asked = Limits(
+        None if max_duration is None else _read(duration_from, "--max-duration", max_duration),
+        None if max_bytes is None else _read(size_from, "--max-bytes", max_bytes),
+    )
     settings = _settings(context)
     if dry_run:
         backing_up.show_plan(settings, destination or [], limit)
@@ -105,7 +134,8 @@ def backup(
         if quiet and context.obj.log_level is None:
             logs.hush()
         with Telling(settings) as telling:
-            code = backing_up.run(settings, destination or [], limit=limit, quiet=quiet, tell=telling.tell)
+            wanted = backing_up.Wanted(destination or [], limit, asked)
+            code = backing_up.run(settings, wanted, quiet=quiet, tell=telling.tell)
         raise typer.Exit(code)
 
 
@@ -124,11 +154,8 @@ def status(
     if not as_nagios:
         answers.status(_settings(context), as_json=as_json)
         return
-    try:
-        age = nagios.age_of(max_age)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--max-age") from error
-    line, verdict = nagios.answer(lambda: _settings(context), age)
+    age = _read(duration_from, "--max-age", max_age)
+    line, verdict = nagios.answer(lambda: _settings(context), timedelta(seconds=age))
     typer.echo(line)
     raise typer.Exit(verdict)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dataverse_backup import assembly
 from dataverse_backup.actions.backup import backup, dry_run
-from dataverse_backup.actions.events import Ended, Ending, Planning
+from dataverse_backup.actions.events import WELL, Ended, Planning
+from dataverse_backup.allowance import NO_LIMITS, Limits
 from dataverse_backup.cli.answers import tally_table
 from dataverse_backup.cli.exit_codes import ExitCode, code_of
 from dataverse_backup.cli.progress import make_progress
@@ -21,12 +23,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from dataverse_backup.actions.events import Event
+    from dataverse_backup.actions.sites import Site
     from dataverse_backup.config import Settings
     from dataverse_backup.ledger.base import Ledger
     from dataverse_backup.plan import Plan
 
     Tell = Callable[[Ledger, list[Ended], ExitCode], ExitCode]
     """Tells everybody what came of a run; the exit code then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the administrator asked for, on the command line."""
+
+    destinations: Sequence[str] = ()
+    """All, where none is named."""
+    limit: int | None = None
+    """The most files."""
+    limits: Limits = NO_LIMITS
+    """For each destination, instead of what the configuration says of it."""
 
 
 def chosen_destinations(settings: Settings, names: Sequence[str] = ()) -> list[str]:
@@ -50,9 +65,9 @@ def show_plan(settings: Settings, names: Sequence[str], limit: int | None) -> No
                 _warn_of_plan(plan)
 
 
-def run(settings: Settings, names: Sequence[str], *, limit: int | None, quiet: bool, tell: Tell) -> ExitCode:
+def run(settings: Settings, wanted: Wanted, *, quiet: bool, tell: Tell) -> ExitCode:
     """Back up to all chosen destinations at the same time, and *tell*; the exit code for all of them."""
-    sites = [assembly.make_site(settings, name) for name in chosen_destinations(settings, names)]
+    sites = [_site(settings, name, wanted.limits) for name in chosen_destinations(settings, wanted.destinations)]
     stop = Stop()
     with (
         assembly.open_ledger(settings) as ledger,
@@ -60,12 +75,17 @@ def run(settings: Settings, names: Sequence[str], *, limit: int | None, quiet: b
         _stopping_on_signals(stop),
     ):
         installation = assembly.make_installation(settings, catalogue, ledger)
-        results = _shown(backup(installation, sites, stop, limit=limit), quiet=quiet)
+        results = _shown(backup(installation, sites, stop, limit=wanted.limit), quiet=quiet)
         for ended in results:
             _show_result(ledger, ended, quiet=quiet)
         if len(results) > 1 and not quiet:
             out.print(plain(describe_reading(results)))
         return tell(ledger, results, code_of(results))
+
+
+def _site(settings: Settings, name: str, asked: Limits) -> Site:
+    site = assembly.make_site(settings, name)
+    return replace(site, limits=Limits(asked.seconds or site.limits.seconds, asked.size or site.limits.size))
 
 
 def _shown(events: Iterator[Event], *, quiet: bool) -> list[Ended]:
@@ -120,7 +140,7 @@ def _warn_of_plan(plan: Plan) -> None:
 
 
 def _show_result(ledger: Ledger, ended: Ended, *, quiet: bool) -> None:
-    if quiet and ended.ending is Ending.OK:
+    if quiet and ended.ending in WELL:
         return
     console = err if quiet else out
     console.print(tally_table(ended.destination, ledger.tallies(ended.destination)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Self
 
-from dataverse_backup.actions.events import Ended, Ending
+from dataverse_backup.actions.events import WELL, Ended, Ending
 
 
 class ExitCode(IntEnum):
@@ -35,12 +35,14 @@ EPILOG = "Exit codes: " + " · ".join(f"{code.value} {code.said}" for code in Ex
 
 
 def code_of(results: list[Ended]) -> ExitCode:
-    """The one answer for runs at several destinations."""
+    """The one answer for runs at several destinations; a limit is only told where nothing went wrong."""
     endings = {result.ending for result in results}
     if Ending.INTERRUPTED in endings:
         return ExitCode.INTERRUPTED
     if endings <= {Ending.OK}:
         return ExitCode.OK
+    if endings <= WELL:
+        return ExitCode.LIMIT
     if endings == {Ending.BUSY}:
         return ExitCode.BUSY
     if endings == {Ending.LOST}:

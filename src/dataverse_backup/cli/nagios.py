@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from dataverse_backup.config import Settings
     from dataverse_backup.ledger.base import Ledger, RunRecord
 
-AGE = re.compile(r"([0-9]{1,6})\s*([smhd])")
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 RAN = ("ok", "failures")
 """Outcomes of runs that went through the whole catalogue."""
 
@@ -41,14 +38,6 @@ class Answer:
     verdict: Verdict
     said: str
     figures: str = ""
-
-
-def age_of(text: str) -> timedelta:
-    """A length of time such as ``26h``; ValueError where it is none."""
-    match = AGE.fullmatch(text.strip())
-    if not match:
-        raise ValueError("a whole number with s, m, h or d, such as 26h")
-    return timedelta(seconds=int(match[1]) * SECONDS[match[2]])
 
 
 def answer(load: Callable[[], Settings], max_age: timedelta) -> tuple[str, Verdict]:

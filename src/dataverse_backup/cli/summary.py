@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dataverse_backup.actions.events import Ending
+from dataverse_backup.actions.events import WELL
 from dataverse_backup.cli.terminal import size_of
 from dataverse_backup.errors import CatalogueUnavailable, ConfigurationError
 from dataverse_backup.ledger.base import Status
@@ -23,11 +23,14 @@ def result_of(ended: Ended) -> Result:
     return Result(
         destination=ended.destination,
         ending=ended.ending,
-        is_well=ended.ending is Ending.OK,
+        is_well=ended.ending in WELL,
         run=ended.record,
         proven=ended.tried[Status.OK],
         failed=ended.tried[Status.FAIL_READ] + ended.tried[Status.FAIL_WRITE],
         troubles=tuple(_troubles(ended)),
+        limit=ended.limit,
+        left_files=ended.left.files,
+        left_size=ended.left.size,
     )
 
 

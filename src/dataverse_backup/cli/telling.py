@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("dataverse_backup.run")
 
+_WELL = (ExitCode.OK, ExitCode.LIMIT)
+
 
 class Telling:
     """Tells how one run starts and ends: a block around the run, so that an error that ends it is told too."""
@@ -59,10 +61,10 @@ class Telling:
         is_told = self._write_files(ledger)
         if self._channels:
             is_told &= self._send(_summary_of(ledger, results))
-        if code is ExitCode.OK and not is_told:
+        if code in _WELL and not is_told:
             code = ExitCode.FAILURES
         said = "".join(f"{text.describe(result)}\n" for result in results)
-        self._ping(Moment.WELL if code is ExitCode.OK else Moment.FAILED, said)
+        self._ping(Moment.WELL if code in _WELL else Moment.FAILED, said)
         return code
 
     def _tell_error(self, error: Exception) -> None:
@@ -160,6 +162,8 @@ def _log_end(result: Result) -> None:
             proven=result.proven,
             failed=result.failed,
             bytes=run.bytes_sent if run else None,
+            limit=result.limit,
+            left=result.left_files if result.limit else None,
             seconds=round(text.seconds_of(result), 3),
         ),
     )

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from dataverse_backup.config.values import DirMode, FileMode, SectionModel, Size
+from dataverse_backup.config.values import DirMode, Duration, FileMode, SectionModel, Size
 
 MEBIBYTE = 1024 * 1024
 DEFAULT_WORKERS = min(4, os.cpu_count() or 1)
@@ -34,6 +34,20 @@ class DestinationSettings(SectionModel):
         64 * MEBIBYTE,
         alias="BatchBytes",
         description="The most bytes that are copied and recorded together (a bigger file goes alone); K, M, G or T.",
+    )
+    max_duration: Duration | None = Field(
+        None,
+        alias="MaxDuration",
+        description="So long a run may take, such as 90m or 6h. Then nothing more is begun, what is being copied has "
+        "five minutes, and the next run goes on.",
+        examples=["6h"],
+    )
+    max_bytes: Size | None = Field(
+        None,
+        alias="MaxBytes",
+        description="So many bytes a run may send, such as 500G or 2T. Then nothing more is begun, what is being "
+        "copied is finished, and the next run goes on.",
+        examples=["2T"],
     )
 
     def place(self) -> Hashable:

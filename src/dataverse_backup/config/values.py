@@ -5,7 +5,7 @@ A refusal says what would be right and never repeats the value.
 
 import os
 import re
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -17,6 +17,8 @@ FOLDER = "folder"
 """Where the validation context keeps the folder of the configuration file."""
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 SIZE = re.compile(r"([0-9]{1,12})\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+DURATION = re.compile(r"([0-9]{1,6})\s*([smhd])", re.IGNORECASE)
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 OCTAL = re.compile(r"(?:0o?)?([0-7]{3})")
 ADDRESS = re.compile(r"\w[^\s@,;<>\"|/!]*@[^\s@,;<>\"|/!-][^\s@,;<>\"|/!]*|[A-Za-z_][A-Za-z0-9_.-]*")
 """Begins with a letter or digit, and has no ``|``, ``/`` or ``!``: ``mail`` takes others for commands and files."""
@@ -71,13 +73,25 @@ def _dir_mode(value: int) -> int:
     return value
 
 
-def _size(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    match = SIZE.fullmatch(value)
+def size_from(text: str) -> int:
+    """A number of bytes such as ``64M``; ValueError where it is none."""
+    match = SIZE.fullmatch(text.strip())
     if not match:
         raise ValueError("not a size: a whole number of bytes, or one with K, M, G or T")
     return int(match[1]) * UNITS[match[2].upper()]
+
+
+def duration_from(text: str) -> int:
+    """A number of seconds, from a length of time such as ``26h``; ValueError where it is none."""
+    match = DURATION.fullmatch(text.strip())
+    if not match or not int(match[1]):
+        raise ValueError("not a length of time: a whole number with s, m, h or d, such as 6h")
+    return int(match[1]) * SECONDS[match[2].lower()]
+
+
+def _of_text(read: Callable[[str], Any]) -> BeforeValidator:
+    """Reads what the file has; what is not text is a value already."""
+    return BeforeValidator(lambda value: read(value) if isinstance(value, str) else value)
 
 
 def _zone(value: Any) -> Any:
@@ -170,7 +184,9 @@ LocalFile = Annotated[str, AfterValidator(lambda value, info: str(_local_path(Pa
 """As LocalPath, as a string: libraries of ssh take no other."""
 FileMode = Annotated[int, BeforeValidator(_mode), AfterValidator(_file_mode)]
 DirMode = Annotated[int, BeforeValidator(_mode), AfterValidator(_dir_mode)]
-Size = Annotated[int, BeforeValidator(_size), Field(ge=1)]
+Size = Annotated[int, _of_text(size_from), Field(ge=1)]
+Duration = Annotated[int, _of_text(duration_from), Field(ge=1)]
+"""In seconds."""
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 Address = Annotated[str, AfterValidator(_address)]
 Addresses = Annotated[list[str], BeforeValidator(_addresses)]

@@ -46,6 +46,11 @@ class Result:
     failed: int
     troubles: tuple[DataverseBackupError, ...] = ()
     """What went wrong with a whole destination or store."""
+    limit: str | None = None
+    """``MaxDuration`` or ``MaxBytes``, where that stopped it before everything was done."""
+    left_files: int = 0
+    """What it had planned and did not come to."""
+    left_size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,11 @@ class Summary:
     def is_well(self) -> bool:
         """Whether nobody needs to do anything."""
         return self.trouble is None and all(section.result.is_well for section in self.sections)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether more would have been done, had there been no limit."""
+        return any(section.result.limit for section in self.sections)
 
     @property
     def has_changed(self) -> bool:

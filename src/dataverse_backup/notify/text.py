@@ -32,7 +32,7 @@ def subject(summary: Summary) -> str:
 def outcome(summary: Summary) -> str:
     """How it came out, in capital letters."""
     if summary.is_well:
-        return "OK"
+        return "STOPPED AT A LIMIT" if summary.is_limited else "OK"
     return "INTERRUPTED" if summary.is_interrupted else "FAILED"
 
 
@@ -43,7 +43,9 @@ def _headline(summary: Summary) -> str:
     proven = sum(section.result.proven for section in summary.sections)
     busy = [section.result.destination for section in summary.sections if section.result.ending in ("busy", "lost")]
     could_not = f", {', '.join(busy)} could not be used" if busy else ""
-    return f"{proven:,} files backed up, {failed:,} failed{could_not}"
+    left = sum(section.result.left_files for section in summary.sections if section.result.limit)
+    to_do = f", {left:,} left for the next run" if left else ""
+    return f"{proven:,} files backed up, {failed:,} failed{to_do}{could_not}"
 
 
 def one_line(text: str) -> str:
@@ -80,7 +82,14 @@ def describe(result: Result) -> str:
         return f"{result.destination}: {result.ending}"
     sent = f"{size_of(result.run.bytes_sent)} in {duration_of(seconds_of(result))}{rate(result)}"
     did = f"{result.proven:,} copied or proven, {result.failed:,} failed"
-    return f"{result.destination}: {result.ending}; this run: {did}, {sent}"
+    return f"{result.destination}: {result.ending}; this run: {did}, {sent}{left(result)}"
+
+
+def left(result: Result) -> str:
+    """``; MaxBytes reached: … left``, where a limit stopped the run."""
+    if result.limit is None:
+        return ""
+    return f"; {result.limit} reached: {files(result.left_files)}, {size_of(result.left_size)} left for the next run"
 
 
 def seconds_of(result: Result) -> float:
@@ -188,6 +197,8 @@ def advice(summary: Summary) -> list[str]:
     if any(section.failing for section in summary.sections):
         found.append("`dataverse-backup explain DATAFILE_ID` tells the whole life of one file")
         found.append("every run tries again what failed")
+    if summary.is_well and summary.is_limited:
+        return ["nothing: the next run goes on where the limit stopped this one"]
     if summary.is_well:
         return ["nothing: every file that can be copied has a proven copy"]
     return found or ["the log of the run says what happened"]

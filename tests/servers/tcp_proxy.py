@@ -38,6 +38,8 @@ class TcpProxy:
         """Bytes of one connection that come back before it is cut."""
         self.cuts = 0
         """How many connections may still be cut."""
+        self.passed = {True: 0, False: 0}
+        """Bytes that went to the server, and bytes that came back."""
         self.is_down = False
         """Nobody answers: every connection is cut, old ones and new ones."""
 
@@ -113,6 +115,8 @@ class TcpProxy:
                     break
                 send(_replaced(data, self.requests if is_request else self.answers))
                 passed += len(data)
+                with self._lock:
+                    self.passed[is_request] += len(data)
         if line:
             line.end()
         for one in (source, to):

@@ -121,6 +121,7 @@ class KeystoneServer:
             f"[DEFAULT]\nlog_file = {self.folder}/keystone.log",
             f"[database]\nconnection = sqlite:///{self.folder}/keystone.db",
             f"[fernet_tokens]\nkey_repository = {self.folder}/fernet",
+            f"[fernet_receipts]\nkey_repository = {self.folder}/fernet",  # it does not start without
             f"[credential]\nkey_repository = {self.folder}/credential",
             "[identity]\npassword_hash_rounds = 4",
             "[cache]\nenabled = true\nbackend = oslo_cache.dict",  # each login takes four times as long without

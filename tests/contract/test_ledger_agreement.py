@@ -11,10 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dataverse_backup.errors import LedgerError, Reason
+from dataverse_backup.fixity import VerifiedBy
+from dataverse_backup.ledger.audits import PRIMARY, Choice, Judged
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.ledger.memory import MemoryLedger
 from dataverse_backup.ledger.sql import open_ledger
 from dataverse_backup.ledger.storable import storable
+from dataverse_backup.verdict import Verdict
 from tests.contract.ledger_cases import DATASET, HERE, NOON, datafile, failed, not_here, planned, succeeded
 
 if TYPE_CHECKING:
@@ -48,7 +51,19 @@ _notes = st.fixed_dictionaries(
         "gone": st.lists(_ids, max_size=2),
     },
 )
-_steps = st.lists(st.tuples(st.just("note"), _notes) | st.tuples(st.just("record"), _attempts), max_size=8)
+_judgements = st.lists(
+    st.tuples(_ids, st.sampled_from(Verdict), st.booleans(), st.sampled_from([None, VerifiedBy.READ_BACK]), _minutes),
+    max_size=3,
+    unique_by=lambda each: (each[0], each[2]),
+)
+"""Datafile, verdict, whether on its primary, how it was read, and when."""
+_steps = st.lists(
+    st.tuples(st.just("note"), _notes)
+    | st.tuples(st.just("record"), _attempts)
+    | st.tuples(st.just("judge"), _judgements),
+    max_size=8,
+)
+_CHOICES = [Choice(NOON + timedelta(minutes=5)), Choice(NOON + timedelta(minutes=9), NOON + timedelta(minutes=3))]
 _PROBES = ["a", "A", "a/b", "a/b/c", "a/b/c/d", "b", "b%", "b%/x", "/x", "", "/", "c"]
 
 
@@ -62,6 +77,10 @@ def test_both_ledgers_answer_alike(steps: list[tuple[str, Any]]) -> None:
             if what == "note":
                 in_file.note(HERE, **told)
                 in_memory.note(HERE, **told)
+            elif what == "judge":
+                judged = [one for each in told if (one := _judged(in_file, each))]
+                in_file.judge(runs[0], judged)
+                in_memory.judge(runs[1], judged)
             else:
                 assert _recorded(in_file, runs[0], told) == _recorded(in_memory, runs[1], told)
             assert _answers(in_file) == _answers(in_memory)
@@ -73,6 +92,19 @@ def _recorded(ledger: Ledger, run: str, attempts: list[Any]) -> bool:
     except LedgerError:
         return False
     return True
+
+
+def _judged(ledger: Ledger, told: tuple[int, Verdict, bool, VerifiedBy | None, int]) -> Judged | None:
+    """What an audit may say of a copy that there is."""
+    number, verdict, is_primary, how, minute = told
+    kept = next(iter(ledger.kept(datafile_id=number)), None)
+    if kept is None:
+        return None
+    when = NOON + timedelta(minutes=minute)
+    may_prove = verdict in (Verdict.INTACT, Verdict.CHECKSUM_SUSPECT) and how is not None and not is_primary
+    proof = replace(kept.copy, proven=when) if may_prove else None
+    place = PRIMARY if is_primary else HERE
+    return Judged(kept.datafile, place, kept.copy.key, verdict, "so it is\0", how, when, 7, proof)
 
 
 def _answers(ledger: Ledger) -> list[Any]:
@@ -88,6 +120,11 @@ def _answers(ledger: Ledger) -> list[Any]:
         (run.files_ok, run.files_failed, run.bytes_sent),
         [replace(attempt, run="") for attempt in ledger.attempts()],
         ledger.holdings(),
+        ledger.damage(),
+        [replace(verdict, run="") for verdict in ledger.verdicts()],
+        [(list(ledger.to_audit(HERE, choice)), ledger.amount_to_audit(HERE, choice)) for choice in _CHOICES],
+        [(list(ledger.primaries_to_audit(choice)), ledger.amount_of_primaries(choice)) for choice in _CHOICES],
+        run.bytes_read,
         ledger.sizes(HERE, [1, 1002]),
         ledger.proofs(HERE, [NOON, NOON + timedelta(days=1)]),
         ledger.growth(HERE),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, Self
 
+from dataverse_backup.ledger.audits import Audits
 from dataverse_backup.ledger.history import History
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from dataverse_backup.datafile import Datafile, NotHere
     from dataverse_backup.errors import Reason
     from dataverse_backup.fixity import Checksum, Durability, VerifiedBy
+    from dataverse_backup.verdict import Verdict
 
 MAIN = "main"
 """The tag of the object that the registered checksum describes; other tags are for objects beside it, later."""
@@ -126,6 +128,10 @@ class Listed:
     createdate: datetime | None
     lastbackuptime: datetime | None
     attempts: int
+    verdict: Verdict | None
+    """What the last audit found of the copy, where that was not that it is intact."""
+    primary_verdict: Verdict | None
+    """What the last audit found of the primary, where that was not that it is intact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +157,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One invocation that worked on a destination."""
+    """One invocation that worked on a destination, or (``audits.PRIMARY``) on the primaries."""
 
     id: str
     verb: str
@@ -164,6 +170,8 @@ class RunRecord:
     files_ok: int
     files_failed: int
     bytes_sent: int
+    bytes_read: int = 0
+    """Bytes that an audit hashed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +201,10 @@ class Lock(Protocol):
         """Raise LockHeld when the lock is no longer ours."""
 
 
-class Ledger(History, ABC):
-    """What happened to every datafile, at every destination; what only reads the past is in `History`.
+class Ledger(History, Audits, ABC):
+    """What happened to every datafile, at every destination.
+
+    What only reads the past is in `History`, what audits need in `Audits`.
 
     What a method wrote is on disk when it returns. Times are aware and UTC. LedgerUnavailable means that the same call
     may succeed later (a busy or unreachable database), LedgerError that somebody must act. Reading works while another
@@ -292,8 +302,12 @@ class Ledger(History, ABC):
         reason: Reason | None = None,
         dataset: str | None = None,
         datafile_id: int | None = None,
+        verdict: Verdict | None = None,
     ) -> Iterator[Listed]:
-        """The datafiles that fit, by destination and datafile id; constant memory. *dataset* is a PID."""
+        """The datafiles that fit, by destination and datafile id; constant memory.
+
+        *dataset* is a PID; *verdict* is that on the copy or on the primary.
+        """
 
     @abstractmethod
     def kept(

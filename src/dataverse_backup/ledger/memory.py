@@ -11,7 +11,9 @@ from socket import gethostname
 from typing import TYPE_CHECKING
 
 from dataverse_backup.errors import LedgerError, LockHeld
+from dataverse_backup.ledger.audits import PRIMARY, VerdictRecord
 from dataverse_backup.ledger.base import Holder, Kept, Ledger, Listed, RunRecord, Standing, Status, Tally
+from dataverse_backup.ledger.memory_audits import MemoryAudits, Primary
 from dataverse_backup.ledger.memory_history import MemoryHistory
 from dataverse_backup.ledger.memory_row import MemoryRow
 from dataverse_backup.ledger.rules import (
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from dataverse_backup.datafile import Datafile, NotHere
     from dataverse_backup.errors import Reason
     from dataverse_backup.ledger.base import Attempt, Planned, Takeover
+    from dataverse_backup.verdict import Verdict
 
 
 @dataclass
@@ -45,7 +48,7 @@ class _Lock:
 
 
 @dataclass
-class MemoryLedger(MemoryHistory, Ledger):
+class MemoryLedger(MemoryHistory, MemoryAudits, Ledger):
     """A ledger in dictionaries."""
 
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -55,6 +58,8 @@ class MemoryLedger(MemoryHistory, Ledger):
     _holders: dict[str, Holder] = field(default_factory=dict)
     _tried: list[tuple[str, Attempt]] = field(default_factory=list)
     """Every attempt, with its run."""
+    _primaries: dict[int, Primary] = field(default_factory=dict)
+    _verdicts: list[VerdictRecord] = field(default_factory=list)
 
     @contextmanager
     def lock(self, destination: str) -> Iterator[_Lock]:
@@ -94,7 +99,8 @@ class MemoryLedger(MemoryHistory, Ledger):
 
     def begin_run(self, verb: str, destination: str) -> str:
         """A run without an end."""
-        self._destinations.setdefault(destination, False)
+        if destination != PRIMARY:
+            self._destinations.setdefault(destination, False)
         run = new_run_id()
         self._runs[run] = RunRecord(run, verb, destination, datetime.now(UTC), None, "", 0, 0, 0)
         return run
@@ -205,6 +211,7 @@ class MemoryLedger(MemoryHistory, Ledger):
         reason: Reason | None = None,
         dataset: str | None = None,
         datafile_id: int | None = None,
+        verdict: Verdict | None = None,
     ) -> Iterator[Listed]:
         """Every row is looked at."""
         wanted = {
@@ -216,7 +223,10 @@ class MemoryLedger(MemoryHistory, Ledger):
         }
         for place in sorted(self._rows):
             line = self._rows[place].line
-            if all(getattr(line, name) == value for name, value in wanted.items() if value is not None):
+            if primary := self._primaries.get(line.datafile_id):
+                line = replace(line, primary_verdict=primary.verdict)
+            fits = all(getattr(line, name) == value for name, value in wanted.items() if value is not None)
+            if fits and verdict in (None, line.verdict, line.primary_verdict):
                 yield line
 
     def kept(

@@ -7,15 +7,16 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from dataverse_backup.datafile import Datafile, Dataset, fingerprint
+from dataverse_backup.errors import Reason
 from dataverse_backup.ledger.base import Kept, Listed, Standing, Status
-from dataverse_backup.ledger.rules import FAILED
+from dataverse_backup.ledger.rules import BACK_TO_NORMAL, FAILED
 from dataverse_backup.ledger.storable import storable
 
 if TYPE_CHECKING:
     from dataverse_backup.datafile import NotHere
-    from dataverse_backup.errors import Reason
     from dataverse_backup.fixity import Checksum
     from dataverse_backup.ledger.base import Attempt, Copy
+    from dataverse_backup.verdict import Verdict
 
 
 @dataclass
@@ -43,6 +44,9 @@ class MemoryRow:
     not_here: tuple[Reason, str] | None = None
     is_gone: bool = False
     copy: Copy | None = None
+    verdict: Verdict | None = None
+    """What the last audit found of the copy, where that was not that it is intact."""
+    judged: datetime | None = None
     datafile: Datafile | None = None
 
     @property
@@ -96,7 +100,20 @@ class MemoryRow:
             return
         self.status, self.reason, self.message = attempt.status, attempt.reason, storable(attempt.message)
         self.failing_since = (self.failing_since or self.lastbackuptime) if attempt.status in FAILED else None
-        self.copy = attempt.copy or self.copy
+        if attempt.copy is not None:
+            self.copy, self.verdict, self.judged = attempt.copy, None, None
+
+    def fail(self, reason: Reason, message: str, when: datetime) -> None:
+        """The copy is not what it was."""
+        self.status, self.reason, self.message = Status.FAIL_WRITE, reason, storable(message)
+        self.failing_since = self.failing_since or when
+
+    def recover(self, proof: Copy) -> None:
+        """The copy is there again, if it is the one that is wanted."""
+        failed = self.status is Status.FAIL_WRITE and self.reason in BACK_TO_NORMAL
+        if failed and (self.key, self.checksum) == (proof.key, proof.registered):
+            self.status, self.reason, self.message = Status.OK, None if self.checksum else Reason.NO_CHECKSUM, ""
+            self.failing_since = None
 
     @property
     def standing(self) -> Standing:
@@ -134,6 +151,8 @@ class MemoryRow:
             createdate=self.createdate,
             lastbackuptime=self.lastbackuptime,
             attempts=self.attempts,
+            verdict=self.verdict,
+            primary_verdict=None,
         )
 
 

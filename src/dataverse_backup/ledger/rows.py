@@ -12,7 +12,15 @@ from dataverse_backup.errors import Reason
 from dataverse_backup.fixity import Algorithm, Checksum, Durability, VerifiedBy
 from dataverse_backup.ledger.base import MAIN, Copy, Kept, Listed, RunRecord, Standing, Status, Tally
 from dataverse_backup.ledger.history import AttemptRecord
-from dataverse_backup.ledger.tables import copies, datafilestatus, shown_message, shown_reason, shown_status
+from dataverse_backup.ledger.tables import (
+    copies,
+    datafilestatus,
+    primaries,
+    shown_message,
+    shown_reason,
+    shown_status,
+)
+from dataverse_backup.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,14 +34,12 @@ Values = dict[str, Any]
 
 _UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
-with_copies = datafilestatus.outerjoin(
-    copies,
-    and_(
-        copies.c.destination == datafilestatus.c.destination,
-        copies.c.datafile_id == datafilestatus.c.datafile_id,
-        copies.c.object == datafilestatus.c.object,
-    ),
+HAS_COPY = and_(
+    copies.c.destination == datafilestatus.c.destination,
+    copies.c.datafile_id == datafilestatus.c.datafile_id,
+    copies.c.object == datafilestatus.c.object,
 )
+with_copies = datafilestatus.outerjoin(copies, HAS_COPY)
 """Where datafiles stand, each with its copy."""
 
 _copy_columns = (
@@ -54,19 +60,28 @@ every_standing: Select[Any] = (
 )
 """Rows for `standing`."""
 
+_labelled_copy_columns = tuple(column.label(f"copy_{column.name}") for column in _copy_columns)
+
 everything: Select[Any] = (
     select(datafilestatus, shown_status, shown_reason, shown_message)
-    .add_columns(*(column.label(f"copy_{column.name}") for column in _copy_columns))
-    .select_from(with_copies)
+    .add_columns(*_labelled_copy_columns, copies.c.verdict, primaries.c.verdict.label("primary_verdict"))
+    .select_from(
+        with_copies.outerjoin(
+            primaries,
+            and_(
+                primaries.c.datafile_id == datafilestatus.c.datafile_id, primaries.c.object == datafilestatus.c.object
+            ),
+        )
+    )
     .where(_its.object == MAIN)
 )
 """Rows for `listed`."""
 
 every_kept: Select[Any] = (
     select(datafilestatus, shown_status)
-    .add_columns(*(column.label(f"copy_{column.name}") for column in _copy_columns))
-    .select_from(with_copies)
-    .where(_its.object == MAIN, copies.c.key.is_not(None))
+    .add_columns(*_labelled_copy_columns)
+    .select_from(copies.join(datafilestatus, HAS_COPY))
+    .where(_its.object == MAIN)
 )
 """Rows for `kept`."""
 
@@ -233,6 +248,8 @@ def listed(row: Row[Any]) -> Listed:
         createdate=row.createdate,
         lastbackuptime=row.lastbackuptime,
         attempts=row.attempts,
+        verdict=verdict(row.verdict),
+        primary_verdict=verdict(row.primary_verdict),
     )
 
 
@@ -282,6 +299,7 @@ def run_record(row: Row[Any]) -> RunRecord:
         files_ok=row.files_ok,
         files_failed=row.files_failed,
         bytes_sent=row.bytes_sent,
+        bytes_read=row.bytes_read,
     )
 
 
@@ -309,6 +327,11 @@ def attempt_record(row: Row[Any]) -> AttemptRecord:
         method=row.method,
         before=None if row.before is None else Status(row.before),
     )
+
+
+def verdict(word: str | None) -> Verdict | None:
+    """The verdict of that name; None for none."""
+    return None if word is None else Verdict(word)
 
 
 def _reason(word: str | None) -> Reason | None:

@@ -6,12 +6,15 @@ import secrets
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from dataverse_backup.errors import LockHeld
+from dataverse_backup.errors import LockHeld, Reason
+from dataverse_backup.ledger.audits import PRIMARY
 from dataverse_backup.ledger.base import Status
+from dataverse_backup.verdict import DAMAGE, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from dataverse_backup.ledger.audits import Damage, Judged
     from dataverse_backup.ledger.base import Attempt, Holder, Tally
 
 FAILED = (Status.FAIL_READ, Status.FAIL_WRITE)
@@ -42,6 +45,48 @@ def check_attempts(attempts: Sequence[Attempt]) -> None:
             raise ValueError(f"datafile {attempt.datafile.id}: {attempt.status} is not the result of an attempt")
         if (attempt.status is Status.OK) != (attempt.copy is not None):
             raise ValueError(f"datafile {attempt.datafile.id}: {attempt.status} with copy {attempt.copy}")
+
+
+FAILS_BY_VERDICT = {Verdict.COPY_MISSING: Reason.COPY_MISSING, Verdict.COPY_ALTERED: Reason.COPY_DIFFERS}
+"""Verdicts on a copy that make its datafile FAIL_WRITE, and why; no other verdict changes a status."""
+BACK_TO_NORMAL = tuple(FAILS_BY_VERDICT.values())
+
+
+def check_judged(judged: Sequence[Judged]) -> None:
+    """Raise ValueError for a verdict that contradicts what comes with it."""
+    for one in judged:
+        lacks_copy = one.verdict in (*FAILS_BY_VERDICT, Verdict.UNREADABLE, Verdict.UNREACHABLE)
+        if one.proof is not None and (lacks_copy or one.destination == PRIMARY):
+            raise ValueError(f"datafile {one.datafile.id}: {one.verdict} at {one.destination!r} with {one.proof}")
+
+
+def what_stands(judged: Judged, before: Verdict | None) -> Verdict | None:
+    """The verdict that stands after *judged*; None where all is well, as far as it is known."""
+    if judged.verdict is Verdict.INTACT:
+        return None if judged.how is not None else before
+    is_silent = judged.verdict in (Verdict.UNREADABLE, Verdict.UNREACHABLE)
+    return before if is_silent and before in DAMAGE else judged.verdict
+
+
+def is_worth_keeping(judged: Judged, before: Verdict | None) -> bool:
+    """Whether *judged* is kept as an event, where *before* stood."""
+    return judged.verdict is not Verdict.INTACT or (before is not None and judged.how is not None)
+
+
+def judged_counts(judged: Sequence[Judged]) -> dict[str, int]:
+    """What verdicts add to their run."""
+    bad = {one.datafile.id for one in judged if one.verdict is not Verdict.INTACT}
+    return {
+        "files_ok": len({one.datafile.id for one in judged} - bad),
+        "files_failed": len(bad),
+        "bytes_read": sum(one.size or 0 for one in judged if one.how is not None),
+    }
+
+
+def in_order_of_damage(found: Iterable[Damage]) -> list[Damage]:
+    """By destination, and as verdicts are declared."""
+    order = list(Verdict)
+    return sorted(found, key=lambda each: (each.destination, order.index(each.verdict)))
 
 
 def in_order(tallies: Iterable[Tally]) -> list[Tally]:

@@ -5,24 +5,26 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import URL, func, insert, make_url, select, tuple_, update
+from sqlalchemy import URL, func, insert, make_url, or_, select, tuple_, update
 
 from dataverse_backup.errors import LedgerError
 from dataverse_backup.ledger import migrate, rows, upserts
 from dataverse_backup.ledger import takeover as original
+from dataverse_backup.ledger.audits import PRIMARY
 from dataverse_backup.ledger.base import Ledger
-from dataverse_backup.ledger.chunks import chunks
 from dataverse_backup.ledger.occupants import in_the_way, is_stale, refold
 from dataverse_backup.ledger.postgresql import PostgresDatabase
 from dataverse_backup.ledger.rules import FAILED, check_attempts, counts, in_order, new_run_id
-from dataverse_backup.ledger.sql_history import PAGE, SqlHistory
+from dataverse_backup.ledger.sql_audits import SqlAudits
 from dataverse_backup.ledger.sqlite import SqliteDatabase
 from dataverse_backup.ledger.tables import (
+    copies,
     datafilestatus,
     destinations,
     ledger,
+    primaries,
     runs,
     shown_reason,
     shown_status,
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from sqlalchemy import Connection, Executable
+    from sqlalchemy import Connection
 
     from dataverse_backup.datafile import Datafile, NotHere
     from dataverse_backup.errors import Reason
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
         Tally,
     )
     from dataverse_backup.ledger.database import Database
+    from dataverse_backup.verdict import Verdict
 
 
 def open_ledger(url: URL | str, *, busy_timeout: float = 30.0) -> SqlLedger:
@@ -77,7 +80,7 @@ def _database(url: URL, busy_timeout: float) -> Database:
     )
 
 
-class SqlLedger(SqlHistory, Ledger):
+class SqlLedger(SqlAudits, Ledger):
     """A ledger in a database, by SQLAlchemy Core; every read is short."""
 
     def __init__(self, database: Database) -> None:
@@ -156,7 +159,8 @@ class SqlLedger(SqlHistory, Ledger):
         """One row, ended by `end_run`."""
         run, started = new_run_id(), _now()
         with self._database.writing() as connection:
-            self._know(connection, destination)
+            if destination != PRIMARY:
+                self._know(connection, destination)
             connection.execute(insert(runs).values(run=run, verb=verb, destination=destination, started=started))
         return run
 
@@ -245,10 +249,6 @@ class SqlLedger(SqlHistory, Ledger):
             counted = {name: runs.c[name] + count for name, count in counts(attempts)._asdict().items()}
             connection.execute(update(runs).where(runs.c.run == run).values(counted))
 
-    def _write(self, connection: Connection, statement: Executable, values: Sequence[dict[str, Any]]) -> None:
-        for some in chunks(values, PAGE):
-            connection.execute(statement, some)
-
     # What is asked
 
     def tallies(self, destination: str) -> list[Tally]:
@@ -265,6 +265,7 @@ class SqlLedger(SqlHistory, Ledger):
         reason: Reason | None = None,
         dataset: str | None = None,
         datafile_id: int | None = None,
+        verdict: Verdict | None = None,
     ) -> Iterator[Listed]:
         """Page by page."""
         its = datafilestatus.c
@@ -276,6 +277,8 @@ class SqlLedger(SqlHistory, Ledger):
             its.datafile_id: datafile_id,
         }
         page = rows.everything.where(*(column == value for column, value in wanted.items() if value is not None))
+        if verdict is not None:
+            page = page.where(or_(copies.c.verdict == verdict, primaries.c.verdict == verdict))
         order = tuple_(its.destination, its.datafile_id)
         page = page.order_by(its.destination, its.datafile_id)
         for row in self._paged(page, lambda last: order > (last.destination, last.datafile_id)):

@@ -123,6 +123,7 @@ runs = Table(
     Column("files_ok", BigInteger, nullable=False, default=0),
     Column("files_failed", BigInteger, nullable=False, default=0),
     Column("bytes_sent", BigInteger, nullable=False, default=0),
+    Column("bytes_read", BigInteger, nullable=False, default=0, server_default="0"),
 )
 
 datafilestatus = Table(
@@ -178,7 +179,10 @@ copies = Table(
     Column("verified_by", Words, nullable=False),
     Column("durable", Words, nullable=False),
     Column("proven", Instant, nullable=False),
+    Column("verdict", Words),  # of the last audit, where it was not that it is intact
+    Column("judged", Instant),  # when
 )
+Index(None, copies.c.destination, copies.c.proven, copies.c.datafile_id)
 Index(None, copies.c.destination, copies.c.key, unique=True)
 Index(None, copies.c.destination, copies.c.folded_key)
 
@@ -208,6 +212,42 @@ attempts = Table(
 )
 Index(None, attempts.c.run, attempts.c.id)
 Index(None, attempts.c.datafile_id, attempts.c.destination, attempts.c.id)
+
+primaries = Table(
+    "primaries",
+    metadata,
+    Column("datafile_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("object", String(255), primary_key=True, default=MAIN),
+    Column("store", Words, nullable=False),
+    Column("size", BigInteger),
+    Column("proven", Instant),  # NULL until it was
+    Column("verdict", Words),  # of the last audit, where it was not that it is intact
+    Column("judged", Instant),  # when
+)
+Index(None, primaries.c.proven, primaries.c.datafile_id)
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    _number(),
+    Column("run", Words, ForeignKey(runs.c.run), nullable=False),
+    Column("datafile_id", BigInteger, nullable=False),
+    _object(),
+    Column("destination", Words, nullable=False),  # '' of the primary
+    Column("persistent_id", Words, nullable=False),
+    Column("directory_label", Words, nullable=False),
+    Column("label", Words, nullable=False),
+    Column("store", Words, nullable=False),
+    Column("storageidentifier", Words, nullable=False),
+    Column("key", Words, nullable=False),
+    Column("verdict", Words, nullable=False),
+    Column("message", Words, nullable=False),
+    Column("how", Words),
+    Column("at", Instant, nullable=False),
+    Column("size", BigInteger),
+)
+Index(None, verdicts.c.run, verdicts.c.id)
+Index(None, verdicts.c.datafile_id, verdicts.c.id)
 
 original_names = Table(
     "original_names",

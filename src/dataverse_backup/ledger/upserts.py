@@ -62,7 +62,7 @@ _IS_BACK: dict[str, Any] = {"not_here": null(), "not_here_message": "", "gone_si
 @cache
 def plan(dialect: str) -> Insert:
     """A datafile claims its key, has its former status again, and is PENDING where it has none."""
-    upsert = _insert(dialect, datafilestatus)
+    upsert = insert_into(dialect, datafilestatus)
     new = upsert.excluded
     is_untried = _its.status.is_(None)
     claim = {
@@ -77,14 +77,14 @@ def plan(dialect: str) -> Insert:
 @cache
 def refresh(dialect: str) -> Insert:
     """A datafile has new facts and its former status."""
-    upsert = _insert(dialect, datafilestatus)
+    upsert = insert_into(dialect, datafilestatus)
     return upsert.on_conflict_do_update(index_elements=_ROW, set_=_facts(upsert.excluded) | _IS_BACK)
 
 
 @cache
 def leave_out(dialect: str) -> Insert:
     """A datafile is not here; key, copy, and what it was registered with stay known."""
-    upsert = _insert(dialect, datafilestatus)
+    upsert = insert_into(dialect, datafilestatus)
     names = ("storageidentifier", "createdate", "persistent_id", "label", "fingerprint", "not_here", "not_here_message")
     told = {name: upsert.excluded[name] for name in names}
     return upsert.on_conflict_do_update(index_elements=_ROW, set_=told | {"gone_since": null()})
@@ -93,7 +93,7 @@ def leave_out(dialect: str) -> Insert:
 @cache
 def conclude(dialect: str) -> Insert:
     """A datafile was tried. One whose row had vanished is gone and keeps the status that it had."""
-    upsert = _insert(dialect, datafilestatus)
+    upsert = insert_into(dialect, datafilestatus)
     new = upsert.excluded
     vanished = new.gone_since.is_not(None)
     was_tried = {name: case((vanished, _its[name]), else_=new[name]) for name in ("status", "reason", "message")}
@@ -118,9 +118,10 @@ def conclude(dialect: str) -> Insert:
 @cache
 def prove(dialect: str) -> Insert:
     """A datafile's copy is the one that was proven last."""
-    upsert = _insert(dialect, copies)
+    upsert = insert_into(dialect, copies)
     names = ("key", "size", "checksum", "registered", "verified_by", "durable", "proven")
     proof: dict[str, Any] = {name: upsert.excluded[name] for name in names}
+    proof |= {"verdict": null(), "judged": null()}
     proof["folded_key"] = case((copies.c.key == upsert.excluded.key, copies.c.folded_key), else_=null())
     return upsert.on_conflict_do_update(index_elements=copies.primary_key.columns, set_=proof)
 
@@ -128,16 +129,17 @@ def prove(dialect: str) -> Insert:
 @cache
 def know(dialect: str) -> Insert:
     """A destination is known by name."""
-    return _insert(dialect, destinations).on_conflict_do_nothing()
+    return insert_into(dialect, destinations).on_conflict_do_nothing()
 
 
 @cache
 def match(dialect: str) -> Insert:
     """A row of the original's table belongs to a datafile."""
-    return _insert(dialect, original_matches).on_conflict_do_nothing()
+    return insert_into(dialect, original_matches).on_conflict_do_nothing()
 
 
-def _insert(dialect: str, table: Table) -> Insert:
+def insert_into(dialect: str, table: Table) -> Insert:
+    """An insert that can be told what to do where the row is there already."""
     return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 

@@ -45,12 +45,22 @@ class CopiesTask:
     is_listing: bool = False
     """Existence and size are enough; what is not as expected is read all the same."""
 
+    @property
+    def size(self) -> int:
+        """Bytes that are read for it, as far as they are known."""
+        return 0 if self.is_listing else sum(copy.size for copy in self.copies)
+
 
 @dataclass(frozen=True, slots=True)
 class PrimariesTask:
     """Look at the registered bytes of datafiles, with the algorithms that are named beside each."""
 
     primaries: tuple[tuple[Datafile, tuple[Algorithm, ...]], ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes that are read for it, as far as they are known."""
+        return sum(datafile.size or 0 for datafile, _ in self.primaries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,11 @@ class WitnessesTask:
     copies: tuple[tuple[str, Copy], ...]
     """Each with its destination."""
     algorithms: tuple[Algorithm, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes that are read for it, as far as they are known."""
+        return sum(copy.size for _, copy in self.copies) * 2
 
 
 Task = CopiesTask | PrimariesTask | WitnessesTask
@@ -92,12 +107,15 @@ class Examiner:
         identity: str,
         *,
         sleep: Callable[[float], None] = time.sleep,
-        delays: Sequence[float] = RETRY_DELAYS,
+        delays: Sequence[float] | None = None,
     ) -> None:
-        """Look into *stores*, and at destinations that are connected when they are needed and carry *identity*."""
+        """Look into *stores*, and at destinations that are connected when they are needed and carry *identity*.
+
+        *delays*, RETRY_DELAYS if they are not given, are the seconds before each further try at what is unavailable.
+        """
         self._stores, self._make_destinations, self._identity = stores, make_destinations, identity
         self._reached: dict[str, Destination] = {}
-        self._sleep, self._delays = sleep, delays
+        self._sleep, self._delays = sleep, RETRY_DELAYS if delays is None else delays
 
     def examine(self, task: Task) -> Examined:
         """Look at everything that *task* names."""

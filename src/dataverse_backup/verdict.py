@@ -21,7 +21,7 @@ class Verdict(StrEnum):
     COPY_ALTERED = "copy-altered"
     PRIMARY_MISSING = "primary-missing"
     PRIMARY_ALTERED = "primary-altered"
-    CHECKSUM_SUSPECT = "checksum-suspect"  # primary and copy agree with each other, and not with what is registered
+    CHECKSUM_SUSPECT = "checksum-suspect"  # the bytes agree with each other, and not with what is registered
     NO_REFERENCE = "no-reference"  # nothing is registered, and nothing else can say which bytes are right
     UNREADABLE = "unreadable"  # it is there and its bytes cannot be had
     UNREACHABLE = "unreachable"  # nobody answers: nothing is known
@@ -111,7 +111,8 @@ class Witnesses:
             return Verdict.INTACT
         if self.registered is None:
             return Verdict.NO_REFERENCE
-        return Verdict.CHECKSUM_SUSPECT if self._agree() else Verdict.PRIMARY_ALTERED
+        is_as_it_was = self.primary.has(self.recorded)
+        return Verdict.CHECKSUM_SUSPECT if self._agree() or is_as_it_was else Verdict.PRIMARY_ALTERED
 
     def _agree(self) -> bool:
         """Whether primary and copy agree with each other against what is registered."""

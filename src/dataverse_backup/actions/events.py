@@ -26,6 +26,7 @@ class Ending(StrEnum):
     LIMIT = "limit"  # all that was tried went well; MaxDuration or MaxBytes was reached before everything was
     BUSY = "busy"  # another run holds the lock
     INTERRUPTED = "interrupted"
+    DAMAGE = "damage"  # an audit found copies or primaries that are missing or altered
 
 
 WELL = frozenset({Ending.OK, Ending.LIMIT})

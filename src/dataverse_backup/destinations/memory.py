@@ -49,6 +49,8 @@ class Faults:
     """Which objects, counted from 1 as they are sent, lose a bit on the way to the disk."""
     refuses: Container[str] = ()
     """Keys that we may neither write nor read."""
+    silent: Container[str] = ()
+    """Keys about which nobody answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,7 @@ class MemoryDestination(Destination):
 
     def _writable(self, key: str) -> str:
         checked_path_key(self.name, key)
-        if self._down():
+        if self._down() or key in self.faults.silent:
             raise Unavailable(self.name, key, "nobody answers, as planned")
         if key in self.faults.refuses:
             raise CopyRefused(self.name, key, "permission denied, as planned")

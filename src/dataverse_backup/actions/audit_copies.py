@@ -1,0 +1,148 @@
+"""An audit of the copies at one destination."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dataverse_backup.actions.audit_run import PlaceAudit
+from dataverse_backup.actions.judging import judged_copy, judged_primary
+from dataverse_backup.actions.possession import take_possession
+from dataverse_backup.datafile import Datafile
+from dataverse_backup.destinations.base import Staging
+from dataverse_backup.examine import CopiesTask, WitnessesTask
+from dataverse_backup.verdict import NOT_LOOKED, Seen, Sight, Verdict, Witnesses
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from dataverse_backup.actions.audit_events import AuditRequest
+    from dataverse_backup.actions.sites import Installation, Site
+    from dataverse_backup.datafile import NotHere
+    from dataverse_backup.destinations.base import Destination
+    from dataverse_backup.engine import Stop, Submit
+    from dataverse_backup.examine import Examined, Task
+    from dataverse_backup.ledger.audits import Amount, Choice, Judged
+    from dataverse_backup.ledger.base import Kept
+
+    Rows = Mapping[int, Datafile | NotHere]
+
+
+class CopiesAudit(PlaceAudit):
+    """Copies are read and compared with what they were when they were proven.
+
+    Where one is not, or something else is registered by now, all three witnesses are heard.
+    """
+
+    def __init__(self, installation: Installation, site: Site, request: AuditRequest, stop: Stop) -> None:
+        """Look at the copies at *site*."""
+        super().__init__(installation, site.name, site.capacity, request, stop)
+        self._site = site
+        self._kept: dict[str, Kept] = {}
+        """What workers are looking at, by key."""
+
+    def _reach(self) -> None:
+        if self._ledger.knows_destination(self._place):  # otherwise there is nothing of ours, and nothing to look at
+            with self._destinations()[self._place]() as destination:
+                destination.connect()
+                take_possession(self._ledger, destination)
+
+    def _amount(self, choice: Choice) -> Amount:
+        return self._ledger.amount_to_audit(self._place, choice)
+
+    def _destinations(self) -> Mapping[str, Callable[[], Destination]]:
+        return {self._place: partial(self._site.open_destination, Staging(self._ledger.id, self._run))}
+
+    def _tasks(self) -> Iterator[Task]:
+        chosen = self._ledger.to_audit(self._place, self._choice)
+        for batch in self._batches(chosen, lambda kept: kept.copy.size):
+            self._kept |= {kept.copy.key: kept for kept in batch}
+            yield CopiesTask(self._place, tuple(kept.copy for kept in batch), self._request.is_listing)
+
+    def _parts(self, task: Task) -> list[Task]:
+        if not isinstance(task, CopiesTask) or len(task.copies) < 2:  # noqa: PLR2004 -- alone
+            return []
+        return [CopiesTask(task.destination, (copy,), task.is_listing) for copy in task.copies]
+
+    def _take(self, task: Task, examined: Examined, submit: Submit[Task, Examined]) -> Iterator[list[Judged]]:
+        if not isinstance(task, CopiesTask):
+            raise TypeError(f"nobody asked to look at {task}")
+        if lost := examined.lost.get(self._place):
+            self._lose(lost)
+        settled: list[Judged | None] = []
+        doubtful: list[Kept] = []
+        for copy in task.copies:
+            kept = self._kept.pop(copy.key)
+            seen = examined.copies.get((self._place, copy.key))
+            witnesses = Witnesses(kept.datafile.checksum, copy.checksum, copy=seen or NOT_LOOKED)
+            if seen is not None and _is_doubtful(witnesses):
+                doubtful.append(kept)
+            else:
+                settled.append(judged_copy(kept, witnesses))
+        yield [one for one in settled if one is not None]
+        if doubtful and not self._is_over:
+            yield from self._heard(doubtful, submit)
+
+    def _heard(self, doubtful: Sequence[Kept], submit: Submit[Task, Examined]) -> Iterator[list[Judged]]:
+        """What comes of each of *doubtful*, once all three witnesses were heard."""
+        rows = self._rows([kept.datafile.id for kept in doubtful])
+        gone = [] if rows is None else [kept.datafile.id for kept in doubtful if kept.datafile.id not in rows]
+        if gone:
+            self._ledger.note(self._place, gone=gone)
+        hearings = {_witnesses_task(kept, rows): kept for kept in doubtful}
+        for task, examined in self._answers(submit, hearings):
+            yield self._judged(hearings[task], task, examined, is_known=rows is not None)
+
+    def _judged(self, kept: Kept, task: WitnessesTask, examined: Examined, *, is_known: bool) -> list[Judged]:
+        """The verdict on the copy, and that on the primary where something was lost there; nothing in doubt."""
+        self._ended.lost_stores |= examined.lost_stores
+        if lost := examined.lost.get(self._place):
+            self._lose(lost)
+            return []
+        if is_known and task.datafile is not None and not self._is_unchanged(task.datafile):
+            self._ended.undecided += 1
+            return []
+        datafile = task.datafile or kept.datafile
+        witnesses = Witnesses(
+            registered=datafile.checksum,
+            recorded=kept.copy.checksum,
+            primary=_primary_of(datafile, examined),
+            copy=examined.copies[self._place, kept.copy.key],
+        )
+        judged = [judged_copy(replace(kept, datafile=datafile), witnesses, is_gone=is_known and task.datafile is None)]
+        if is_known and witnesses.on_primary() in _LOST_PRIMARIES:
+            judged.append(judged_primary(datafile, witnesses))
+        return [one for one in judged if one is not None]
+
+
+_LOST_PRIMARIES = (Verdict.PRIMARY_MISSING, Verdict.PRIMARY_ALTERED)
+"""Verdicts on primaries that are recorded although it was the copies that were looked at."""
+
+
+def _is_doubtful(witnesses: Witnesses) -> bool:
+    """Whether the other witnesses must be heard: the copy is not what it was, or something else is registered now."""
+    copy, registered, recorded = witnesses.copy, witnesses.registered, witnesses.recorded
+    if copy.sight in (Sight.UNREADABLE, Sight.UNREACHABLE, Sight.NOT_LOOKED):
+        return False
+    if not copy.has(recorded):
+        return True
+    # A checksum of another algorithm was registered anew: whether it fits is for the next backup to see.
+    is_comparable = registered is not None and recorded is not None and registered.algorithm is recorded.algorithm
+    return is_comparable and registered != recorded
+
+
+def _witnesses_task(kept: Kept, rows: Rows | None) -> WitnessesTask:
+    """Look at the copy and, where Dataverse still has the datafile, at its primary."""
+    row = kept.datafile if rows is None else rows.get(kept.datafile.id)
+    datafile = row if isinstance(row, Datafile) else None
+    checksums = [kept.copy.checksum] + ([datafile.checksum] if datafile and datafile.checksum else [])
+    algorithms = tuple(dict.fromkeys(checksum.algorithm for checksum in checksums))
+    return WitnessesTask(datafile, ((kept.destination, kept.copy),), algorithms)
+
+
+def _primary_of(datafile: Datafile, examined: Examined) -> Seen:
+    lost = examined.lost_stores.get(datafile.store_id)
+    if lost is not None:
+        return Seen(Sight.UNREACHABLE, said=str(lost))
+    return examined.primaries.get(datafile.id, NOT_LOOKED)

@@ -1,0 +1,184 @@
+"""An audit of the primaries: Dataverse's own bytes, in all of its stores."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import closing
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from dataverse_backup.actions.audit_run import PlaceAudit
+from dataverse_backup.actions.judging import judged_primary
+from dataverse_backup.datafile import Datafile
+from dataverse_backup.destinations.base import Staging
+from dataverse_backup.engine import Capacity
+from dataverse_backup.errors import StoreLost
+from dataverse_backup.examine import PrimariesTask, WitnessesTask
+from dataverse_backup.fixity import OWN_ALGORITHM
+from dataverse_backup.ledger.audits import PRIMARY, Amount
+from dataverse_backup.verdict import NOT_LOOKED, Verdict, Witnesses
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from dataverse_backup.actions.audit_events import AuditRequest
+    from dataverse_backup.actions.sites import Installation, Site
+    from dataverse_backup.destinations.base import Destination
+    from dataverse_backup.engine import Stop, Submit
+    from dataverse_backup.examine import Examined, Task
+    from dataverse_backup.fixity import Algorithm, Checksum
+    from dataverse_backup.ledger.audits import Choice, Judged
+    from dataverse_backup.ledger.base import Kept
+
+_TOGETHER = 500
+"""Rows that are noted, and read again, at a time."""
+_CONCLUSIVE = (Verdict.INTACT, Verdict.UNREADABLE, Verdict.UNREACHABLE)
+"""Verdicts for which no copy has to be heard."""
+
+
+class PrimariesAudit(PlaceAudit):
+    """Primaries are read and compared with what is registered; where one differs, all three witnesses are heard."""
+
+    def __init__(self, installation: Installation, sites: Sequence[Site], request: AuditRequest, stop: Stop) -> None:
+        """Look at the primaries; *sites* have the copies that are heard as witnesses."""
+        capacity = Capacity.together([site.capacity for site in sites])
+        super().__init__(installation, PRIMARY, capacity, request, stop)
+        self._sites = {site.name: site for site in sites}
+        self._stores = installation.stores
+        self._dataset: list[int] = []
+        """Datafiles of the dataset that was asked for."""
+
+    def _reach(self) -> None:
+        """Find out what there is and in which stores it can be read."""
+        if self._request.dataset is not None:
+            self._dataset = self._installation.catalogue.named(self._request.dataset, 1 << 31)
+            return
+        unknown: Counter[str] = Counter()
+        seen: set[str] = set()
+        with closing(self._installation.catalogue.rows()) as rows:
+            while some := list(islice(rows, _TOGETHER * 10)):
+                known = [row for row in some if isinstance(row, Datafile)]
+                unknown.update(row.store_id for row in known if row.store_id not in self._stores)
+                seen |= {row.store_id for row in known}
+                self._ledger.note_primaries([row for row in known if self._is_readable(row)])
+        self._ended.unknown_stores |= unknown
+        for store_id in sorted(seen & self._stores.keys()):
+            try:
+                self._stores[store_id].probe()
+            except StoreLost as lost:
+                self._ended.lost_stores[store_id] = lost
+
+    def _is_readable(self, datafile: Datafile) -> bool:
+        """Whether its bytes are in a store that is read."""
+        store = self._stores.get(datafile.store_id)
+        return store is not None and store.excludes(datafile) is None
+
+    def _amount(self, choice: Choice) -> Amount:
+        if self._request.dataset is None:
+            return self._ledger.amount_of_primaries(choice)
+        rows = self._installation.catalogue.read(self._dataset).values()
+        sizes = [row.size or 0 for row in rows if isinstance(row, Datafile)]
+        return Amount(len(sizes), sum(sizes), None)
+
+    def _destinations(self) -> Mapping[str, Callable[[], Destination]]:
+        staging = Staging(self._ledger.id, self._run)
+        return {name: partial(site.open_destination, staging) for name, site in self._sites.items()}
+
+    def _tasks(self) -> Iterator[Task]:
+        ids = iter(self._dataset) if self._request.dataset else self._ledger.primaries_to_audit(self._choice)
+        for batch in self._batches(self._datafiles(ids), lambda datafile: datafile.size or 0):
+            yield PrimariesTask(tuple((datafile, (self._algorithm_for(datafile),)) for datafile in batch))
+
+    def _datafiles(self, ids: Iterable[int]) -> Iterator[Datafile]:
+        """Those of *ids* that Dataverse still has, in a store that is read and not lost; others are forgotten."""
+        remaining = iter(ids)
+        while some := list(islice(remaining, _TOGETHER)):
+            rows = self._installation.catalogue.read(some)
+            here = [row for row in map(rows.get, some) if isinstance(row, Datafile) and self._is_readable(row)]
+            self._ledger.forget_primaries(sorted(set(some) - {row.id for row in here}))
+            yield from (row for row in here if row.store_id not in self._ended.lost_stores)
+
+    def _algorithm_for(self, datafile: Datafile) -> Algorithm:
+        reference = datafile.checksum or self._recorded(self._copies_of(datafile))
+        return reference.algorithm if reference else OWN_ALGORITHM
+
+    def _copies_of(self, datafile: Datafile) -> list[Kept]:
+        return list(self._ledger.kept(destinations=sorted(self._sites), datafile_id=datafile.id))
+
+    def _recorded(self, copies: Sequence[Kept]) -> Checksum | None:
+        return copies[0].copy.checksum if copies else None
+
+    def _parts(self, task: Task) -> list[Task]:
+        if not isinstance(task, PrimariesTask) or len(task.primaries) < 2:  # noqa: PLR2004 -- alone
+            return []
+        return [PrimariesTask((one,)) for one in task.primaries]
+
+    def _take(self, task: Task, examined: Examined, submit: Submit[Task, Examined]) -> Iterator[list[Judged]]:
+        if not isinstance(task, PrimariesTask):
+            raise TypeError(f"nobody asked to look at {task}")
+        self._ended.lost_stores |= examined.lost_stores
+        settled: list[Judged | None] = []
+        doubtful: list[Datafile] = []
+        for datafile, _ in task.primaries:
+            seen = examined.primaries.get(datafile.id, NOT_LOOKED)
+            recorded = None if datafile.checksum else self._recorded(self._copies_of(datafile))
+            witnesses = Witnesses(datafile.checksum, recorded, primary=seen)
+            if witnesses.on_primary() in (*_CONCLUSIVE, None):
+                settled.append(judged_primary(datafile, witnesses))
+            else:
+                doubtful.append(datafile)
+        yield [one for one in settled if one is not None]
+        if doubtful:
+            yield from self._heard([datafile.id for datafile in doubtful], submit)
+
+    def _heard(self, doubtful: Sequence[int], submit: Submit[Task, Examined]) -> Iterator[list[Judged]]:
+        """What comes of each of *doubtful*, once all three witnesses were heard."""
+        rows = self._rows(doubtful)
+        if rows is None:  # no verdict on a primary whose row cannot be read again
+            self._ended.undecided += len(doubtful)
+            return
+        here = [row for row in map(rows.get, doubtful) if isinstance(row, Datafile)]
+        self._ledger.forget_primaries(sorted(set(doubtful) - {row.id for row in here}))
+        hearings = {_witnesses_task(row, copies): copies for row in here for copies in [self._copies_of(row)]}
+        for task, examined in self._answers(submit, hearings):
+            yield self._judged(task, hearings[task], examined)
+
+    def _judged(self, task: WitnessesTask, copies: Sequence[Kept], examined: Examined) -> list[Judged]:
+        datafile = task.datafile
+        self._ended.lost_stores |= examined.lost_stores
+        if datafile is None or datafile.store_id in examined.lost_stores:
+            return []
+        if not self._is_unchanged(datafile):
+            self._ended.undecided += 1
+            return []
+        primary = examined.primaries.get(datafile.id, NOT_LOOKED)
+        heard = [
+            (kept, Witnesses(datafile.checksum, kept.copy.checksum, primary, seen))
+            for kept in copies
+            if (seen := examined.copies.get((kept.destination, kept.copy.key)))
+        ]
+        alone = Witnesses(datafile.checksum, self._recorded(copies), primary)
+        decisive = next((each for _, each in heard if each.copy.has(each.registered)), None)
+        agreeing = next((each for _, each in heard if each.copy.is_same_as(primary)), None)
+        judged = judged_primary(datafile, decisive or agreeing or alone, _advice(datafile, heard, alone))
+        return [] if judged is None else [judged]
+
+
+def _advice(datafile: Datafile, heard: Sequence[tuple[Kept, Witnesses]], alone: Witnesses) -> str:
+    """What can be done about a primary that is missing or altered."""
+    if alone.on_primary() not in (Verdict.PRIMARY_MISSING, Verdict.PRIMARY_ALTERED):
+        return ""
+    for kept, witnesses in heard:
+        if witnesses.on_copy() is Verdict.INTACT and witnesses.copy.has(datafile.checksum or kept.copy.checksum):
+            return (
+                f"the copy at {kept.destination} is intact: `dataverse-backup repair --stores --file {datafile.id}` "
+                "writes it back"
+            )
+    return "no intact copy is known"
+
+
+def _witnesses_task(datafile: Datafile, copies: Sequence[Kept]) -> WitnessesTask:
+    checksums = [one for one in (datafile.checksum, *(kept.copy.checksum for kept in copies)) if one is not None]
+    algorithms = tuple(dict.fromkeys(checksum.algorithm for checksum in checksums)) or (OWN_ALGORITHM,)
+    return WitnessesTask(datafile, tuple((kept.destination, kept.copy) for kept in copies), algorithms)

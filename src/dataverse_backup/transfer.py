@@ -30,6 +30,7 @@ from dataverse_backup.errors import (
 )
 from dataverse_backup.fixity import OWN_ALGORITHM, Algorithm, Checksum, HashingReader
 from dataverse_backup.layout import superseded_key
+from dataverse_backup.work import Why
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -93,6 +94,8 @@ class Transfer:
         self._destination = destination
         self._identity = identity
         self._is_reached = False
+        self._finds_keys_taken = True
+        """Whether keys that should be free were taken when we last met some."""
         self._sleep = sleep
         self._delays = delays
         self._lost_stores: dict[str, StoreLost] = {}
@@ -172,9 +175,11 @@ class Transfer:
 
     def _prove_occupied(self, items: Sequence[_Item]) -> list[_Item]:
         """Settle what is there already and fits; the items that must be sent are returned."""
-        if not items:
-            return []
-        occupied = self._destination.sizes([item.work.key for item in items])
+        asked = [item for item in items if self._may_be_occupied(item)]
+        if not asked:
+            return list(items)
+        occupied = self._destination.sizes([item.work.key for item in asked])
+        self._finds_keys_taken = bool(occupied)
         to_send = [item for item in items if item.work.key not in occupied]
         groups: dict[Algorithm, dict[str, _Item]] = defaultdict(dict)
         for item in items:
@@ -184,6 +189,15 @@ class Transfer:
             found = list(self._destination.digests(list(by_key), algorithm))
             to_send += [by_key[result.key] for result in found if self._must_be_sent(by_key[result.key], result)]
         return to_send
+
+    def _may_be_occupied(self, item: _Item) -> bool:
+        """Whether it is worth asking before it is sent; a key that turns out to be taken is proven all the same.
+
+        Asking costs about as much as sending a small object. New ones are asked about where the last ones were taken:
+        after a run that was killed, after a ledger that was lost, or where the original script has been.
+        """
+        is_new = item.work.why is Why.NEW and item.work.copy is None
+        return self._finds_keys_taken or item.was_taken or not is_new or bool(item.errors)
 
     def _must_be_sent(self, item: _Item, found: StoredDigest | Failure) -> bool:
         """Adopt what was found if it fits; otherwise say that the item must be sent."""
@@ -280,7 +294,7 @@ class Transfer:
         """Whether somebody took the key after we saw it free: then that is proven, once."""
         if item.was_taken or not isinstance(result, Failure) or not isinstance(result.error, KeyOccupied):
             return False
-        item.was_taken = True
+        item.was_taken = self._finds_keys_taken = True
         item.errors.append(result.error)
         return True
 

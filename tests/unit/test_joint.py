@@ -43,16 +43,16 @@ class Hall:
     def _transfer(self, name: str, stores: Mapping[str, Store]) -> Transfer:
         return Transfer(stores, self.destinations[name], sleep=self.waits.append, delays=(1.0,))
 
-    def copy(self, numbers: Mapping[str, Iterable[int]] | None = None) -> Outcomes:
+    def copy(self, numbers: Mapping[str, Iterable[int]] | None = None, why: Why = Why.NEW) -> Outcomes:
         wanted = numbers or dict.fromkeys(self.destinations, CONTENTS)
-        parts = [Batch(name, tuple(work(number) for number in its)) for name, its in wanted.items()]
+        parts = [Batch(name, tuple(work(number, why) for number in its)) for name, its in wanted.items()]
         return self.transfer.copy(JointBatch(tuple(parts)))
 
 
-def work(number: int) -> Work:
+def work(number: int, why: Why = Why.NEW) -> Work:
     data = CONTENTS[number]
     file = datafile(number, size=len(data), checksum=checksum_of(data))
-    return Work(file, key_of(file), None, Why.NEW)
+    return Work(file, key_of(file), None, why)
 
 
 def statuses(outcome: Outcome) -> set[Status]:
@@ -82,7 +82,7 @@ def test_a_destination_that_has_everything_reads_nothing_and_holds_up_nobody() -
     hall = Hall("a", "b")
     hall.copy({"a": CONTENTS})
     hall.store.bytes_read = 0
-    outcomes = hall.copy()
+    outcomes = hall.copy(why=Why.FAILED)
     assert hall.store.bytes_read == outcomes["b"].bytes_read == TOTAL
     assert hall.transfer._readers["b"].sharing.held == 0  # nothing is kept for the one that never came
     assert statuses(outcomes["a"]) == statuses(outcomes["b"]) == {Status.OK}

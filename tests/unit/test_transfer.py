@@ -20,7 +20,9 @@ from dataverse_backup.errors import (
 from dataverse_backup.fixity import OWN_ALGORITHM, Algorithm, VerifiedBy
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.stores.memory import Fault, MemoryStore, MemoryStream
-from tests.contract.ledger_cases import HERE, key_of
+from dataverse_backup.transfer import Transfer
+from dataverse_backup.work import Batch, Why, Work
+from tests.contract.ledger_cases import HERE, datafile, key_of
 from tests.unit.memory_world import World, checksum_of
 
 if TYPE_CHECKING:
@@ -477,3 +479,48 @@ def test_a_hint_travels_with_the_message() -> None:
     file = world.has(1, b"damaged", checksum=checksum_of(b"data"))
     world.store.objects[f"{key_of(file)}.orig"] = b"others"
     assert "; hint: compare with another copy" in world.run().only.message
+
+
+# New keys are asked about only while there is a reason to.
+
+
+class Asked(MemoryDestination):
+    """Remembers how many keys it was asked about, call by call."""
+
+    def __init__(self) -> None:
+        super().__init__(HERE)
+        self.asked: list[int] = []
+
+    def sizes(self, keys: Sequence[str]) -> dict[str, int]:
+        self.asked.append(len(keys))
+        return super().sizes(keys)
+
+
+def new_batch(numbers: Sequence[int]) -> Batch:
+    files = [datafile(number, size=4, checksum=checksum_of(b"data")) for number in numbers]
+    return Batch(HERE, tuple(Work(file, key_of(file), None, Why.NEW) for file in files))
+
+
+def test_new_keys_are_not_asked_about_once_none_of_them_was_taken() -> None:
+    destination = Asked()
+    store = MemoryStore("file", {key_of(datafile(number)): b"data" for number in range(1, 10)})
+    transfer = Transfer({"file": store}, destination)
+    for numbers in ([1, 2], [3, 4], [5]):
+        assert {attempt.status for attempt in transfer.copy(new_batch(numbers)).attempts} == {Status.OK}
+    assert destination.asked == [2]
+
+
+def test_a_new_key_that_is_taken_is_adopted_and_the_next_ones_are_asked_about() -> None:
+    destination = Asked()
+    store = MemoryStore("file", {key_of(datafile(number)): b"data" for number in range(1, 10)})
+    transfer = Transfer({"file": store}, destination)
+    transfer.copy(new_batch([1]))
+    for number in (3, 5):
+        destination.objects[key_of(datafile(number))] = b"data"
+    second, third = (transfer.copy(new_batch(numbers)).attempts for numbers in ([2, 3], [4, 5]))
+    assert [attempt.copy.verified_by for attempt in (*second, *third) if attempt.copy] == [
+        VerifiedBy.READ_BACK,
+        VerifiedBy.ADOPTED,
+    ] * 2
+    assert [attempt.bytes_sent for attempt in (*second, *third)] == [4, 0, 4, 0]
+    assert destination.asked == [1, 1, 2]

@@ -14,6 +14,7 @@ from dataverse_backup.destinations.ssh.bundle import Bundle
 from dataverse_backup.destinations.ssh.failures import CONNECTION_ERRORS, VENDOR_ERRORS, object_error, spoken_error
 from dataverse_backup.destinations.ssh.files import each
 from dataverse_backup.destinations.ssh.item import Item
+from dataverse_backup.destinations.ssh.shell import EXTRACTED
 from dataverse_backup.errors import CopyDiffers, KeyOccupied, ObjectError
 from dataverse_backup.fixity import Algorithm, Checksum, Durability, HashingReader, VerifiedBy
 
@@ -45,7 +46,10 @@ class Batch:
         self._directory = self._files.path(f"{staging_prefix}/{uuid.uuid4().hex}")
         self._items: list[Item] = []
         self._bundle: Bundle | None = None
+        self._bundle_algorithm: Algorithm | None = None
         self._bundle_complaint: str | None = None
+        self._is_removed = False
+        """Whether nothing was left in staging, and our folder there is gone."""
         self._writes: deque[tuple[Item, Future[None]]] = deque()
 
     def store(self, uploads: Sequence[Upload]) -> list[Receipt | Failure]:
@@ -117,17 +121,20 @@ class Batch:
             self._stream(item, reader)
             item.sent = reader.finish(item.upload.promised)
         elif self._session.shell is not None:
-            self._running_bundle(self._session.shell).add(item.name, reader)
+            item.name = f"{EXTRACTED}{item.name}"
+            self._running_bundle(self._session.shell, item.upload.algorithm).add(item.name, reader)
             item.sent = reader.finish(item.upload.promised)
         else:
             data = b"".join(_pieces(reader))
             item.sent = reader.finish(item.upload.promised)
             self._enqueue(item, data)
 
-    def _running_bundle(self, shell: Shell) -> Bundle:
+    def _running_bundle(self, shell: Shell, algorithm: Algorithm) -> Bundle:
+        """The one of this batch, which the remote side hashes with the *algorithm* of the first that goes into it."""
         if self._bundle is None:
             connection, mode = self._session.connection, self._files.file_mode
-            self._bundle = Bundle(self._loop, connection, shell.extract, self._directory, mode)
+            self._bundle = Bundle(self._loop, connection, shell.extract(algorithm), self._directory, mode)
+            self._bundle_algorithm = algorithm
         return self._bundle
 
     def _enqueue(self, item: Item, data: bytes) -> None:
@@ -204,12 +211,22 @@ class Batch:
         """Hash what lies in staging, and fail whatever is not what was sent."""
         by_algorithm: dict[Algorithm, list[Item]] = defaultdict(list)
         for item in self._unfinished():
-            by_algorithm[item.upload.algorithm].append(item)
+            if not self._is_proven_by_bundle(item):
+                by_algorithm[item.upload.algorithm].append(item)
         for algorithm, items in by_algorithm.items():
             if self._session.shell is not None and algorithm in self._session.shell.hashes:
                 self._prove_by_shell(items, algorithm)
             else:
                 self._prove_by_reading(items)
+
+    def _is_proven_by_bundle(self, item: Item) -> bool:
+        """Whether the command that unpacked it has hashed what it had brought to the disk; then that is compared."""
+        algorithm, name = item.upload.algorithm, item.name.encode()
+        if self._bundle is None or algorithm != self._bundle_algorithm or name not in self._bundle.digests:
+            return False
+        item.verified_by = VerifiedBy.REMOTE_HASH
+        self._compare(item, Checksum(algorithm, self._bundle.digests[name]))
+        return True
 
     def _prove_by_shell(self, items: list[Item], algorithm: Algorithm) -> None:
         shell = self._session.shell
@@ -243,26 +260,48 @@ class Batch:
 
     def _reveal(self) -> None:
         """Give names, sync again, and write receipts."""
+        is_synced = self._reveal_together()
+        left = [item for item in self._unfinished() if not item.revealed]
+        self._reveal_each(left)
+        self._write_receipts(self._session.durable if is_synced and not left else self._synced())
+
+    def _reveal_together(self) -> bool:
+        """Let one remote command give the names that are free; True where it also brought all names to the disk."""
+        shell, session = self._session.shell, self._session
+        items = {item.name.encode(): item for item in self._unfinished() if item.upload.supersede_to is None}
+        if shell is None or not shell.has_python or not items:
+            return False
+        names = [(name, item.upload.key.encode()) for name, item in items.items()]
+        mode = self._files.dir_mode
+        told = self._loop.run(shell.reveal(session.connection, self._files.root, self._directory, mode, names))
+        for name in told.names & items.keys():
+            items[name].revealed = True
+        self._is_removed = told.is_removed
+        return told.is_synced
+
+    def _reveal_each(self, items: Sequence[Item]) -> None:
+        """Give names over SFTP, which also says of each why it cannot have its own."""
 
         async def reveal(item: Item) -> None:
             await self._files.reveal(self._staged(item), item.upload.key, item.upload.supersede_to)
             item.revealed = True
 
-        items = self._unfinished()
         for item, error in zip(items, self._loop.run(each(reveal, items)), strict=True):
             if isinstance(error, CONNECTION_ERRORS):
                 raise error
             if isinstance(error, Exception):
                 item.fail(self._diagnosed(item, error))
-        self._write_receipts()
 
-    def _write_receipts(self) -> None:
-        """The bytes are on the disk and visible: where the names cannot be brought there too, the receipts say so."""
-        items, durable = self._unfinished(), self._session.durable
+    def _synced(self) -> Durability:
+        """The bytes are on the disk and visible: where the names cannot be brought there too, receipts say so."""
+        items = self._unfinished()
         if items and (complaint := self._loop.run(self._session.synced())) is not None:
             log.warning("%s: the names of %d copies may not survive a crash: %s", self._place, len(items), complaint)
-            durable = Durability.DATA_ONLY
-        for item in items:
+            return Durability.DATA_ONLY
+        return self._session.durable
+
+    def _write_receipts(self, durable: Durability) -> None:
+        for item in self._unfinished():
             assert item.sent is not None  # noqa: S101 -- an item without one has failed
             item.outcome = Receipt(item.upload.key, item.size, item.sent, item.verified_by, durable)
 
@@ -275,7 +314,7 @@ class Batch:
         for _, write in self._writes:  # where a source broke all off: what is still on its way would come after us
             with suppress(*VENDOR_ERRORS):
                 write.result()
-        if self._session.connection.lost:
+        if self._session.connection.lost or self._is_removed:
             return
         leftovers = [self._staged(item) for item in self._items if not item.revealed]
         with suppress(*VENDOR_ERRORS):

@@ -6,7 +6,7 @@ import tarfile
 import time
 from typing import TYPE_CHECKING
 
-from dataverse_backup.destinations.ssh.shell import SYNCED
+from dataverse_backup.destinations.ssh.shell import extracted
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -36,6 +36,8 @@ class Bundle:
         self._closed = False
         self.is_synced = False
         """Whether what arrived was brought to the disk; known when the stream has ended."""
+        self.digests: dict[bytes, str] = {}
+        """Of what arrived, by name, as hashed over there by *command*; known when the stream has ended."""
 
     def add(self, name: str, reader: HashingReader) -> None:
         """Send one object. A source that ends early or fails is padded, so that what follows arrives whole."""
@@ -57,7 +59,7 @@ class Bundle:
         self._settle()
         answer = self._loop.run(self._ended())
         self._closed = True
-        self.is_synced = answer.output.rstrip().endswith(SYNCED.encode())
+        self.is_synced, self.digests = extracted(answer.output)
         if answer.status == 0 and self.is_synced and not self._broken:
             return None
         return answer.errors or _PIPE_GONE

@@ -1,12 +1,14 @@
 """Remote commands: constant texts, so that no name ever passes through a shell.
 
 Each command is one line for any login shell. It reads the directory to work in as the first line of its input; what
-follows is for the program that it becomes: a tar stream, or names that end with NUL.
+follows is for the program that it becomes: a tar stream, or names that end with NUL. What a batch needs is asked for
+in as few commands as can be: each costs round trips, and a login shell can be slow to start.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib import resources
 from typing import TYPE_CHECKING
 
 from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 _THERE = 'LC_ALL=C; export LC_ALL; IFS= read -r d && cd "$d" && '
 """In English, for complaints are read (`spoken_error`), and ssh configurations send the user's language along."""
 SYNCED = "synced"
+EXTRACTED = "t"
+"""The first letter of every name in a tar stream: what else lies in its directory came another way."""
 PROBE_TIMEOUT = 30.0
 """Seconds that a probe of the shell may take; an account without one may never answer."""
 
@@ -37,20 +41,39 @@ _HASHES = {
 }
 
 
+_PYTHON = "python3 -I -S -c"
+_RUN = '"import sys; exec(sys.stdin.buffer.read(int(sys.stdin.buffer.readline())))"'
+"""Python that takes its program from its input too: the length of it on a line, the program, what the program reads."""
+_REVEAL = resources.files(__package__).joinpath("remote_reveal.py").read_bytes()
+
+
 @dataclass(frozen=True, slots=True)
 class Shell:
     """What the account's shell can do, as probed."""
 
     sync: str
     hashes: Mapping[Algorithm, str] = field(default_factory=dict)
+    has_python: bool = False
+    """Whether there is a Python 3, which gives a whole batch its names in one command."""
 
-    @property
-    def extract(self) -> str:
-        """The command that unpacks a tar stream and brings it to the disk, also what arrived of a broken one.
+    def extract(self, algorithm: Algorithm) -> str:
+        """The command that unpacks a tar stream, brings it to the disk, and hashes it where there is a command for it.
 
-        It ends as ``tar`` ended; that everything is on the disk it says with SYNCED, the last line of its output.
+        Also what arrived of a broken stream. It ends as ``tar`` ended. The first line of its output is SYNCED if
+        everything is on the disk; the others are what `extracted` reads.
         """
-        return _command(f"tar -x -p -o -f -; s=$?; {self.sync} && echo {SYNCED}; exit $s")
+        hashes = self.hashes.get(algorithm)
+        proof = f'printf "%s\\0" {EXTRACTED}* | xargs -0 {hashes} 2>/dev/null; ' if hashes else ""
+        return _command(f"tar -x -p -o -f -; s=$?; {self.sync} && echo {SYNCED}; {proof}exit $s")
+
+    async def reveal(
+        self, connection: Connection, root: bytes, directory: bytes, mode: int, names: Sequence[tuple[bytes, bytes]]
+    ) -> Revealed:
+        """Give what is staged in *directory* its names, pairs of staged name and key below *root*, and sync."""
+        words = [directory, f"{mode:o}".encode(), *(word for pair in names for word in pair)]
+        given = [root, b"\n", str(len(_REVEAL)).encode(), b"\n", _REVEAL, *(word + b"\0" for word in words)]
+        command = _command(f"{_PYTHON} {_RUN}; {self.sync} && echo {SYNCED}")
+        return Revealed.parse(await connection.run(command, b"".join(given)))
 
     async def synced(self, connection: Connection, directory: bytes) -> Answer:
         """Bring everything on the file system of *directory* to the disk."""
@@ -61,6 +84,30 @@ class Shell:
     ) -> dict[bytes, str]:
         """The digests of those of *names* below *directory* that could be hashed."""
         return await _hashed(connection, directory, names, self.hashes[algorithm])
+
+
+@dataclass(frozen=True, slots=True)
+class Revealed:
+    """What became of a batch whose objects were given their names over there."""
+
+    names: frozenset[bytes]
+    """The staged names of those that have their names now; the others lie where they lay."""
+    is_removed: bool
+    """Whether the staging directory was left empty, and is gone."""
+    is_synced: bool
+
+    @classmethod
+    def parse(cls, answer: Answer) -> Revealed:
+        """What the command said."""
+        lines = answer.output.splitlines()
+        names = frozenset(line[: -len(b" 0")] for line in lines if line.endswith(b" 0"))
+        return cls(names, b"removed" in lines, lines[-1:] == [SYNCED.encode()])
+
+
+def extracted(output: bytes) -> tuple[bool, dict[bytes, str]]:
+    """What `Shell.extract` said: whether all is on the disk, and the digests by name."""
+    first, _, rest = output.partition(b"\n")
+    return first == SYNCED.encode(), _digests(rest)
 
 
 async def probed_shell(connection: Connection, directory: bytes, content: bytes) -> Shell | None:
@@ -76,7 +123,8 @@ async def probed_shell(connection: Connection, directory: bytes, content: bytes)
     if sync is None or sections.get("cat") != content:
         return None
     found = {algorithm: _proven_hash(sections, algorithm, content) for algorithm in Algorithm}
-    return Shell(sync, {algorithm: command for algorithm, command in found.items() if command})
+    hashes = {algorithm: command for algorithm, command in found.items() if command}
+    return Shell(sync, hashes, has_python=sections.get(_PYTHON) == b"3")
 
 
 def _probe() -> str:
@@ -84,9 +132,9 @@ def _probe() -> str:
     said = 'command -v tar >/dev/null && command -v xargs >/dev/null || exit 1; echo "> cat"; cat probe; echo; '
     syncs = " || ".join(f'{{ {command} && echo "> {command}" && echo done; }}' for command in _SYNCS)
     hashes = [command for commands in _HASHES.values() for command in commands]
-    return _command(
-        "{ " + said + syncs + "; " + "".join(f'echo "> {c}"; {c} probe; ' for c in hashes) + "} 2>/dev/null"
-    )
+    python = f'echo "> {_PYTHON}"; {_PYTHON} "import sys; print(sys.version_info[0])"; '
+    hashing = "".join(f'echo "> {c}"; {c} probe; ' for c in hashes)
+    return _command("{ " + said + syncs + "; " + python + hashing + "} 2>/dev/null")
 
 
 _PROBE = _probe()
@@ -113,7 +161,11 @@ async def _hashed(connection: Connection, directory: bytes, names: Sequence[byte
     """Hash *names*, which hold no control characters, no backslash and no leading ``-``."""
     given = directory + b"\n" + b"".join(name + b"\0" for name in names)
     answer = await connection.run(_command(f"exec xargs -0 {command}"), given)
-    return dict(_parsed(line) for line in answer.output.splitlines() if b" " in line)
+    return _digests(answer.output)
+
+
+def _digests(output: bytes) -> dict[bytes, str]:
+    return dict(_parsed(line) for line in output.splitlines() if b" " in line)
 
 
 def _parsed(line: bytes) -> tuple[bytes, str]:

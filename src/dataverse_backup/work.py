@@ -75,27 +75,39 @@ class JointBatch:
         return JointBatch(tuple(batch for batch in found if batch.works))
 
 
+_SPOOLED_TOGETHER = 200
+"""Works that are written and read as one: most of what they hold is the same."""
+
+
 class Spool:
     """Work on disk, in a file without a name: written once, read once, gone with the process. Raises NoWorkSpace."""
 
     def __init__(self) -> None:
         with _on_disk():
             self._file = tempfile.TemporaryFile(prefix="dataverse-backup-plan-")  # noqa: SIM115 -- closed by close()
+        self._last: list[Work] = []
 
     def append(self, work: Work) -> None:
         """Add *work* at the end."""
+        self._last.append(work)
+        if len(self._last) >= _SPOOLED_TOGETHER:
+            self._write()
+
+    def _write(self) -> None:
         with _on_disk():
-            pickle.dump(work, self._file, pickle.HIGHEST_PROTOCOL)
+            pickle.dump(self._last, self._file, pickle.HIGHEST_PROTOCOL)
+        self._last = []
 
     def __iter__(self) -> Iterator[Work]:
+        self._write()
         with _on_disk():
             self._file.seek(0)  # writes what is still in memory
         while True:
             try:
-                work = pickle.load(self._file)  # noqa: S301 -- our own file, which no name leads to
+                works = pickle.load(self._file)  # noqa: S301 -- our own file, which no name leads to
             except EOFError:
                 return
-            yield work
+            yield from works
 
     def close(self) -> None:
         """Give the space back."""

@@ -53,6 +53,6 @@ def test_a_taken_name_is_left_alone_and_what_wanted_it_stays_in_staging(tmp_path
 
 def test_an_answer_that_was_cut_off_says_what_it_says_and_no_more() -> None:
     told = Revealed.parse(Answer(None, b"t0 0\nt1 17\nt2 0\nt3", ""))
-    assert (told.names, told.is_removed, told.is_synced) == ({b"t0", b"t2"}, False, False)
+    assert (told.names, told.is_removed, told.is_synced) == (frozenset({b"t0", b"t2"}), False, False)
     told = Revealed.parse(Answer(0, b"t0 0\nremoved\nsynced\n", ""))
-    assert (told.names, told.is_removed, told.is_synced) == ({b"t0"}, True, True)
+    assert (told.names, told.is_removed, told.is_synced) == (frozenset({b"t0"}), True, True)

@@ -1,33 +1,9 @@
 """The command line: parse, assemble, act, render; errors to exit codes."""
 
-from __future__ import annotations
-
-import sys
-
-from dataverse_backup.cli.application import app
-from dataverse_backup.cli.exit_codes import ExitCode
-from dataverse_backup.cli.terminal import say_error
-from dataverse_backup.errors import ConfigurationError, DataverseBackupError, LockHeld
-
 
 def main() -> None:
-    """Run the command that was typed; the only place where an error becomes text and an exit code."""
-    try:
-        app()
-    except ConfigurationError as error:
-        _end(error, ExitCode.USAGE)
-    except LockHeld as error:
-        _end(error, ExitCode.BUSY)
-    except DataverseBackupError as error:
-        _end(error, ExitCode.COULD_NOT_RUN)
-    except KeyboardInterrupt:
-        sys.exit(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        # Somebody closed our output early, as `| head` does; nothing was lost.
-        sys.stderr.close()
-        sys.exit(ExitCode.OK)
+    """Run the command that was typed."""
+    # Every worker process imports this module again, as multiprocessing has it, and needs nothing of the command line.
+    from dataverse_backup.cli.running import run  # noqa: PLC0415 -- see above
 
-
-def _end(error: DataverseBackupError, code: ExitCode) -> None:
-    say_error(error)
-    sys.exit(code)
+    run()

@@ -6,12 +6,12 @@ for, kept beside the keys, and made anew where the folding is no longer the same
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, column, func, select, union_all, update, values
+from sqlalchemy import JSON, Text, bindparam, cast, column, func, literal, select, update
 
-from dataverse_backup.ledger.chunks import chunks
 from dataverse_backup.ledger.rules import folders
 from dataverse_backup.ledger.storable import storable
 from dataverse_backup.ledger.tables import Words, copies, datafilestatus, destinations
@@ -19,7 +19,7 @@ from dataverse_backup.ledger.tables import Words, copies, datafilestatus, destin
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sqlalchemy import Connection, Select, Table
+    from sqlalchemy import Connection, Select, Table, TableValuedAlias
 
 _KEYED = (datafilestatus, copies)
 """Where keys are: those that are claimed, and those under which copies lie (a key that changed is still taken)."""
@@ -52,40 +52,42 @@ def in_the_way(connection: Connection, destination: str, names: Sequence[str], k
 def _holders(connection: Connection, destination: str, wanted: Sequence[str], keys: str) -> dict[str, int]:
     """Which datafile holds each key; the lowest id where folding makes them alike."""
     found: dict[str, int] = {}
-    for some in chunks(wanted):
-        held = union_all(
-            *(
-                select(table.c[keys].label("held"), table.c.datafile_id).where(
-                    table.c.destination == destination, table.c[keys].in_(some)
-                )
-                for table in _KEYED
-            )
-        ).subquery()
-        rows = connection.execute(
-            select(held.c.held, func.min(held.c.datafile_id).label("holder")).group_by(held.c.held)
-        )
-        found |= {row.held: row.holder for row in rows}
+    asked = _asked(connection, wanted)
+    for table in _KEYED:
+        is_held = (table.c.destination == destination) & (table.c[keys] == asked.c.value)
+        holder = func.min(table.c.datafile_id)
+        held = select(asked.c.value, holder).select_from(asked.join(table, is_held)).group_by(asked.c.value)
+        for name, datafile_id in connection.execute(held):
+            found[name] = min(found.get(name, datafile_id), datafile_id)
     return found
 
 
 def _first_below(connection: Connection, destination: str, names: Sequence[str], keys: str) -> dict[str, int]:
     """Which datafile has the first key that has the name as a folder."""
     first: dict[str, str] = {}
-    for some in chunks(names):
-        for table in _KEYED:
-            for name, key in connection.execute(_keys_below(table, destination, some, keys)):
-                if key is not None:
-                    first[name] = min(first.get(name, key), key)
+    asked = _asked(connection, names)
+    for table in _KEYED:
+        for name, key in connection.execute(_keys_below(table, destination, asked, keys)):
+            if key is not None:
+                first[name] = min(first.get(name, key), key)
     holders = _holders(connection, destination, sorted(set(first.values())), keys)
     return {name: holders[key] for name, key in first.items()}
 
 
-def _keys_below(table: Table, destination: str, names: Sequence[str], keys: str) -> Select[Any]:
-    asked = values(column("name", Words), name="asked").data([(storable(name),) for name in names]).cte()
-    is_below = table.c[keys] >= asked.c.name + "/", table.c[keys] < asked.c.name + _NEXT_AFTER_SLASH
+def _keys_below(table: Table, destination: str, asked: TableValuedAlias, keys: str) -> Select[Any]:
+    name = asked.c.value
+    is_below = table.c[keys] >= name + "/", table.c[keys] < name + _NEXT_AFTER_SLASH
     # one seek in the index for each name, however much lies below it
     first = select(table.c[keys]).where(table.c.destination == destination, *is_below).order_by(table.c[keys]).limit(1)
-    return select(asked.c.name, first.correlate(asked).scalar_subquery())
+    return select(name, first.correlate(asked).scalar_subquery())
+
+
+def _asked(connection: Connection, names: Sequence[str]) -> TableValuedAlias:
+    """The *names* as a table whose column is ``value``, all in one parameter: the statement stays the same."""
+    given = json.dumps([storable(name) for name in names])
+    if connection.dialect.name == "sqlite":
+        return func.json_each(given).table_valued(column("value", Words), name="asked")
+    return func.json_array_elements_text(cast(literal(given, Text), JSON)).table_valued(column("value", Words), name="asked")
 
 
 def is_stale(connection: Connection, destination: str, folded: Callable[[str], str]) -> bool:

@@ -84,10 +84,10 @@ def _keys_below(table: Table, destination: str, asked: TableValuedAlias, keys: s
 
 def _asked(connection: Connection, names: Sequence[str]) -> TableValuedAlias:
     """The *names* as a table whose column is ``value``, all in one parameter: the statement stays the same."""
-    given = json.dumps([storable(name) for name in names])
-    if connection.dialect.name == "sqlite":
-        return func.json_each(given).table_valued(column("value", Words), name="asked")
-    return func.json_array_elements_text(cast(literal(given, Text), JSON)).table_valued(column("value", Words), name="asked")
+    given = literal(json.dumps([storable(name) for name in names]), Text)
+    is_sqlite = connection.dialect.name == "sqlite"
+    listed = func.json_each(given) if is_sqlite else func.json_array_elements_text(cast(given, JSON))
+    return listed.table_valued(column("value", Words), name="asked")
 
 
 def is_stale(connection: Connection, destination: str, folded: Callable[[str], str]) -> bool:

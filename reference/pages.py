@@ -66,7 +66,7 @@ def exit_codes() -> str:
     return _page(
         "Exit codes",
         "Every command ends with one of these. `status --nagios` alone answers as Nagios wants it: "
-        "0 OK, 1 warning, 2 critical, 3 unknown ([be told](../howto/be-told.md)).",
+        "0 OK, 1 warning, 2 critical, 3 unknown ([watch it](../howto/monitor.md)).",
         _table(
             ("code", "meaning", "what to make of it"),
             ((str(code.value), code.said, EXIT_CODES[code]) for code in ExitCode),

@@ -112,3 +112,29 @@ def test_the_log_of_cron_is_rotated_and_nobody_else_may_read_it(tmp_path: Path) 
     assert (log.stat().st_mode & 0o777, log.read_text()) == (0o640, "")
     assert (tmp_path / "backup.log.1").read_text() == "new\n"
     assert (tmp_path / "backup.log.2.gz").exists()
+
+
+CONTAINERFILE = PACKAGING / "Containerfile"
+HADOLINT = Path(sys.executable).with_name("hadolint")
+
+
+def test_hadolint_finds_nothing_wrong_with_the_containerfile() -> None:
+    assert said_by(HADOLINT, CONTAINERFILE) == ""
+
+
+def test_the_container_runs_as_nobody_special_and_without_tools_that_build() -> None:
+    _, last = re.split(r"(?<=\n)FROM .* AS build\n", CONTAINERFILE.read_text())
+    _, last = re.split(r"(?<=\n)FROM ", last)
+    assert re.findall(r"^USER (\d+)", last, re.MULTILINE) == ["10001"]
+    assert "pip uninstall" in last
+    assert "pip install" not in last
+    assert "COPY --from=build /opt/dataverse-backup /opt/dataverse-backup" in last
+
+
+def test_the_builder_of_the_container_is_sent_what_it_copies() -> None:
+    checkout = PACKAGING.parent
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", CONTAINERFILE.read_text(), re.MULTILINE)
+    sent = {line[1:] for line in (checkout / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    names = {name for line in copied for name in line.split()}
+    assert names == sent
+    assert [name for name in names if not (checkout / name).exists()] == []

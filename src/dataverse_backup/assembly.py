@@ -5,6 +5,7 @@ What only one kind of service needs is imported when that kind is used.
 
 from __future__ import annotations
 
+import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,15 +21,18 @@ from dataverse_backup.config.destinations import (
 )
 from dataverse_backup.config.kinds import added_destination, added_store
 from dataverse_backup.config.stores import FileStoreSettings, S3StoreSettings, SwiftStoreSettings
+from dataverse_backup.destinations.base import Staging
 from dataverse_backup.engine import Capacity
 from dataverse_backup.errors import ConfigurationError, Reason
 from dataverse_backup.fixity import VerifiedBy
+from dataverse_backup.retrieval import FolderTarget, RetrieverFactory
 from dataverse_backup.stores.excluded import ExcludedStore
 from dataverse_backup.stores.filesystem import FilesystemStore
 from dataverse_backup.transfer import Transfer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from pydantic import SecretStr
 
@@ -37,9 +41,10 @@ if TYPE_CHECKING:
     from dataverse_backup.config.destinations import DestinationSettings
     from dataverse_backup.config.notifications import NotificationSettings
     from dataverse_backup.config.stores import StoreSettings
-    from dataverse_backup.destinations.base import Destination, Staging
+    from dataverse_backup.destinations.base import Destination
     from dataverse_backup.ledger.base import Ledger
     from dataverse_backup.notify.base import Channel
+    from dataverse_backup.retrieval import Target
     from dataverse_backup.stores.base import Store
 
 _EXCLUDED = {
@@ -276,6 +281,39 @@ def make_site(settings: Settings, name: str) -> Site:
         capacity=Capacity(destination.workers, destination.batch_files, destination.batch_bytes),
         limits=Limits(destination.max_duration, destination.max_bytes),
     )
+
+
+_SPEED = {"filesystem": 0, "ssh": 1}
+"""How fast destinations of a kind are read, the fastest first; every other kind comes after them."""
+
+
+def by_speed(settings: Settings, names: Iterable[str]) -> list[str]:
+    """The destinations called *names*, the one that is read from fastest first."""
+    kinds = {name: settings.destinations[name].storage_type for name in names}
+    return sorted(kinds, key=lambda name: (_SPEED.get(kinds[name], len(_SPEED)), name))
+
+
+def make_retriever(
+    settings: Settings, names: Iterable[str], make_target: Callable[[], Target], *, identity: str | None
+) -> RetrieverFactory:
+    """Makes what brings datafiles back from the destinations called *names*, which carry *identity*; picklable."""
+    staging = Staging(identity or "reader", f"restore-{uuid.uuid4().hex}")  # nothing is staged there
+    places = {name: partial(make_destination, settings.destinations[name], staging) for name in names}
+    return RetrieverFactory(places, make_target, identity)
+
+
+@dataclass(frozen=True)
+class FolderTargetFactory:
+    """Makes what brings datafiles into a folder; picklable."""
+
+    folder: Path
+    staging: Staging
+
+    def __call__(self) -> FolderTarget:
+        """With a connection of its own."""
+        from dataverse_backup.destinations.filesystem import FilesystemDestination  # noqa: PLC0415 -- when used
+
+        return FolderTarget(FilesystemDestination(str(self.folder), self.folder, self.staging))
 
 
 def make_channels(settings: NotificationSettings) -> list[Channel]:

@@ -7,6 +7,7 @@
     ├── NotificationError         nobody could be told how a run ended
     ├── NoWorkSpace               this machine cannot keep what a run notes for itself
     ├── ReportError               the report cannot be written
+    ├── RestoreError              nothing, or nothing more, can be restored
     ├── CatalogueError            the Dataverse database cannot be read
     │   └── CatalogueUnavailable  … now; it may be later
     ├── LedgerError               the ledger cannot be used
@@ -109,6 +110,10 @@ class NoWorkSpace(DataverseBackupError):
 
 class ReportError(DataverseBackupError):
     """The report cannot be written where it was wanted; nothing else is touched by that."""
+
+
+class RestoreError(DataverseBackupError):
+    """Nothing, or nothing more, can be restored to where it was wanted; what is there already is kept."""
 
 
 class CatalogueError(DataverseBackupError):

@@ -27,8 +27,8 @@ class Feed:
         self._least = min(2, len(works))
         self._rest = {name: iter(its) for name, its in works.items()}
         self._heads: Step = {}
-        self._apart: dict[str, Spool] = {}
-        self._spools: list[Spool] = []
+        self._apart: dict[str, Spool[Work]] = {}
+        self._spools: list[Spool[Work]] = []
         self._group: list[Step] = []
         self._held = 0
         for name in works:

@@ -81,7 +81,7 @@ class Plan:
     lost_stores: dict[str, StoreLost] = field(default_factory=dict)
     """Stores that could not be read at the start; nothing of theirs is planned or noted (design, rule 12)."""
     refused: list[Refused] = field(default_factory=list)
-    _spool: Spool = field(default_factory=Spool)
+    _spool: Spool[Work] = field(default_factory=Spool)
 
     def works(self) -> Iterator[Work]:
         """The work, by ascending datafile id; to be asked for once."""

@@ -7,7 +7,7 @@ import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from dataverse_backup.errors import NoWorkSpace
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from dataverse_backup.datafile import Datafile
     from dataverse_backup.ledger.base import Copy
+
+Item = TypeVar("Item")
 
 
 class Why(StrEnum):
@@ -79,17 +81,17 @@ _SPOOLED_TOGETHER = 200
 """Works that are written and read as one: most of what they hold is the same."""
 
 
-class Spool:
+class Spool(Generic[Item]):
     """Work on disk, in a file without a name: written once, read once, gone with the process. Raises NoWorkSpace."""
 
     def __init__(self) -> None:
         with _on_disk():
             self._file = tempfile.TemporaryFile(prefix="dataverse-backup-plan-")  # noqa: SIM115 -- closed by close()
-        self._last: list[Work] = []
+        self._last: list[Item] = []
 
-    def append(self, work: Work) -> None:
-        """Add *work* at the end."""
-        self._last.append(work)
+    def append(self, item: Item) -> None:
+        """Add *item* at the end."""
+        self._last.append(item)
         if len(self._last) >= _SPOOLED_TOGETHER:
             self._write()
 
@@ -98,16 +100,16 @@ class Spool:
             pickle.dump(self._last, self._file, pickle.HIGHEST_PROTOCOL)
         self._last = []
 
-    def __iter__(self) -> Iterator[Work]:
+    def __iter__(self) -> Iterator[Item]:
         self._write()
         with _on_disk():
             self._file.seek(0)  # writes what is still in memory
         while True:
             try:
-                works = pickle.load(self._file)  # noqa: S301 -- our own file, which no name leads to
+                items = pickle.load(self._file)  # noqa: S301 -- our own file, which no name leads to
             except EOFError:
                 return
-            yield from works
+            yield from items
 
     def close(self) -> None:
         """Give the space back."""

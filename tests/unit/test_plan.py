@@ -471,7 +471,7 @@ def works_of(sizes: Sequence[int | None]) -> list[Work]:
 
 @given(st.lists(st.none() | st.integers(0, 120), max_size=30))
 def test_a_spool_gives_back_what_went_in(sizes: list[int | None]) -> None:
-    spool, works = Spool(), works_of(sizes)
+    spool, works = Spool[Work](), works_of(sizes)
     for work in works:
         spool.append(work)
     assert list(spool) == works

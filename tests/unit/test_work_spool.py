@@ -29,7 +29,7 @@ def files_of_at_most(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, former)
 
 
-def fill(spool: Spool, number: int) -> None:
+def fill(spool: Spool[Work], number: int) -> None:
     for _ in range(number):
         spool.append(WORK)
     list(spool)
@@ -37,7 +37,7 @@ def fill(spool: Spool, number: int) -> None:
 
 @pytest.mark.parametrize("number", [1, 1_000])
 def test_a_full_disk_is_said_in_words_when_it_is_written_or_at_the_latest_when_it_is_read(number: int) -> None:
-    spool = Spool()
+    spool = Spool[Work]()
     with files_of_at_most(100):
         with pytest.raises(DataverseBackupError, match="the plan of the run cannot be kept") as full:
             fill(spool, number)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dataverse_backup import __version__, config, logs
+from dataverse_backup.actions.restore_plan import Wanted
 from dataverse_backup.allowance import Limits
-from dataverse_backup.cli import answers, backing_up, checking, explaining, nagios, reporting
+from dataverse_backup.cli import answers, backing_up, checking, explaining, nagios, reporting, restoring
 from dataverse_backup.cli.exit_codes import EPILOG
 from dataverse_backup.cli.telling import Telling
 from dataverse_backup.cli.terminal import out, plain, start_log, warn
@@ -137,6 +138,60 @@ def backup(
             wanted = backing_up.Wanted(destination or [], limit, asked)
             code = backing_up.run(settings, wanted, quiet=quiet, tell=telling.tell)
         raise typer.Exit(code)
+
+
+@app.command(epilog=EPILOG)
+def restore(
+    context: typer.Context,
+    to: Annotated[
+        Path, typer.Option("--to", metavar="DIR", help="Restore into this folder; it is made where there is none.")
+    ],
+    file: Annotated[
+        list[int] | None,
+        typer.Option("--file", metavar="ID", help="A datafile, by its id; may be given again.", min=1),
+    ] = None,
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option("--dataset", metavar="PID", help="All files of a dataset; may be given again."),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Everything.")] = False,
+    destination: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--destination", metavar="NAME", help="Only from this one; may be given again. Otherwise from the fastest."
+        ),
+    ] = None,
+    names: Annotated[
+        bool,
+        typer.Option(
+            "--names", help="As <PID>/<folder>/<original file name>, made safe; otherwise as at the destination."
+        ),
+    ] = False,
+    gone: Annotated[
+        bool, typer.Option("--gone", help="With --dataset and --all: files too that Dataverse does not have any more.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=64, metavar="N", help="How many processes; otherwise the destination's.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing when all is well.")] = False,
+) -> None:
+    """Bring files back from their copies; each is proven before it appears under its name.
+
+    What is there already and right is not fetched again, and nothing is overwritten. Works from the ledger alone, also
+    when Dataverse is gone.
+    """
+    if not file and not dataset and not everything:
+        raise typer.BadParameter("what is to be restored? --file ID, --dataset PID or --all", param_hint="--all")
+    wanted = Wanted(tuple(file or ()), tuple(dataset or ()), everything=everything, with_gone=gone)
+    order = restoring.Order(wanted, to, tuple(destination or ()), is_named=names, workers=workers, is_quiet=quiet)
+    settings = _settings(context)
+    if dry_run:
+        restoring.show_plan(settings, order)
+    else:
+        if quiet and context.obj.log_level is None:
+            logs.hush()
+        raise typer.Exit(restoring.run(settings, order))
 
 
 @app.command(epilog=EPILOG)

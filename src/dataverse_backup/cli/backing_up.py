@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +12,7 @@ from dataverse_backup.allowance import NO_LIMITS, Limits
 from dataverse_backup.cli.answers import tally_table
 from dataverse_backup.cli.exit_codes import ExitCode, code_of
 from dataverse_backup.cli.progress import make_progress
+from dataverse_backup.cli.stopping import stopping_on_signals
 from dataverse_backup.cli.summary import describe, describe_reading, unknown_store
 from dataverse_backup.cli.terminal import err, out, plain, say_error, size_of, warn
 from dataverse_backup.engine import Stop
@@ -72,7 +71,7 @@ def run(settings: Settings, wanted: Wanted, *, quiet: bool, tell: Tell) -> ExitC
     with (
         assembly.open_ledger(settings) as ledger,
         assembly.open_catalogue(settings) as catalogue,
-        _stopping_on_signals(stop),
+        stopping_on_signals(stop),
     ):
         installation = assembly.make_installation(settings, catalogue, ledger)
         results = _shown(backup(installation, sites, stop, limit=wanted.limit), quiet=quiet)
@@ -104,23 +103,6 @@ def _shown(events: Iterator[Event], *, quiet: bool) -> list[Ended]:
             else:
                 progress.advance(event)
     return sorted(results, key=lambda ended: ended.destination)
-
-
-@contextmanager
-def _stopping_on_signals(stop: Stop) -> Iterator[None]:
-    """SIGTERM and Ctrl-C ask the run to stop; what is in flight is finished or dropped, and recorded."""
-
-    def ask_to_stop(number: int, _frame: object) -> None:
-        if not stop.is_set():
-            err.print(f"{signal.Signals(number).name}: finishing or dropping what is in flight …")
-        stop.set()
-
-    former = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
 
 
 def _planned(plan: Plan) -> str:

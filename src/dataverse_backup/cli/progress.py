@@ -7,6 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING
 
 from rich.progress import (
@@ -23,7 +24,7 @@ from rich.progress import (
 from dataverse_backup.cli.terminal import err, size_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from dataverse_backup.actions.events import Ended, Planning
     from dataverse_backup.ledger.base import Attempt
@@ -64,6 +65,15 @@ class _Count:
     shown: float = field(default_factory=time.monotonic)
     """When it was last shown."""
 
+    def add(self, length: int) -> str | None:
+        """Count one more file of so many bytes; what to show, where it is time for that."""
+        self.files += 1
+        self.size += length
+        if time.monotonic() - self.shown < SECONDS_BETWEEN_LINES:
+            return None
+        self.shown = time.monotonic()
+        return f"{self.files:,} files, {size_of(self.size)}"
+
 
 class _Lines(Shown):
     def __init__(self) -> None:
@@ -71,18 +81,14 @@ class _Lines(Shown):
 
     def begin(self, planning: Planning) -> None:
         work = planning.plan.work
-        count = self._counts[planning.destination] = _Count(f"{work.files:,} files, {size_of(work.size)}")
+        counted = self._counts[planning.destination] = _Count(f"{work.files:,} files, {size_of(work.size)}")
         if work.files:
-            log.info("%s: %s to copy", planning.destination, count.total)
+            log.info("%s: %s to copy", planning.destination, counted.total)
 
     def advance(self, attempt: Attempt) -> None:
-        count = self._counts[attempt.destination]
-        count.files += 1
-        count.size += attempt.datafile.size or 0
-        if time.monotonic() - count.shown >= SECONDS_BETWEEN_LINES:
-            count.shown = time.monotonic()
-            done = f"{count.files:,} files, {size_of(count.size)}"
-            log.info("%s: %s of %s", attempt.destination, done, count.total)
+        counted = self._counts[attempt.destination]
+        if (done := counted.add(attempt.datafile.size or 0)) is not None:
+            log.info("%s: %s of %s", attempt.destination, done, counted.total)
 
     def end(self, ended: Ended) -> None:
         if self._counts.get(ended.destination, _Count("")).files:
@@ -116,17 +122,47 @@ def make_progress(*, quiet: bool) -> Iterator[Shown]:
     """What suits this terminal."""
     if quiet:
         yield _Silence()
-    elif err.quiet or not err.is_terminal:
+    elif _is_unwatched():
         yield _Lines()
     else:
-        with Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TextColumn("{task.fields[files]:,}/{task.fields[of]:,} files"),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=err,
-        ) as progress:
+        with _bars() as progress:
             yield _Bars(progress)
+
+
+@contextmanager
+def counting(what: str, files: int, size: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """Shows how far *what* has come of so many files and bytes; to be called with the bytes of each file."""
+    if quiet:
+        yield lambda _: None
+    elif _is_unwatched():
+        yield _counted_in_lines(what, _Count(f"{files:,} files, {size_of(size)}"))
+    else:
+        with _bars() as progress:
+            task = progress.add_task(what, total=size, files=0, of=files)
+            done = count(1)
+            yield lambda length: progress.update(task, advance=length, files=next(done))
+
+
+def _counted_in_lines(what: str, counted: _Count) -> Callable[[int], None]:
+    def advance(length: int) -> None:
+        if (done := counted.add(length)) is not None:
+            log.info("%s: %s of %s", what, done, counted.total)
+
+    return advance
+
+
+def _is_unwatched() -> bool:
+    return err.quiet or not err.is_terminal
+
+
+def _bars() -> Progress:
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[files]:,}/{task.fields[of]:,} files"),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=err,
+    )

@@ -1,0 +1,63 @@
+"""Everything at the primary is lost; the installed command brings it back from the copies."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dataverse_backup.ledger.base import Status
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from demo.sample import Expected
+    from tests.acceptance.installation import Installation
+    from tests.servers.sshd import SshServer
+
+SOME_FAILED = 3
+
+
+def copied(installation: Installation) -> list[Expected]:
+    """What has a copy after a backup."""
+    return [one for one in installation.sample.expected if one.status is Status.OK and one.key]
+
+
+def lose_everything(installation: Installation) -> None:
+    """The stores' disks are gone, and so is the database."""
+    for root in installation.sample.stores.values():
+        shutil.rmtree(root)
+    installation.dsn = "host=127.0.0.1 port=1 dbname=lost user=nobody"
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def files_below(folder: Path) -> dict[str, Path]:
+    return {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(params=["folder", "ssh"])
+def backed_up(request: pytest.FixtureRequest, installation: Installation) -> Installation:
+    """The sample, backed up, and then lost."""
+    if request.param == "ssh":
+        server: SshServer = request.getfixturevalue("ssh_server")
+        installation.back_up_over_ssh(server, server.sandbox())
+    assert installation.run("backup").returncode == SOME_FAILED
+    lose_everything(installation)
+    return installation
+
+
+def test_everything_that_was_copied_comes_back_byte_for_byte(backed_up: Installation, tmp_path: Path) -> None:
+    to = tmp_path / "new" / "restored"
+    answer = backed_up.run("restore", "--all", "--to", str(to))
+    assert answer.returncode == 0, answer.stderr
+    assert {key: sha256(path) for key, path in files_below(to).items()} == {
+        one.key: one.sha256 for one in copied(backed_up)
+    }
+    again = backed_up.run("restore", "--all", "--to", str(to))
+    assert again.returncode == 0
+    assert "0 files restored" in again.stdout

@@ -18,7 +18,7 @@ from dataverse_backup.datafile import Dataset
 from dataverse_backup.destinations.base import IDENTITY_KEY
 from dataverse_backup.destinations.memory import Faults, MemoryDestination
 from dataverse_backup.engine import Stop
-from dataverse_backup.errors import LockHeld, RestoreError
+from dataverse_backup.errors import LockHeld, RestoreError, WorkerDied
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.ledger.memory import MemoryLedger
 from dataverse_backup.retrieval import Came, FolderTarget, Retrieved, Retriever
@@ -87,12 +87,15 @@ class Archive:
         return make_plan(self.ledger, wanted, Shelves(("near", "far"), ("near", "far")), layout)
 
     def restore(self, wanted: Wanted = EVERYTHING, *, is_named: bool = False) -> tuple[list[Retrieved], Restored]:
-        places = {name: partial(self.destinations.__getitem__, name) for name in self.destinations}
-        retriever = Retriever(places, FolderTarget(self.folder), delays=())
         with self.plan(wanted, is_named=is_named) as plan:
-            *results, restored = restore(plan, lambda: retriever.fetch, self.stop, workers=1, open_workers=at_once)
+            *results, restored = restore(plan, lambda: self.retriever.fetch, self.stop, workers=1, open_workers=at_once)
         assert isinstance(restored, Restored)
         return [result for result in results if isinstance(result, Retrieved)], restored
+
+    @property
+    def retriever(self) -> Retriever:
+        places = {name: partial(self.destinations.__getitem__, name) for name in self.destinations}
+        return Retriever(places, FolderTarget(self.folder), delays=())
 
     @property
     def restored_files(self) -> dict[str, bytes]:
@@ -259,6 +262,24 @@ def test_a_restore_that_was_asked_to_stop_says_so(archive: Archive) -> None:
     archive.stop.set()
     _, restored = archive.restore()
     assert restored.ending is Ending.INTERRUPTED
+
+
+def test_a_datafile_that_kills_its_worker_fails_alone(archive: Archive) -> None:
+    for number in range(1, 6):
+        archive.has(number, at=["near"])
+
+    def deadly(batch: Sequence[Retrieval]) -> Haul:
+        if any(retrieval.datafile.id == 3 for retrieval in batch):
+            raise WorkerDied("its worker process died twice")
+        return archive.retriever.fetch(batch)
+
+    with archive.plan() as plan:
+        results = list(restore(plan, lambda: deadly, archive.stop, workers=1, open_workers=at_once))
+    failed_ones = [
+        one.retrieval.datafile.id for one in results if isinstance(one, Retrieved) and one.came is Came.FAILED
+    ]
+    assert failed_ones == [3]
+    assert len(archive.restored_files) == 4
 
 
 # The folder

@@ -5,15 +5,14 @@ Everything that is needed comes from the ledger, or from the destination itself:
 
 from __future__ import annotations
 
-from collections import Counter
-from concurrent.futures.process import BrokenProcessPool
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from dataverse_backup.errors import DataverseBackupError, DestinationLost, RestoreError
+from dataverse_backup.errors import CopyFailed, DataverseBackupError, DestinationLost, RestoreError, WorkerDied
 from dataverse_backup.in_flight import in_flight
-from dataverse_backup.retrieval import Came, Retrieved
+from dataverse_backup.retrieval import Came, Haul, Retrieved
 from dataverse_backup.workers import processes
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from dataverse_backup.actions.restore_plan import RestorePlan
     from dataverse_backup.engine import Stop, Submit
-    from dataverse_backup.retrieval import Haul, Retrieval
+    from dataverse_backup.retrieval import Retrieval
 
     Batch = Sequence[Retrieval]
     Fetch = Callable[[Batch], Haul]
@@ -74,32 +73,48 @@ def restore(
 ) -> Iterator[Retrieved | Restored]:
     """Do *plan* by so many workers; what became of each datafile, and in the end of all of them."""
     restored = Restored()
+    tasks = _Tasks(plan, restored)
     with open_workers(make_fetch, workers) as submit:
-        batches = _while_worth_it(plan.batches(BATCH_FILES, BATCH_BYTES), restored, plan)
-        for _, future in in_flight(submit, batches, workers * IN_FLIGHT_PER_WORKER, stop):
-            for result in _results(future, restored):
+        for batch, future in in_flight(submit, tasks, workers * IN_FLIGHT_PER_WORKER, stop):
+            for result in _results(batch, future, tasks, restored):
                 restored.count(result)
                 yield result
     restored.ending = _ending(restored, plan, stop)
     yield restored
 
 
-def _while_worth_it(batches: Iterator[Batch], restored: Restored, plan: RestorePlan) -> Iterator[Batch]:
-    """*batches*, as long as there is somewhere to read from and room to write to."""
-    for batch in batches:
-        if restored.trouble is not None or restored.lost.keys() >= plan.by_destination.keys():
-            return
-        yield batch
+class _Tasks:
+    """Batches, as long as there is somewhere to read from and room to write to; those again first."""
+
+    def __init__(self, plan: RestorePlan, restored: Restored) -> None:
+        self._plan, self._restored = plan, restored
+        self._batches = plan.batches(BATCH_FILES, BATCH_BYTES)
+        self._again: deque[Batch] = deque()
+
+    def one_by_one(self, batch: Batch) -> None:
+        """Do *batch* again, each datafile alone."""
+        self._again.extend((retrieval,) for retrieval in batch)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Batch:
+        if self._restored.trouble is not None or self._restored.lost.keys() >= self._plan.by_destination.keys():
+            raise StopIteration
+        return self._again.popleft() if self._again else next(self._batches)
 
 
-def _results(future: Future[Haul], restored: Restored) -> Iterator[Retrieved]:
-    """What became of a batch; what ends the restore goes to *restored*."""
+def _results(batch: Batch, future: Future[Haul], tasks: _Tasks, restored: Restored) -> Iterator[Retrieved]:
+    """What became of *batch*; what ends the restore goes to *restored*."""
     try:
         haul = future.result()
-    except BrokenProcessPool:
-        said, hint = "a worker process died", "the system's log says whether it was killed for memory"
-        restored.trouble = restored.trouble or RestoreError(said, f"{hint}; run it again: what is there is kept")
-        return
+    except WorkerDied as died:
+        if len(batch) > 1:
+            tasks.one_by_one(batch)
+            return
+        (retrieval,) = batch
+        deadly = CopyFailed(retrieval.sources[0].destination, retrieval.sources[0].key, died.message, died.hint)
+        haul = Haul([Retrieved(retrieval, Came.FAILED, errors=(deadly,))])
     except DataverseBackupError as error:
         restored.trouble = restored.trouble or error
         return

@@ -9,23 +9,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.contents import contents
+from benchmarks.contents import TINY, TINY_SETTINGS, contents
 from benchmarks.over_ssh import OverSsh
-from benchmarks.rounds import Game
+from benchmarks.rounds import Game, Score
 from benchmarks.source import Source
+from benchmarks.to_folder import ToFolder
+from benchmarks.to_s3 import ToS3
 from tests.servers.postgresql import PostgresServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from benchmarks.contender import Contender, Way
-    from benchmarks.rounds import Score
+    from benchmarks.contents import Content
 
-WAYS: dict[str, Callable[[float, Sequence[str]], Way]] = {"ssh": OverSsh}
+WAYS: dict[str, Callable[[float, Sequence[str]], Way]] = {"ssh": OverSsh, "s3": ToS3, "folder": ToFolder}
 """What makes each way, for a round trip in milliseconds and further lines of our [Backup]."""
 
-DELAYS: dict[str, tuple[float, ...]] = {"ssh": (0, 30, 100)}
-"""Round trips that are measured where none is asked for, in milliseconds."""
+DELAYS: dict[str, tuple[float, ...]] = {"ssh-mix": (30,), "ssh": (0, 30, 100), "s3": (0,), "folder": (0,)}
+"""Round trips in milliseconds that are measured where none is asked for, by workload or way."""
 
 PARTS = ((0, 2_000), (50, 500), (1_000, 100))
 """How many files those get who go file by file, up to a round trip of so many milliseconds."""
@@ -72,17 +74,24 @@ class Bench:
 
     def measure(self, workload: Workload, rounds: int, names: Sequence[str] | None) -> Result:
         """Let the contenders of these *names*, by default the usual ones, have so many turns."""
-        source = self._source(workload.content)
-        with WAYS[workload.way](workload.round_trip, self.settings) as way:
-            chosen = _chosen(way, workload.content, names)
-            print(f"{workload.name}, round trip {workload.round_trip:g} ms", file=sys.stderr, flush=True)
-            scores = Game(way, source, chosen, self.folder, _part(workload.round_trip)).play(rounds)
+        source = self._source(contents(quick=self.is_quick)[workload.content])
+        _say(f"{workload.name}, round trip {workload.round_trip:g} ms; first, off the record, {TINY.what}")
+        with self._way(workload, TINY_SETTINGS) as way:
+            game = Game(way, self._source(TINY), self.folder)
+            starts = {one.name: game.turn(one) for one in _chosen(way, workload.content, names)}
+        with self._way(workload) as way:
+            game = Game(way, source, self.folder, _part(workload.round_trip))
+            played = game.play(_chosen(way, workload.content, names), rounds)
+        scores = [Score(one, turns, source.number, starts[one.name]) for one, turns in played]
         return Result(workload, source.content.what, scores)
 
-    def _source(self, content: str) -> Source:
-        source = Source(contents(quick=self.is_quick)[content], self.folder / content, self.database.dsn(content))
+    def _way(self, workload: Workload, settings: Sequence[str] = ()) -> Way:
+        return WAYS[workload.way](workload.round_trip, [*self.settings, *settings])
+
+    def _source(self, content: Content) -> Source:
+        source = Source(content, self.folder / content.name, self.database.dsn(content.name))
         if not source.folder.exists():
-            self.database.create_database(content)
+            self.database.create_database(content.name)
             source.make()
         return source
 
@@ -100,8 +109,13 @@ def workloads(names: Sequence[str], delays: Sequence[float] | None) -> Iterator[
     """Those of these *names* at each of *delays*, by default the usual ones."""
     for name in names:
         way, content = name.split("-", 1)
-        for delay in DELAYS[way] if delays is None else delays:
+        for delay in usual_delays(name) if delays is None else delays:
             yield Workload(way, content, delay)
+
+
+def usual_delays(name: str) -> tuple[float, ...]:
+    """Of the workload of that *name*."""
+    return DELAYS.get(name) or DELAYS[name.partition("-")[0]]
 
 
 def names_of_workloads() -> list[str]:
@@ -118,3 +132,7 @@ def _chosen(way: Way, content: str, names: Sequence[str] | None) -> list[Contend
 
 def _part(round_trip: float) -> int:
     return next(number for limit, number in PARTS if round_trip <= limit)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

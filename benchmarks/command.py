@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import kills, nothing_to_do
-from benchmarks.bench import DELAYS, WAYS, names_of_workloads, opened, workloads
+from benchmarks import kills, nothing_to_do, page
+from benchmarks.bench import WAYS, names_of_workloads, opened, usual_delays, workloads
 from benchmarks.contents import contents
 from benchmarks.link import ceiling
 from benchmarks.measuring import CommandFailed
@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--contenders", type=_names, metavar="NAMES", help="who takes part: ours,rsync,tar; by default all that can")
     add("--set", action="append", default=[], metavar="LINE", help="a further line of our [Backup]: 'Workers: 4'")
     add("--folder", type=Path, help="a folder on the disk to be used; by default that of temporary files")
+    add("--write", action="store_true", help="put the tables into docs/explanation/performance.md, too")
     add("--rows", type=int, default=1_000_000, metavar="N", help="no-op: how many datafiles (1,000,000)")
     add("--kills", type=int, default=50, metavar="N", help="kills: how many (50)")
     return parser
@@ -72,14 +73,15 @@ def _all_contenders() -> set[str]:
 def _list() -> None:
     for content in contents(quick=False).values():
         print(f"{content.name:8} {content.what}")
-    for name, make in WAYS.items():
-        delays = ", ".join(f"{delay:g}" for delay in DELAYS[name])
-        print(f"\n{', '.join(one for one in names_of_workloads() if one.startswith(name))}: {delays} ms")
+    for way, make in WAYS.items():
+        print()
+        for name in (name for name in names_of_workloads() if name.startswith(f"{way}-")):
+            print(f"{name:14} {', '.join(f'{delay:g}' for delay in usual_delays(name))} ms")
         for one in make(0, ()).contenders():
-            print(f"    {one.name:14}proves: {one.proof}{'' if one.is_here else f'; {one.program} is not here'}")
+            print(f"    {one.name:14} {one.proof}{'' if one.is_here else f'; {one.program} is not here'}")
     print()
     for name, (what, _) in OTHERS.items():
-        print(f"{name:8} {what}")
+        print(f"{name:14} {what}")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -96,10 +98,15 @@ def _compare(names: list[str], options: argparse.Namespace) -> None:
         for workload in workloads(names, options.delay):
             result = bench.measure(workload, options.rounds, options.contenders)
             print(f"\n{result.title}\n\n{table_of(result.scores)}", flush=True)
+            if options.write:
+                page.write_result(result, options.rounds, bench.folder)
 
 
 def _no_op(options: argparse.Namespace) -> int:
-    nothing_to_do.run(options.rows)
+    said = nothing_to_do.run(options.rows)
+    print(said)
+    if options.write:
+        page.write_words("no-op", said)
     return 0
 
 
@@ -107,12 +114,16 @@ def _kills(options: argparse.Namespace) -> int:
     return kills.run(options.kills)
 
 
-def _link(_: argparse.Namespace) -> int:
-    for round_trip in ROUND_TRIPS:
-        for connections in CONNECTIONS:
-            rate = ceiling(round_trip, connections)
-            print(f"round trip {round_trip} ms, {connections:2} connections: {rate:,.0f} MiB/s")
+def _link(options: argparse.Namespace) -> int:
+    said = "\n".join(f"* round trip {round_trip} ms: {_ceilings(round_trip)}" for round_trip in ROUND_TRIPS)
+    print(said)
+    if options.write:
+        page.write_words("link", said)
     return 0
+
+
+def _ceilings(round_trip: float) -> str:
+    return ", ".join(f"{ceiling(round_trip, number):,.0f} MiB/s by {number} connections" for number in CONNECTIONS)
 
 
 OTHERS: dict[str, tuple[str, Callable[[argparse.Namespace], int]]] = {

@@ -77,6 +77,8 @@ class Contender:
     reading: Reading = not_known
     makes_files: bool = True
     """Its copies are files as the originals are, which can be counted."""
+    copies: int = 1
+    """How many copies of each file it makes."""
     usual: frozenset[str] = EVERYTHING
     """The contents for which it takes part unless it is asked for."""
 

@@ -30,11 +30,18 @@ def _mix(number: int, biggest: int) -> list[int]:
     return [min(biggest, int(random.lognormvariate(11, 2))) for _ in range(number)]
 
 
+TINY = Content("tiny", "10 files of one byte in 10 datasets", [1] * 10, 10)
+"""Shows what everybody takes to start."""
+
+TINY_SETTINGS = ("BatchFiles: 1",)
+"""With them each of our workers gets some of these files."""
+
+
 def contents(*, quick: bool) -> dict[str, Content]:
     """Every content by its name; *quick* ones show within seconds that all works."""
     made: list[Callable[[], Content]] = (
         [
-            lambda: Content("small", "200 files of 16 KiB in 10 datasets", [16 * KIBIBYTE] * 200, 10),
+            lambda: Content("small", "600 files of 4 KiB in 30 datasets", [4 * KIBIBYTE] * 600, 30),
             lambda: Content("big", "2 files of 8 MiB", [8 * MEBIBYTE] * 2, 2),
             lambda: Content("mix", "60 files like those of a real repository", _mix(60, 8 * MEBIBYTE), 6),
         ]

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import Self
 
 from tests.servers.tcp_proxy import TcpProxy
@@ -82,6 +84,8 @@ def _swallow(connection: socket.socket) -> None:
 
 def main() -> None:
     """Pass on until the input ends."""
+    with suppress(OSError):  # a wire does not wait for its turn on a processor; only root may have it so
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     port, milliseconds = int(sys.argv[1]), float(sys.argv[2])
     with TcpProxy(port, delay=milliseconds / 2000) as proxy:
         print(proxy.port, flush=True)

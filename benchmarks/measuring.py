@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import subprocess
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     import resource
@@ -53,54 +54,81 @@ class Cost:
 
 def cost_of(command: Command, timeout: float) -> Cost:
     """Run *command* to its end. Raises CommandFailed."""
-    _adopt_orphans()
-    started = time.monotonic()
-    process = subprocess.Popen(
-        command.arguments,
-        cwd=command.folder,
-        env={**os.environ, **command.environment},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    timer = threading.Timer(timeout, process.kill)
-    timer.start()
-    sampler = _Sampler(process.pid)
-    with sampler:
-        assert process.stdout is not None
-        with process.stdout:
-            output = process.stdout.read().decode(errors="replace")
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        seconds = time.monotonic() - started
-    timer.cancel()
-    place = Path(f"/proc/{process.pid}")
-    read_by_first, read_by_all = read_in(place / "task" / place.name / "io"), read_in(place / "io")
-    _, status, used = os.wait4(process.pid, 0)
+    with _adopting_orphans():
+        started = time.monotonic()
+        process = subprocess.Popen(
+            command.arguments,
+            cwd=command.folder,
+            env={**os.environ, **command.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        with _Sampler(process.pid) as sampler, _ended_after(timeout, process.pid):
+            output = _output(process)
+            seconds = time.monotonic() - started
+            place = Path(f"/proc/{process.pid}")
+            read_by_first, read_by_all = read_in(place / "task" / place.name / "io"), read_in(place / "io")
+            _, status, used = os.wait4(process.pid, 0)
+            processor = sum(map(_processor, [used, *_orphans(process.pid)]))
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         said = " ".join(map(str, command.arguments))
         raise CommandFailed(f"{said}\nended with {process.returncode} after {seconds:.0f} s:\n{output[-3000:]}")
-    processor = sum(map(_processor, [used, *_orphans(process.pid)]))
     return Cost(seconds, processor, sampler.most, read_by_first, read_by_all, output)
+
+
+def _output(process: subprocess.Popen[bytes]) -> str:
+    """All that it says until it ends; it is not waited for yet, so that what it took can be looked up."""
+    assert process.stdout is not None
+    with process.stdout:
+        output = process.stdout.read().decode(errors="replace")
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    return output
+
+
+@contextmanager
+def _ended_after(timeout: float, session: int) -> Iterator[None]:
+    def end() -> None:
+        with suppress(OSError):
+            os.killpg(session, signal.SIGKILL)
+
+    timer = threading.Timer(timeout, end)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _processor(used: resource.struct_rusage) -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _adopt_orphans() -> None:
-    """Become the parent of processes whose parent ended before them: otherwise nobody could tell what they took."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+@contextmanager
+def _adopting_orphans() -> Iterator[None]:
+    """Be the parent of processes whose parent ended before them: otherwise nobody could tell what they took."""
+    library = ctypes.CDLL(None)
+    library.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        library.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
 def _orphans(session: int) -> Iterator[resource.struct_rusage]:
     """What the processes of *session* took that outlived their parents; waits for them."""
-    children = Path(f"/proc/self/task/{threading.get_native_id()}/children")
-    for pid in map(int, children.read_text().split()):
+    for pid in _children(os.getpid()):
         with suppress(OSError):
             if os.getsid(pid) == session:
                 yield os.wait4(pid, 0)[2]
+
+
+def _children(pid: int) -> Iterator[int]:
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            yield from map(int, (task / "children").read_text().split())
 
 
 def read_in(file: Path) -> int:
@@ -117,8 +145,9 @@ class _Sampler(threading.Thread):
         self._pid, self._is_over = pid, threading.Event()
         self.most = 0
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         self.start()
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._is_over.set()
@@ -131,10 +160,8 @@ class _Sampler(threading.Thread):
 
 def _tree(pid: int) -> Iterator[int]:
     yield pid
-    with suppress(OSError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            for child in (task / "children").read_text().split():
-                yield from _tree(int(child))
+    for child in _children(pid):
+        yield from _tree(child)
 
 
 def _memory(pid: int) -> int:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import create_engine, insert
 
 from benchmarks import rows
 from benchmarks.measuring import Command, cost_of
@@ -21,7 +22,9 @@ from dataverse_backup import assembly, config
 from dataverse_backup.datafile import Datafile
 from dataverse_backup.destinations.base import Staging
 from dataverse_backup.fixity import Durability, VerifiedBy
-from dataverse_backup.ledger.base import Attempt, Copy, Ledger, Planned, Status
+from dataverse_backup.ledger.base import Attempt, Copy, Status
+from dataverse_backup.ledger.rows import copy_values, tried_values
+from dataverse_backup.ledger.tables import copies, datafilestatus
 from dataverse_backup.plan import chunks
 from tests.acceptance.installation import COMMAND
 from tests.servers.postgresql import PostgresServer
@@ -32,8 +35,8 @@ DATASETS = 1_000
 MEGABYTE = 1_000_000
 
 
-def run(files: int) -> None:
-    """Build, measure, say."""
+def run(files: int) -> str:
+    """Build and measure; what is to be said of it."""
     with PostgresServer() as server, tempfile.TemporaryDirectory() as name:
         server.create_database("dvndb")
         started = time.monotonic()
@@ -45,7 +48,7 @@ def run(files: int) -> None:
     seconds, memory = (
         statistics.median(values) for values in zip(*((c.seconds, c.memory) for c in costs), strict=True)
     )
-    print(f"{files:,} datafiles, nothing to do: {seconds:.1f} s, {memory / MEGABYTE:.0f} MB (medians of {RUNS} runs)")
+    return f"{files:,} datafiles, nothing to do: {seconds:.1f} s, {memory / MEGABYTE:.0f} MB (medians of {RUNS} runs)"
 
 
 def _configuration(folder: Path, dsn: str) -> Path:
@@ -64,28 +67,24 @@ def _configuration(folder: Path, dsn: str) -> Path:
 
 
 def _make_all_ok(path: Path) -> None:
+    """Fill the ledger as a run does that copied everything; without its attempts, which no run reads."""
     settings = config.load(path)
     with assembly.open_ledger(settings) as ledger, assembly.open_catalogue(settings) as catalogue:
         with assembly.open_destination(settings, "default")(Staging(ledger.id, "benchmark")) as destination:
             destination.connect()
             destination.write_identity(ledger.id)
         ledger.claim_destination("default")
-        run = ledger.begin_run("backup", "default")
-        for chunk in chunks(catalogue.rows(), 5_000):
-            datafiles = [row for row in chunk if isinstance(row, Datafile)]
-            _note_and_record(ledger, run, datafiles)
-        ledger.end_run(run, "ok")
+        ledger.end_run(ledger.begin_run("backup", "default"), "ok")
+        with create_engine(f"sqlite:///{path.with_name('ledger.db')}").begin() as connection:
+            for chunk in chunks(catalogue.rows(), 5_000):
+                attempts = [_succeeded(row) for row in chunk if isinstance(row, Datafile)]
+                connection.execute(insert(datafilestatus), [tried_values(one) for one in attempts])
+                connection.execute(insert(copies), [copy_values(one, one.copy) for one in attempts if one.copy])
 
 
-def _note_and_record(ledger: Ledger, run: str, datafiles: list[Datafile]) -> None:
-    keys = {d.id: f"{d.dataset.storage_path}/{d.location}" for d in datafiles}
-    ledger.note("default", planned=[Planned(d, keys[d.id]) for d in datafiles])
-    ledger.record(run, [_succeeded(d, keys[d.id]) for d in datafiles])
-
-
-def _succeeded(datafile: Datafile, key: str) -> Attempt:
-    now = datetime.now(UTC)
+def _succeeded(datafile: Datafile) -> Attempt:
     if datafile.checksum is None:
         raise ValueError("the benchmark's datafiles all have checksums")
+    key, now = f"{datafile.dataset.storage_path}/{datafile.location}", datetime.now(UTC)
     copy = Copy(key, 1000, datafile.checksum, datafile.checksum, VerifiedBy.READ_BACK, Durability.YES, now)
     return Attempt(datafile, "default", Status.OK, key, None, "", copy, "filesystem", now, 0.1, 1000)

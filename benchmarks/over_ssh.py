@@ -5,14 +5,17 @@ from __future__ import annotations
 import getpass
 import shlex
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from benchmarks import original
-from benchmarks.contender import EVERYTHING, Contender, Run, by_all, by_first_process, files_in, found
+from benchmarks.contender import EVERYTHING, Contender, Run, by_all, by_first_process, files_in
 from benchmarks.link import Link
 from benchmarks.measuring import Command, Cost, read_in
 from benchmarks.ours import ours
+from benchmarks.rclone import rclone_copy
 from tests.servers.sshd import SshServer
 
 if TYPE_CHECKING:
@@ -34,14 +37,6 @@ TUNED = ("--transfers", "32", "--checkers", "32", "--sftp-chunk-size", "255Ki")
 
 TAR = """{ tar -C "$1" -cf - . && cat /proc/$BASHPID/io >"$2"; } | ssh -F "$3" "$4" "tar -C '$5' -xf -" """
 """The shell's part has read what tar did, for which it waited (proc(5))."""
-
-SSH = """#!/bin/sh
-# ssh, and then what it read, so that it can be told apart from what was read for it.
-ssh "$@"
-status=$?
-cat "/proc/$$/io" >"$READ_BY_SSH"
-exit "$status"
-"""
 
 
 class OverSsh:
@@ -99,17 +94,18 @@ class OverSsh:
         ]
         self._config.write_text("\n".join(lines) + "\n")
         self._fast_config.write_text("\n".join([*lines, f"Ciphers {FAST_CIPHER}"]) + "\n")
-        (self._folder / "ssh").write_text(SSH)
-        (self._folder / "ssh").chmod(0o755)
 
     def contenders(self) -> list[Contender]:
         """Everybody who can copy over ssh."""
+        slow = partial(Contender, goes_file_by_file=True, reading=by_all)
+        self._restic("backup", "--quiet", ".")
         return [
-            ours(self._our_destination, self._settings, proof=OURS),
+            ours("ours", OURS, self._one, self._settings),
+            replace(ours("ours-two", OURS, self._two, self._settings, copies=2), usual=frozenset({"mix"})),
             *self._openssh("", self._config),
             *self._openssh("-aes", self._fast_config),
-            self._rclone("rclone"),
-            self._rclone("rclone-32", *TUNED),
+            slow("rclone", RCLONE, self._rclone(), "rclone"),
+            slow("rclone-32", RCLONE, self._rclone(*TUNED), "rclone"),
             Contender(
                 "restic",
                 RESTIC,
@@ -117,9 +113,8 @@ class OverSsh:
                 "restic",
                 self._restic("init"),
                 makes_files=False,
-                reading=_without_ssh,
             ),
-            Contender("original", ORIGINAL, self._original, goes_file_by_file=True, reading=by_all),
+            slow("original", ORIGINAL, self._original),
         ]
 
     def _openssh(self, suffix: str, config: Path) -> Iterator[Contender]:
@@ -143,34 +138,41 @@ class OverSsh:
             f"scp{suffix}", NOTHING, scp, "scp", goes_file_by_file=True, reading=by_first_process, usual=usual
         )
 
-    def _our_destination(self, run: Run) -> list[str]:
+    def _one(self, run: Run) -> list[str]:
+        return self._our_destination(run.copies)
+
+    def _our_destination(self, folder: Path) -> list[str]:
         return [
             "StorageType: ssh",
             f"SshHost: {HOST}",
             f"SshConfigFile: {self._config}",
-            f"BackupDirectory: {run.copies}",
+            f"BackupDirectory: {folder}",
         ]
 
-    def _rclone(self, name: str, *options: str) -> Contender:
+    def _two(self, run: Run) -> list[str]:
+        """Two folders there, each a destination."""
+        first, second = run.copies / "1", run.copies / "2"
+        first.mkdir()
+        second.mkdir()
+        first_lines, second_lines = self._our_destination(first), self._our_destination(second)
+        return [*first_lines, "[Backup second]", *self._settings, *second_lines]
+
+    def _rclone(self, *options: str) -> Callable[[Run], Command]:
         def command(run: Run) -> Command:
-            settings = {
+            remote = {
                 "TYPE": "sftp",
                 "HOST": "127.0.0.1",
                 "PORT": str(self._port),
                 "USER": getpass.getuser(),
                 "KEY_FILE": str(self._key),
                 "KNOWN_HOSTS_FILE": str(self._known_hosts),
-                "SHELL_TYPE": "unix",  # it needs not find out
+                "SHELL_TYPE": "unix",  # it need not find out
                 "MD5SUM_COMMAND": "md5sum",
                 "SHA1SUM_COMMAND": "sha1sum",
             }
-            environment = {f"RCLONE_CONFIG_{HOST.upper()}_{key}": value for key, value in settings.items()}
-            environment["RCLONE_CONFIG"] = str(run.folder / "rclone.conf")
-            return Command(
-                [found("rclone") or "rclone", "copy", *options, run.files, f"{HOST}:{run.copies}"], environment
-            )
+            return rclone_copy(run, remote, run.copies, options)
 
-        return Contender(name, RCLONE, command, "rclone", goes_file_by_file=True, reading=by_all)
+        return command
 
     def _restic(self, *arguments: str) -> Callable[[Run], Command]:
         def command(run: Run) -> Command:
@@ -178,9 +180,8 @@ class OverSsh:
                 "RESTIC_REPOSITORY": f"sftp:{HOST}:{run.copies}",
                 "RESTIC_PASSWORD": "no secret",
                 "RESTIC_CACHE_DIR": str(run.folder / "cache"),
-                "READ_BY_SSH": str(run.folder / "read-by-ssh"),
             }
-            ssh = shlex.join([str(self._folder / "ssh"), "-F", str(self._config), HOST, "-s", "sftp"])
+            ssh = shlex.join(["ssh", "-F", str(self._config), HOST, "-s", "sftp"])
             return Command(["restic", "-o", f"sftp.command={ssh}", *arguments], environment, run.files)
 
         return command
@@ -201,7 +202,3 @@ class OverSsh:
 
 def _from_file(run: Run, _cost: Cost) -> int:
     return read_in(run.folder / "io")
-
-
-def _without_ssh(run: Run, cost: Cost) -> int:
-    return cost.read_by_all - read_in(run.folder / "read-by-ssh")

@@ -47,6 +47,8 @@ class Score:
     turns: Sequence[Turn]
     files: int
     """How many files there are, of which it may have got only some."""
+    start: Turn
+    """A turn with next to no bytes."""
 
     @property
     def number(self) -> int:
@@ -86,8 +88,12 @@ class Score:
 
     @property
     def read_per_byte(self) -> float | None:
-        """Bytes read from the source for each byte that was backed up."""
-        shares = [turn.read / turn.run.size for turn in self.turns if turn.read is not None]
+        """Bytes read from the source for each byte that was backed up; what is read of programs and the like is not."""
+        shares = [
+            (turn.read - self.start.read) / turn.run.size
+            for turn in self.turns
+            if turn.read is not None and self.start.read is not None
+        ]
         return median(shares) if shares else None
 
 
@@ -97,23 +103,23 @@ class Game:
 
     way: Way
     source: Source
-    contenders: Sequence[Contender]
     folder: Path
     """Where everything lies that is stored."""
-    part: int
-    """How many files those get who go file by file."""
+    part: int | None = None
+    """How many files those get who go file by file; None: all."""
 
-    def play(self, rounds: int) -> list[Score]:
+    def play(self, contenders: Sequence[Contender], rounds: int) -> list[tuple[Contender, list[Turn]]]:
         """Let everybody have so many turns."""
-        turns: dict[str, list[Turn]] = {one.name: [] for one in self.contenders}
+        turns: dict[str, list[Turn]] = {one.name: [] for one in contenders}
         for number in range(rounds):
-            for one in _rotated(self.contenders, number):
-                turn = self._turn(one, self.folder / f"{one.name}-{number}")
-                turns[one.name].append(turn)
+            for one in _rotated(contenders, number):
+                turns[one.name].append(turn := self.turn(one))
                 _tell(number, one, turn)
-        return [Score(one, turns[one.name], self.source.number) for one in self.contenders]
+        return [(one, turns[one.name]) for one in contenders]
 
-    def _turn(self, contender: Contender, folder: Path) -> Turn:
+    def turn(self, contender: Contender) -> Turn:
+        """Let one copy into an empty destination. Raises CommandFailed."""
+        folder = self.folder / contender.name
         folder.mkdir()
         run = self._run(contender, folder)
         with self.way.ready(run):
@@ -122,17 +128,17 @@ class Game:
             os.sync()
             cost = cost_of(contender.command(run), LONGEST_SECONDS)
             turn = Turn(run, cost, contender.reading(run, cost))
-            stored = self.way.stored(run)
-            if contender.makes_files and stored != (run.number, run.size):
-                said = f"{run.number} files, {run.size} bytes to copy, and {stored[0]}, {stored[1]} bytes are there"
-                raise CommandFailed(f"{contender.name}: {said}\n{cost.output[-3000:]}")
+            stored, wanted = self.way.stored(run), (run.number * contender.copies, run.size * contender.copies)
+            if contender.makes_files and stored != wanted:
+                said = f"made {stored[0]} copies, {stored[1]} bytes, of {wanted[0]}, {wanted[1]} bytes"
+                raise CommandFailed(f"{contender.name} {said}\n{cost.output[-3000:]}")
         shutil.rmtree(folder)
         os.sync()
         return turn
 
     def _run(self, contender: Contender, folder: Path) -> Run:
         source = self.source
-        if contender.goes_file_by_file and self.part < source.number:
+        if contender.goes_file_by_file and self.part is not None and self.part < source.number:
             return Run(source, source.part(self.part), self.part, folder)
         return Run(source, source.files, source.number, folder)
 

@@ -18,6 +18,7 @@ HEAD = (
     "client CPU s/GiB",
     "peak memory",
     "read per byte",
+    "start-up",
     "its copies are proven by",
 )
 MEGABYTE = 1_000_000
@@ -41,6 +42,7 @@ def _cells(score: Score, ours: Score) -> Iterator[str]:
     yield f"{score.processor_per_gibibyte:.1f}"
     yield f"{score.memory / MEGABYTE:,.0f} MB"
     yield "?" if score.read_per_byte is None else f"{score.read_per_byte:.2f}"
+    yield f"{score.start.cost.seconds:.1f} s"
     yield score.contender.proof
 
 

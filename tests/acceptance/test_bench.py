@@ -20,7 +20,7 @@ def test_it_measures_us_and_others_in_one_table(postgres: PostgresServer, ssh_se
     del postgres, ssh_server  # judge in one place whether there are such servers at all
     answer = bench("ssh-small", "--quick", "--rounds", "1", "--delay", "10", "--contenders", "ours,tar")
     assert answer.returncode == 0, answer.stderr
-    assert "ssh-small: 200 files of 16 KiB in 10 datasets, round trip 10 ms" in answer.stdout
+    assert "ssh-small: 600 files of 4 KiB in 30 datasets, round trip 10 ms" in answer.stdout
     names = [line.split("`")[1] for line in answer.stdout.splitlines() if "`" in line]
     assert names == ["ours", "tar"]
 

@@ -77,7 +77,7 @@ def run(settings: Settings, wanted: Wanted, *, quiet: bool, tell: Tell) -> ExitC
         results = _shown(backup(installation, sites, stop, limit=wanted.limit), quiet=quiet)
         for ended in results:
             _show_result(ledger, ended, quiet=quiet)
-        if len(results) > 1 and not quiet:
+        if not quiet and (len(results) > 1 or results[0].bytes_read):
             out.print(plain(describe_reading(results)))
         return tell(ledger, results, code_of(results))
 

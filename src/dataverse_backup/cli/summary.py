@@ -58,7 +58,8 @@ def describe(ended: Ended) -> str:
 
 
 def describe_reading(results: list[Ended]) -> str:
-    """One line about several destinations: what was read from the stores, which is once where it could be."""
+    """One line about what was read from the stores, which is once for several destinations where it could be."""
     copied = sum(ended.record.bytes_sent for ended in results if ended.record is not None)
     read = sum(ended.bytes_read for ended in results)
-    return f"all {len(results)} destinations: {size_of(read)} read from the stores, {size_of(copied)} copied"
+    whole = f"all {len(results)} destinations" if len(results) > 1 else results[0].destination
+    return f"{whole}: {size_of(read)} read from the stores, {size_of(copied)} copied"

@@ -68,14 +68,10 @@ class Allowance:
 
     def begin(self, batch: Batch) -> None:
         """*batch* is on its way: as far as we know all of it is sent."""
-        self._in_flight += _size(batch)
+        self._in_flight += batch.size
 
     def end(self, batch: Batch, outcome: Outcome | None) -> None:
         """*batch* is not on its way any more; what came of it, if that is known."""
-        self._in_flight -= _size(batch)
+        self._in_flight -= batch.size
         if outcome is not None:
             self._sent += sum(attempt.bytes_sent for attempt in outcome.attempts)
-
-
-def _size(batch: Batch) -> int:
-    return sum(work.datafile.size or 0 for work in batch.works)

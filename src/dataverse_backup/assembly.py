@@ -280,6 +280,7 @@ def make_site(settings: Settings, name: str) -> Site:
         make_transfer=partial(TransferFactory, destination),
         capacity=Capacity(destination.workers, destination.batch_files, destination.batch_bytes),
         limits=Limits(destination.max_duration, destination.max_bytes),
+        bandwidth=destination.bandwidth_limit,
     )
 
 

@@ -174,6 +174,11 @@ class Engine:
         for lane in self._lanes:
             lane.discard(destination)
 
+    def in_flight(self, destination: str) -> dict[int, int]:
+        """The batches that are on their way to *destination*: the first datafile of each, and its size in bytes."""
+        parts = (part for lane in self._lanes for joint in lane.running.values() for part in joint.batches)
+        return {part.works[0].datafile.id: part.size for part in parts if part.destination == destination}
+
     def is_dropped(self, destination: str) -> bool:
         """Whether nothing more is submitted for *destination*."""
         return destination in self._dropped

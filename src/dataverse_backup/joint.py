@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dataverse_backup.conclusion import Outcome
@@ -13,6 +13,7 @@ from dataverse_backup.stores.sharing import MEMORY, Sharing
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from dataverse_backup.outflow import Outflow
     from dataverse_backup.stores.base import Store
     from dataverse_backup.stores.sharing import Reader
     from dataverse_backup.transfer import Transfer
@@ -29,13 +30,18 @@ class JointTransfer:
         self,
         stores: Mapping[str, Store],
         make_transfers: Mapping[str, Callable[[Mapping[str, Store]], Transfer]],
+        outflows: Mapping[str, Outflow] | None = None,
         *,
         memory: int = MEMORY,
     ) -> None:
-        """Copy from *stores* by a transfer for each destination; at most about *memory* bytes wait to be taken."""
+        """Copy from *stores* by a transfer for each destination; at most about *memory* bytes wait to be taken.
+
+        What is sent to a destination goes through that of *outflows* that has its name.
+        """
         sharing = Sharing(stores, memory=memory)
         self._readers = {name: sharing.reader() for name in make_transfers}
         self._transfers = {name: make(self._readers[name].stores) for name, make in make_transfers.items()}
+        self._outflows = outflows or {}
         self._lost: dict[str, DestinationLost] = {}
 
     def copy(self, joint: JointBatch) -> Outcomes:
@@ -65,7 +71,7 @@ class JointTransfer:
     def _tried(self, batch: Batch) -> Outcome:
         if (lost := self._lost.get(batch.destination)) is not None:
             return Outcome(lost_destination=lost)
-        outcome = self._transfers[batch.destination].copy(batch)
+        outcome = self._transfers[batch.destination].copy(batch, self._outflows.get(batch.destination))
         if outcome.lost_destination is not None:
             self._lost[batch.destination] = outcome.lost_destination
         return outcome
@@ -85,7 +91,8 @@ class JointTransferFactory:
 
     make_stores: Callable[[], Mapping[str, Store]]
     make_transfers: Mapping[str, Callable[[Mapping[str, Store]], Transfer]]
+    outflows: Mapping[str, Outflow] = field(default_factory=dict)
 
     def __call__(self) -> Callable[[JointBatch], Outcomes]:
         """From stores of its own."""
-        return JointTransfer(self.make_stores(), self.make_transfers).copy
+        return JointTransfer(self.make_stores(), self.make_transfers, self.outflows).copy

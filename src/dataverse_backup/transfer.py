@@ -30,6 +30,7 @@ from dataverse_backup.errors import (
 )
 from dataverse_backup.fixity import OWN_ALGORITHM, Algorithm, Checksum, HashingReader
 from dataverse_backup.layout import superseded_key
+from dataverse_backup.outflow import Outflow
 from dataverse_backup.work import Why
 
 if TYPE_CHECKING:
@@ -99,13 +100,16 @@ class Transfer:
         self._sleep = sleep
         self._delays = delays
         self._lost_stores: dict[str, StoreLost] = {}
+        self._outflow = Outflow()
 
-    def copy(self, batch: Batch) -> Outcome:
-        """Make each datafile of *batch* a proven copy, or say why not.
+    def copy(self, batch: Batch, outflow: Outflow | None = None) -> Outcome:
+        """Make each datafile of *batch* a proven copy, or say why not. What is sent goes through *outflow*.
 
         What was not tried to its end, because its store or the destination was lost, is in none of the attempts.
         """
         items = [_Item(work) for work in batch.works]
+        self._outflow = outflow or Outflow()
+        self._outflow.notes.begin(batch.works[0].datafile.id)
         self._lost_stores = {}
         lost = None
         try:
@@ -261,7 +265,7 @@ class Transfer:
         name = item.names[0]
         return Upload(
             key=item.work.key,
-            open=lambda: self._opened(item, name),
+            open=lambda: self._outflow.stream(self._opened(item, name)),
             algorithm=item.algorithm,
             promised=item.datafile.checksum,
             supersede_to=item.supersede_to,

@@ -46,6 +46,11 @@ class Batch:
     destination: str
     works: tuple[Work, ...]
 
+    @property
+    def size(self) -> int:
+        """Its bytes, as far as they are registered."""
+        return sum(work.datafile.size or 0 for work in self.works)
+
 
 @dataclass(frozen=True, slots=True)
 class JointBatch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from dataverse_backup.actions.events import Ended, Ending, Planning
+from dataverse_backup.actions.events import Ended, Ending, Moving, Planning
 from dataverse_backup.cli import progress
 from dataverse_backup.cli.progress import make_progress
 from dataverse_backup.cli.terminal import err
@@ -23,6 +23,8 @@ def told(names: str, *, quiet: bool = False) -> None:
             with Plan(work=Share(2, 2000)) as plan:
                 shown.begin(Planning(name, plan))
         for name in names:
+            shown.move(Moving(name, 500))
+        for name in names:
             shown.advance(succeeded(datafile(1), destination=name))
         for name in names:
             shown.end(Ended(name, Ending.OK))
@@ -37,8 +39,10 @@ def test_each_destination_has_lines_of_its_own(
     assert caplog.messages == [
         "a: 2 files, 2.0 kB to copy",
         "b: 2 files, 2.0 kB to copy",
-        "a: 1 files, 1.0 kB of 2 files, 2.0 kB",
-        "b: 1 files, 1.0 kB of 2 files, 2.0 kB",
+        "a: 0 files, 500 B of 2 files, 2.0 kB",
+        "b: 0 files, 500 B of 2 files, 2.0 kB",
+        "a: 1 files, 1.5 kB of 2 files, 2.0 kB",
+        "b: 1 files, 1.5 kB of 2 files, 2.0 kB",
         "a: ok",
         "b: ok",
     ]
@@ -63,3 +67,11 @@ def test_each_destination_has_a_bar_of_its_own(
     told("ab")
     shown = capsys.readouterr().err
     assert shown.count("1/2 files") >= 2
+
+
+def test_a_bar_moves_within_a_file(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(err, "_force_terminal", True)
+    with Plan(work=Share(1, 500 * 10**9)) as plan, make_progress(quiet=False) as shown:
+        shown.begin(Planning("a", plan))
+        shown.move(Moving("a", 125 * 10**9))
+    assert "125.0/500.0 GB" in capsys.readouterr().err

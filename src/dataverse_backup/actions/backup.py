@@ -5,17 +5,20 @@ Each destination has its own lock, plan, status and failures: one that is down, 
 
 from __future__ import annotations
 
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from dataverse_backup.actions.events import Moving
 from dataverse_backup.actions.run import Run
 from dataverse_backup.engine import Engine, Stop
 from dataverse_backup.joint import JointTransferFactory
+from dataverse_backup.outflow import Meter, Outflow, Pace
 from dataverse_backup.plan import Plan, Scope, make_plan
 from dataverse_backup.workers import processes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from dataverse_backup.actions.events import Ended, Event
@@ -52,7 +55,9 @@ def backup(
         yield from _begun(runs)
         going_on = {run.name: run for run in runs if not run.is_over}
         if going_on:
-            yield from _copied(going_on, partial(_workers, installation, going_on, open_workers), stop)
+            with _watched(going_on) as (outflows, meters):
+                workers = partial(_workers, installation, going_on, outflows=outflows, open_workers=open_workers)
+                yield from _copied(going_on, meters, workers, stop)
     except BaseException:
         for run in runs:
             run.abandon()
@@ -70,26 +75,54 @@ def _begun(runs: Sequence[Run]) -> Iterator[Event]:
             yield run.end()
 
 
+@contextmanager
+def _watched(runs: Mapping[str, Run]) -> Iterator[tuple[dict[str, Outflow], dict[str, Meter]]]:
+    """What goes to each destination, held to its bandwidth, and what counts it."""
+    with ExitStack() as opened:
+        meters = {name: opened.enter_context(closing(Meter())) for name in runs}
+        outflows = {
+            name: Outflow(opened.enter_context(closing(Pace(bandwidth))) if bandwidth else None, meters[name].notes)
+            for name, bandwidth in ((name, run.site.bandwidth) for name, run in runs.items())
+        }
+        yield outflows, meters
+
+
 def _workers(
-    installation: Installation, runs: dict[str, Run], open_workers: OpenWorkers, names: Sequence[str], workers: int
+    installation: Installation,
+    runs: dict[str, Run],
+    names: Sequence[str],
+    workers: int,
+    *,
+    outflows: Mapping[str, Outflow],
+    open_workers: OpenWorkers,
 ) -> CopyWorkers:
     """Workers that copy to the destinations called *names*."""
     make_transfers = {name: runs[name].site.make_transfer(runs[name].staging) for name in names}
-    return open_workers(JointTransferFactory(installation.make_stores, make_transfers), workers)
+    its_outflows = {name: outflows[name] for name in names}
+    return open_workers(JointTransferFactory(installation.make_stores, make_transfers, its_outflows), workers)
 
 
 def _copied(
-    runs: dict[str, Run], open_workers: Callable[[Sequence[str], int], CopyWorkers], stop: Stop
+    runs: dict[str, Run],
+    meters: Mapping[str, Meter],
+    open_workers: Callable[[Sequence[str], int], CopyWorkers],
+    stop: Stop,
 ) -> Iterator[Event]:
     """Copy for all *runs*, each of which ends, and is taken out, as soon as nothing is left to do for it."""
     capacities = {name: run.site.capacity for name, run in runs.items()}
     allowances = {name: run.allowance for name, run in runs.items()}
+    moving = dict.fromkeys(runs, 0)
     with Engine(capacities, open_workers, stop, allowances) as engine:
         engine.add({name: run.works() for name, run in runs.items()})
         yield from _ended(runs, engine, stop)
         for outcomes in engine.outcomes():
             for name, outcome in outcomes.items():
                 yield from runs[name].take(outcome)
+            for name in runs:
+                size = meters[name].read(engine.in_flight(name))
+                if size != moving[name]:
+                    moving[name] = size
+                    yield Moving(name, size)
             yield from _ended(runs, engine, stop)
         _note_limits(runs, engine)
     for run in runs.values():

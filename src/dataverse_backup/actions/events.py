@@ -69,4 +69,13 @@ class Ended:
         return Share(max(0, planned.files - self.settled.files), max(0, planned.size - self.settled.size))
 
 
-Event = Planning | Attempt | Ended
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """How far what is in flight to one destination has come, now and then."""
+
+    destination: str
+    size: int
+    """Bytes that were read to be sent, of datafiles that are not recorded yet; less than before, when some are."""
+
+
+Event = Planning | Moving | Attempt | Ended

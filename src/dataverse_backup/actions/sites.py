@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from dataverse_backup.allowance import Limits
+    from dataverse_backup.bandwidth import Timetable
     from dataverse_backup.catalogue.base import Catalogue
     from dataverse_backup.destinations.base import Destination, Staging
     from dataverse_backup.engine import Capacity
@@ -42,3 +43,5 @@ class Site:
     """Gives what makes the transfer of a worker process, from the stores that it is to read; picklable."""
     capacity: Capacity
     limits: Limits = NO_LIMITS
+    bandwidth: Timetable | None = None
+    """How fast it may be sent to, by all workers together."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dataverse_backup import assembly
 from dataverse_backup.actions.backup import backup, dry_run
-from dataverse_backup.actions.events import WELL, Ended, Planning
+from dataverse_backup.actions.events import WELL, Ended, Moving, Planning
 from dataverse_backup.allowance import NO_LIMITS, Limits
 from dataverse_backup.cli.answers import tally_table
 from dataverse_backup.cli.exit_codes import ExitCode, code_of
@@ -100,6 +100,8 @@ def _shown(events: Iterator[Event], *, quiet: bool) -> list[Ended]:
             elif isinstance(event, Planning):
                 progress.begin(event)
                 _warn_of_plan(event.plan)
+            elif isinstance(event, Moving):
+                progress.move(event)
             else:
                 progress.advance(event)
     return sorted(results, key=lambda ended: ended.destination)

@@ -26,7 +26,7 @@ from dataverse_backup.cli.terminal import err, size_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from dataverse_backup.actions.events import Ended, Planning
+    from dataverse_backup.actions.events import Ended, Moving, Planning
     from dataverse_backup.ledger.base import Attempt
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,9 @@ class Shown(ABC):
     def advance(self, attempt: Attempt) -> None:
         """One more datafile has been tried and recorded."""
 
+    def move(self, moving: Moving) -> None:  # noqa: B027 -- not everybody shows what is not done yet
+        """What is in flight has come so far."""
+
     def end(self, ended: Ended) -> None:  # noqa: B027 -- the result is shown when all destinations have ended
         """A destination has ended."""
 
@@ -62,6 +65,7 @@ class _Count:
     total: str
     files: int = 0
     size: int = 0
+    moving: int = 0
     shown: float = field(default_factory=time.monotonic)
     """When it was last shown."""
 
@@ -69,10 +73,14 @@ class _Count:
         """Count one more file of so many bytes; what to show, where it is time for that."""
         self.files += 1
         self.size += length
+        return self.now_and_then()
+
+    def now_and_then(self) -> str | None:
+        """What to show, where it is time for that."""
         if time.monotonic() - self.shown < SECONDS_BETWEEN_LINES:
             return None
         self.shown = time.monotonic()
-        return f"{self.files:,} files, {size_of(self.size)}"
+        return f"{self.files:,} files, {size_of(self.size + self.moving)}"
 
 
 class _Lines(Shown):
@@ -87,34 +95,58 @@ class _Lines(Shown):
 
     def advance(self, attempt: Attempt) -> None:
         counted = self._counts[attempt.destination]
-        if (done := counted.add(attempt.datafile.size or 0)) is not None:
-            log.info("%s: %s of %s", attempt.destination, done, counted.total)
+        self._show(attempt.destination, counted, counted.add(attempt.datafile.size or 0))
+
+    def move(self, moving: Moving) -> None:
+        counted = self._counts[moving.destination]
+        counted.moving = moving.size
+        self._show(moving.destination, counted, counted.now_and_then())
+
+    def _show(self, destination: str, counted: _Count, done: str | None) -> None:
+        if done is not None:
+            log.info("%s: %s of %s", destination, done, counted.total)
 
     def end(self, ended: Ended) -> None:
         if self._counts.get(ended.destination, _Count("")).files:
             log.info("%s: %s", ended.destination, ended.ending)
 
 
+@dataclass(slots=True)
+class _Bar:
+    task: TaskID
+    files: int = 0
+    size: int = 0
+    moving: int = 0
+
+
 class _Bars(Shown):
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._tasks: dict[str, TaskID] = {}
+        self._bars: dict[str, _Bar] = {}
 
     def begin(self, planning: Planning) -> None:
         work = planning.plan.work
         if work.files:
-            self._tasks[planning.destination] = self._progress.add_task(
-                planning.destination, total=work.size, files=0, of=work.files
-            )
+            task = self._progress.add_task(planning.destination, total=work.size, files=0, of=work.files)
+            self._bars[planning.destination] = _Bar(task)
 
     def advance(self, attempt: Attempt) -> None:
-        if (task := self._tasks.get(attempt.destination)) is not None:
-            files = self._progress.tasks[self._progress.task_ids.index(task)].fields["files"] + 1
-            self._progress.update(task, advance=attempt.datafile.size or 0, files=files)
+        if (bar := self._bars.get(attempt.destination)) is not None:
+            bar.files += 1
+            bar.size += attempt.datafile.size or 0
+            self._show(bar)
+
+    def move(self, moving: Moving) -> None:
+        if (bar := self._bars.get(moving.destination)) is not None:
+            bar.moving = moving.size
+            self._show(bar)
+
+    def _show(self, bar: _Bar) -> None:
+        self._progress.update(bar.task, completed=bar.size + bar.moving, files=bar.files)
 
     def end(self, ended: Ended) -> None:
-        if (task := self._tasks.get(ended.destination)) is not None:
-            self._progress.stop_task(task)
+        if (bar := self._bars.get(ended.destination)) is not None:
+            self._progress.stop_task(bar.task)
 
 
 @contextmanager

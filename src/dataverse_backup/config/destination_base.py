@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from dataverse_backup.config.values import DirMode, Duration, FileMode, SectionModel, Size
+from dataverse_backup.config.values import Bandwidth, DirMode, Duration, FileMode, SectionModel, Size
 
 MEBIBYTE = 1024 * 1024
 DEFAULT_WORKERS = min(4, os.cpu_count() or 1)
@@ -34,6 +34,13 @@ class DestinationSettings(SectionModel):
         64 * MEBIBYTE,
         alias="BatchBytes",
         description="The most bytes that are copied and recorded together (a bigger file goes alone); K, M, G or T.",
+    )
+    bandwidth_limit: Bandwidth | None = Field(
+        None,
+        alias="BandwidthLimit",
+        description="The most bytes a second that are sent, by all workers together, such as 20M; or a timetable in "
+        "local time, such as 08:00,20M 18:00,off Sat-00:00,off.",
+        examples=["08:00,20M 18:00,off"],
     )
     max_duration: Duration | None = Field(
         None,

@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo
 
+from dataverse_backup.bandwidth import Timetable
+
 FOLDER = "folder"
 """Where the validation context keeps the folder of the configuration file."""
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -187,6 +189,7 @@ DirMode = Annotated[int, BeforeValidator(_mode), AfterValidator(_dir_mode)]
 Size = Annotated[int, _of_text(size_from), Field(ge=1)]
 Duration = Annotated[int, _of_text(duration_from), Field(ge=1)]
 """In seconds."""
+Bandwidth = Annotated[Timetable, _of_text(lambda text: Timetable.parse(text, size_from))]
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 Address = Annotated[str, AfterValidator(_address)]
 Addresses = Annotated[list[str], BeforeValidator(_addresses)]

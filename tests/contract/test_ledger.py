@@ -259,6 +259,15 @@ def test_a_destination_is_known_once_it_is_claimed(ledger: Ledger) -> None:
     assert not ledger.knows_destination("elsewhere")
 
 
+def test_what_a_destination_can_do_is_remembered(ledger: Ledger) -> None:
+    assert ledger.abilities(HERE) == ""
+    ledger.keep_abilities(HERE, '{"sync": "sync -f ."}')
+    ledger.keep_abilities("elsewhere", "else")
+    assert ledger.abilities(HERE) == '{"sync": "sync -f ."}'
+    ledger.keep_abilities(HERE, "")
+    assert (ledger.abilities(HERE), ledger.abilities("elsewhere")) == ("", "else")
+
+
 # List and status
 
 

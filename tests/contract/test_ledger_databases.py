@@ -12,9 +12,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import create_engine, inspect, make_url, text
+from sqlalchemy import create_engine, make_url, text
 
 from dataverse_backup.errors import LedgerError, LockHeld
+from dataverse_backup.ledger import migrate
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.ledger.sql import open_ledger
 from tests.contract.ledger_cases import HERE, copied, datafile, planned, recorded, succeeded
@@ -163,27 +164,26 @@ def test_a_ledger_of_a_newer_version_is_refused_in_words(url: str) -> None:
 
 
 def test_a_ledger_of_the_first_version_is_migrated_and_keeps_its_attempts(url: str) -> None:
-    with open_ledger(url) as ledger:
-        run = recorded(ledger, succeeded(datafile(1)))
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg") if "postgres" in url else url)
+    now = "2026-01-01 00:00:00.000000"
     with engine.begin() as connection:
-        for statement in (
-            "DROP INDEX attempts_by_run_id",
-            "DROP INDEX attempts_by_datafile_id_destination_id",
-            "CREATE INDEX attempts_by_datafile_id ON attempts (datafile_id)",
-            "DROP INDEX datafilestatus_by_datasetidentifier_datafile_id_destination",
-            *(
-                f"ALTER TABLE datafilestatus DROP COLUMN {name}"
-                for name in ("is_tabular", "content_type", "original_name")
-            ),
-            "UPDATE ledger_version SET version_num = '0001'",
-        ):
-            connection.execute(text(statement))
+        migrate.upgrade(connection, "here", "0001")
+        for table, row in {
+            "ledger": {"id": "ledger-1", "made": now},
+            "runs": {"run": "run-1", "verb": "backup", "destination": HERE, "started": now, "outcome": "ok"}
+            | dict.fromkeys(("files_ok", "files_failed", "bytes_sent"), 1),
+            "attempts": {"run": "run-1", "datafile_id": 1, "object": "main", "destination": HERE, "status": "OK"}
+            | {"storageidentifier": "file://1", "message": "", "method": "ssh", "started": now}
+            | {"seconds": 1.0, "bytes_sent": 1},
+        }.items():
+            values = ", ".join(f":{name}" for name in row)
+            connection.execute(text(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({values})"), row)
     with open_ledger(url) as ledger:
-        assert [attempt.datafile_id for attempt in ledger.attempts(run=run)] == [1]
-    names = {index["name"] for index in inspect(engine).get_indexes("attempts")}
+        assert ledger.id == "ledger-1"
+        assert [attempt.datafile_id for attempt in ledger.attempts(run="run-1")] == [1]
+    with engine.begin() as connection:
+        assert migrate.is_current(connection)
     engine.dispose()
-    assert names == {"attempts_by_run_id", "attempts_by_datafile_id_destination_id"}
 
 
 def test_a_ledger_keeps_its_identity(url: str) -> None:

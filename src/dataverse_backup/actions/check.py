@@ -72,6 +72,7 @@ def check_destination(
             traits = destination.connect()
             yield Checked(f"{label}: connect", is_ok=True, said=f"proves copies by {', '.join(traits.hashes)}")
             take_possession(ledger, destination)
+            ledger.keep_abilities(name, destination.abilities())  # probed just now, whatever was known before
             yield Checked(f"{label}: identity", is_ok=True, said=f"belongs to ledger {ledger.id}")
             yield _round_trip(f"{label}: write, prove, read back", destination)
             yield from _describe(label, destination.connect())  # again: what was tried out may have shown more

@@ -56,6 +56,7 @@ class Run:
         self._limit = limit
         self._held = ExitStack()
         self._lock: Lock | None = None
+        self._abilities = ""
         self._id: str | None = None
         self._plan: Plan | None = None
         self._ended = Ended(site.name, Ending.OK)
@@ -96,12 +97,16 @@ class Run:
         """Where this run stages; only once it has begun."""
         if self._id is None:
             raise RuntimeError("a run has an id once it has begun")
-        return Staging(self._ledger.id, self._id)
+        return Staging(self._ledger.id, self._id, self._abilities)
 
     def _reach(self) -> Scope:
         """Reach the destination, make sure that it is ours, and clear what earlier runs left in staging."""
+        self._abilities = self._ledger.abilities(self.name)
         with self.site.open_destination(self.staging) as destination:
             traits = destination.connect()
+            if (told := destination.abilities()) != self._abilities:
+                self._ledger.keep_abilities(self.name, told)
+                self._abilities = told
             take_possession(self._ledger, destination)
             destination.sweep()
         return Scope(self.name, self._stores, folded=folded if traits.folds_case else None, limit=self._limit)

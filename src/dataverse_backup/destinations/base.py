@@ -117,6 +117,13 @@ class Destination(ABC):
     def connect(self) -> Traits:
         """Reach the destination and find out what it can do. Raises DestinationLost; makes no root."""
 
+    def abilities(self) -> str:
+        """What it can do, as text that the ledger keeps for `Staging.abilities`; '' where nothing is worth keeping.
+
+        What is assumed by that and no longer holds is probed again by the implementation, and fails nothing.
+        """
+        return ""
+
     @abstractmethod
     def put(self, uploads: Sequence[Upload]) -> Iterator[Receipt | Failure]:
         """Store a batch: one Receipt or Failure for each upload, in any order."""
@@ -170,6 +177,8 @@ class Staging:
 
     ledger_id: str
     run: str
+    abilities: str = ""
+    """What the destination told of its ``abilities`` before; '' where nobody knows."""
 
     @property
     def ledger_prefix(self) -> str:

@@ -231,6 +231,14 @@ class Ledger(History, Audits, ABC):
         """Remember that *destination* carries our identity."""
 
     @abstractmethod
+    def abilities(self, destination: str) -> str:
+        """What *destination* can do, as it told last (`Destination.abilities`); '' where it never did."""
+
+    @abstractmethod
+    def keep_abilities(self, destination: str, abilities: str) -> None:
+        """Remember what *destination* can do."""
+
+    @abstractmethod
     def doubt(self, destination: str) -> int:
         """Call nothing OK there any more; how many datafiles were.
 

@@ -58,6 +58,7 @@ class MemoryLedger(MemoryHistory, MemoryAudits, Ledger):
     _holders: dict[str, Holder] = field(default_factory=dict)
     _tried: list[tuple[str, Attempt]] = field(default_factory=list)
     """Every attempt, with its run."""
+    _abilities: dict[str, str] = field(default_factory=dict)
     _primaries: dict[int, Primary] = field(default_factory=dict)
     _verdicts: list[VerdictRecord] = field(default_factory=list)
 
@@ -85,6 +86,15 @@ class MemoryLedger(MemoryHistory, MemoryAudits, Ledger):
     def claim_destination(self, destination: str) -> None:
         """Remember it."""
         self._destinations[destination] = True
+
+    def abilities(self, destination: str) -> str:
+        """As it was kept."""
+        return self._abilities.get(destination, "")
+
+    def keep_abilities(self, destination: str, abilities: str) -> None:
+        """As it comes."""
+        self._destinations.setdefault(destination, False)
+        self._abilities[destination] = abilities
 
     def doubt(self, destination: str) -> int:
         """One after the other."""

@@ -21,8 +21,10 @@ _version = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32)))
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def upgrade(connection: Connection, place: str) -> None:
+def upgrade(connection: Connection, place: str, to: str = "head") -> None:
     """Make or migrate the tables in the transaction of *connection*, which nobody else may be doing now.
+
+    *to* is the version that they have then: the newest, but where a test wants an old one.
 
     Raises LedgerError for a ledger that a newer version of this tool made.
     """
@@ -36,7 +38,7 @@ def upgrade(connection: Connection, place: str) -> None:
             f"the ledger {place} was made by a newer version of dataverse-backup (its tables have version {stored})",
             "install that version here too, or name another ledger in [Database] BackupDatabase",
         )
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
 
 
 def is_current(connection: Connection) -> bool:

@@ -140,6 +140,22 @@ class SqlLedger(SqlAudits, Ledger):
             claim = update(destinations).where(destinations.c.name == destination, destinations.c.claimed.is_(None))
             connection.execute(claim.values(claimed=_now()))
 
+    def abilities(self, destination: str) -> str:
+        """One question."""
+        with self._database.reading() as connection:
+            told: str | None = connection.scalar(
+                select(destinations.c.abilities).where(destinations.c.name == destination)
+            )
+        return told or ""
+
+    def keep_abilities(self, destination: str, abilities: str) -> None:
+        """In its row."""
+        with self._database.writing() as connection:
+            self._know(connection, destination)
+            connection.execute(
+                update(destinations).where(destinations.c.name == destination).values(abilities=abilities)
+            )
+
     def doubt(self, destination: str) -> int:
         """One update."""
         with self._database.writing() as connection:

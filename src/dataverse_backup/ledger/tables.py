@@ -112,6 +112,7 @@ destinations = Table(
     Column("name", Words, primary_key=True),
     Column("claimed", Instant),  # when it was given our identity
     Column("folding", Words),  # which folding its folded keys are made with
+    Column("abilities", Words),  # what it can do, in its own words
 )
 
 runs = Table(

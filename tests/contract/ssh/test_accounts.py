@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 from asyncssh import SFTPNoSuchFile
 
 from dataverse_backup.destinations.base import Failure, Receipt, StoredDigest
-from dataverse_backup.errors import CopyFailed, DestinationLost, KeyOccupied, NoSpace
+from dataverse_backup.errors import CopyFailed, DestinationLost, KeyOccupied, NoSpace, Unavailable
 from dataverse_backup.fixity import Algorithm, Durability, VerifiedBy
 from tests.contract.ssh.uploads import destination, objects, stored, upload
 from tests.servers import unavailable
@@ -274,3 +275,39 @@ def test_a_full_destination_says_so_and_keeps_what_fits(server: SshServer, small
     assert len(failures) == 3
     assert all(isinstance(failure.error, NoSpace) for failure in failures)
     assert objects(small_root) == {result.key for result in results if isinstance(result, Receipt)}
+
+
+# What an account can do is probed once, and again when it stops holding.
+
+
+def test_what_was_probed_is_assumed_by_the_next_connection(server: SshServer) -> None:
+    settings = server.settings(server.sandbox())
+    with destination(settings) as first:
+        traits = first.connect()
+        told = first.abilities()
+    with destination(settings, abilities=told) as later:
+        assumed = later.connect()
+        assert (assumed.hashes, assumed.durable, assumed.folds_case) == (
+            traits.hashes,
+            traits.durable,
+            traits.folds_case,
+        )
+        assert assumed.free_bytes is None  # nobody asked
+        (result,) = later.put([upload("a", b"data")])
+        assert isinstance(result, Receipt)
+        assert later.abilities() == told
+
+
+def test_what_no_longer_holds_is_probed_again_and_fails_nothing(sftp_server: SshServer) -> None:
+    settings = sftp_server.settings(sftp_server.sandbox())
+    with destination(settings) as today:
+        today.connect()
+        now = today.abilities()
+    before = json.loads(now) | {"shell": {"sync": "sync", "hashes": {"MD5": "md5 -r"}, "has_python": True}}
+    with destination(settings, abilities=json.dumps(before)) as later:
+        (result,) = later.put([upload("a", b"data")])
+        assert isinstance(result, Failure)
+        assert isinstance(result.error, Unavailable)
+        (result,) = later.put([upload("a", b"data")])
+        assert isinstance(result, Receipt)
+        assert later.abilities() == now

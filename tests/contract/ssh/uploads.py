@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dataverse_backup.destinations.base import Receipt, Staging, Upload
@@ -43,8 +44,8 @@ def upload(
     return Upload(key, opened, algorithm, checksum(data, algorithm), supersede_to)
 
 
-def destination(settings: SshSettings) -> SshDestination:
-    return SshDestination("offsite", settings, STAGING)
+def destination(settings: SshSettings, abilities: str = "") -> SshDestination:
+    return SshDestination("offsite", settings, replace(STAGING, abilities=abilities))
 
 
 def stored(one: SshDestination, *uploads: Upload) -> list[Receipt]:

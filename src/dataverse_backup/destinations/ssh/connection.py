@@ -47,9 +47,14 @@ class Connection:
         return self._client.lost
 
     @property
+    def server(self) -> str:
+        """The server's name and version, as it says them."""
+        return str(self.ssh.get_extra_info("server_version", ""))
+
+    @property
     def is_openssh(self) -> bool:
         """Whether the server says that it is OpenSSH's."""
-        return str(self.ssh.get_extra_info("server_version", "")).startswith("SSH-2.0-OpenSSH")
+        return self.server.startswith("SSH-2.0-OpenSSH")
 
     async def run(self, command: str, given: bytes, limit: float | None = None) -> Answer:
         """Run a constant *command* with *given* on its input. Raises TimeoutError after *limit* seconds."""

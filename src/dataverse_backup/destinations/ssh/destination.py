@@ -17,6 +17,7 @@ from dataverse_backup.destinations.base import (
     StoredDigest,
     checked_path_key,
 )
+from dataverse_backup.destinations.ssh.abilities import Abilities
 from dataverse_backup.destinations.ssh.audit import Audit
 from dataverse_backup.destinations.ssh.batch import Batch
 from dataverse_backup.destinations.ssh.failures import CONNECTION_ERRORS, calling, spoken_error, words
@@ -53,6 +54,10 @@ _SAID_BY_ANY_ROOT = (CopyMissing, CopyDiffers, CopyFailed)
 """What an object seems to be when its disk is not mounted any more."""
 
 
+_MAY_WORK_OTHERWISE = (CopyFailed, CopyDiffers)
+"""What becomes of an object where a server can no longer do what it once could."""
+
+
 class SshDestination(Destination):
     """Copies in a folder of an OpenSSH server; one connection, made again when it was lost."""
 
@@ -62,11 +67,16 @@ class SshDestination(Destination):
         self._settings, self._staging = settings, staging
         self._loop = EventLoopThread(f"ssh {name}")
         self._session: Session | None = None
+        self._abilities = Abilities.from_text(staging.abilities, settings.where)
+        """What is taken for granted with the next connection; None: probe."""
         self._identity = Identity()
 
     def connect(self) -> Traits:
         self._disconnect()
         return self._connected().traits
+
+    def abilities(self) -> str:
+        return "" if self._abilities is None else self._abilities.to_text()
 
     def put(self, uploads: Sequence[Upload]) -> Iterator[Receipt | Failure]:
         keys = [upload.key for upload in uploads]
@@ -77,7 +87,7 @@ class SshDestination(Destination):
             yield from self._unavailable(keys, lost)
             return
         batch = Batch(self.name, self._loop, session, self._staging.prefix, self._settings.big_file)
-        yield from self._believed(session, batch.store(uploads))
+        yield from self._probed_again(session, self._believed(session, batch.store(uploads)))
 
     def digests(self, keys: Sequence[str], algorithm: Algorithm) -> Iterator[StoredDigest | Failure]:
         try:
@@ -99,6 +109,18 @@ class SshDestination(Destination):
                     continue
                 confirmed = True
             yield result
+
+    def _probed_again(self, session: Session, results: Iterable[Receipt | Failure]) -> Iterator[Receipt | Failure]:
+        """*results*; after a failure of what was only assumed to work the next connection probes, and may succeed."""
+        for result in results:
+            if session.is_assumed and isinstance(result, Failure) and type(result.error) in _MAY_WORK_OTHERWISE:
+                self._abilities = None
+                said = f"{result.error.message}; what the server can do is probed again"
+                yield Failure(result.key, Unavailable(self.name, result.key, said))
+            else:
+                yield result
+        if self._abilities is None:
+            self._disconnect()
 
     def _unavailable(self, keys: Sequence[str], lost: DestinationLost) -> Iterator[Failure]:
         """Failures that may be none later; what waits for somebody's decision is raised."""
@@ -202,7 +224,8 @@ class SshDestination(Destination):
         """The session, a new one if the last was lost. Raises DestinationLost, ConfigurationError."""
         if self._session is None or self._session.connection.lost:
             self._disconnect()
-            self._session = self._loop.run(opened_session(self.name, self._settings))
+            self._session = self._loop.run(opened_session(self.name, self._settings, self._abilities))
+            self._abilities = self._session.abilities
             self._confirm_identity(self._session)
         return self._session
 

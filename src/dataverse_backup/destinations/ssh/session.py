@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import asyncssh
 
 from dataverse_backup.destinations.base import OWN_PREFIX, SCRATCH_PREFIX, Traits
+from dataverse_backup.destinations.ssh.abilities import Abilities
 from dataverse_backup.destinations.ssh.connection import Connection, connected
 from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS, words
 from dataverse_backup.destinations.ssh.files import RemoteFiles
@@ -31,8 +32,15 @@ class Session:
 
     connection: Connection
     files: RemoteFiles
-    shell: Shell | None
+    abilities: Abilities
     traits: Traits
+    is_assumed: bool
+    """Whether the abilities are those of an earlier connection, and may hold no more."""
+
+    @property
+    def shell(self) -> Shell | None:
+        """The account's shell, where it has one that is of use."""
+        return self.abilities.shell
 
     @property
     def durable(self) -> Durability:
@@ -47,14 +55,19 @@ class Session:
         return None if answer.status == 0 else f"sync: {answer.errors}"
 
 
-async def opened_session(place: str, settings: SshSettings) -> Session:
-    """Connect and probe. Raises DestinationLost, DestinationRefused, ConfigurationError."""
+async def opened_session(place: str, settings: SshSettings, assumed: Abilities | None) -> Session:
+    """Connect, and probe unless something is *assumed*. Raises DestinationLost, DestinationRefused, ConfigurationError.
+
+    Probing takes some twenty round trips, and the time of a login shell.
+    """
     connection = await connected(place, settings)
     try:
         root = await _checked_root(place, connection, settings.directory)
         files = RemoteFiles(place, connection.sftp, root, settings.file_mode, settings.dir_mode)
         files.keeps_control_characters = connection.is_openssh
-        return await _probed(connection, files)
+        if assumed is not None and assumed.server == connection.server:
+            return _assumed(connection, files, assumed)
+        return await _probed(connection, files, settings.where)
     except VENDOR_ERRORS as error:
         await connection.close()
         raise DestinationLost(
@@ -83,7 +96,13 @@ async def _checked_root(place: str, connection: Connection, directory: str) -> b
     return root
 
 
-async def _probed(connection: Connection, files: RemoteFiles) -> Session:
+def _assumed(connection: Connection, files: RemoteFiles, abilities: Abilities) -> Session:
+    files.can_fsync, files.rename_overwrites = abilities.can_fsync, abilities.rename_overwrites
+    traits = _traits(abilities, free_bytes=None, clock_skew=None)
+    return Session(connection, files, abilities, traits, is_assumed=True)
+
+
+async def _probed(connection: Connection, files: RemoteFiles, where: str) -> Session:
     """Try everything out in a scratch directory of our own."""
     scratch = files.path(f"{SCRATCH_PREFIX}/{secrets.token_hex(8)}")
     probe, content = posixpath.join(scratch, b"probe"), secrets.token_hex(16).encode()
@@ -99,7 +118,9 @@ async def _probed(connection: Connection, files: RemoteFiles) -> Session:
         shell = await probed_shell(connection, scratch, content)
     finally:
         await _cleared(files, scratch, is_new=is_new)
-    return Session(connection, files, shell, await _traits(files, shell, folds_case=folds, clock_skew=skew))
+    abilities = Abilities(where, connection.server, files.can_fsync, files.rename_overwrites, folds, shell)
+    traits = _traits(abilities, free_bytes=await _free_bytes(files), clock_skew=skew)
+    return Session(connection, files, abilities, traits, is_assumed=False)
 
 
 async def _fsyncs(files: RemoteFiles, path: bytes) -> bool:
@@ -135,16 +156,26 @@ async def _skew(files: RemoteFiles, path: bytes, before: float) -> float | None:
     return modified - now if modified > now else modified + 1 - before
 
 
-async def _traits(files: RemoteFiles, shell: Shell | None, *, folds_case: bool, clock_skew: float | None) -> Traits:
+def _traits(abilities: Abilities, *, free_bytes: int | None, clock_skew: float | None) -> Traits:
+    shell = abilities.shell
     hashes = tuple(shell.hashes.values()) if shell else ()
-    by_fsync = Durability.DATA_ONLY if files.can_fsync else Durability.NOT_OFFERED
+    by_fsync = Durability.DATA_ONLY if abilities.can_fsync else Durability.NOT_OFFERED
     return Traits(
-        folds_case=folds_case,
+        folds_case=abilities.folds_case,
         hashes=hashes if len(hashes) == len(Algorithm) else (*hashes, VerifiedBy.READ_BACK),
         durable=Durability.YES if shell else by_fsync,
-        free_bytes=await _free_bytes(files),
+        free_bytes=free_bytes,
         clock_skew=clock_skew,
+        remarks=_remarks(shell),
     )
+
+
+def _remarks(shell: Shell | None) -> tuple[str, ...]:
+    """How copies travel, for people."""
+    if shell is None:
+        return ("copies travel file by file over SFTP: the account has no shell that could unpack and hash them",)
+    how = "by one command" if shell.has_python else "file by file, for there is no python3"
+    return (f"small files travel as one tar stream, and a batch gets its names {how}",)
 
 
 async def _free_bytes(files: RemoteFiles) -> int | None:

@@ -33,3 +33,8 @@ class SshSettings:
     """Seconds of silence before a sign of life is asked for; the third unanswered one ends the connection."""
     big_file: int = 4 * MEBIBYTE
     """Bytes from which an object travels alone; smaller ones are bundled."""
+
+    @property
+    def where(self) -> str:
+        """The place that it names, for telling whether two mean the same one."""
+        return f"{self.username or ''}@{self.host}:{self.port or ''}:{self.directory}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS
 from dataverse_backup.fixity import Algorithm
@@ -55,6 +55,15 @@ class Shell:
     hashes: Mapping[Algorithm, str] = field(default_factory=dict)
     has_python: bool = False
     """Whether there is a Python 3, which gives a whole batch its names in one command."""
+
+    @classmethod
+    def known(cls, told: Mapping[str, Any]) -> Self:
+        """The shell with these commands; ValueError, TypeError or KeyError for any that is none of ours."""
+        hashes = {Algorithm(name): command for name, command in told["hashes"].items()}
+        known = told["sync"] in _SYNCS and all(command in _HASHES[name] for name, command in hashes.items())
+        if not known or not isinstance(told["has_python"], bool):
+            raise ValueError("not a command of ours")
+        return cls(told["sync"], hashes, told["has_python"])
 
     def extract(self, algorithm: Algorithm) -> str:
         """The command that unpacks a tar stream, brings it to the disk, and hashes it where there is a command for it.

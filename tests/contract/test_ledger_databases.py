@@ -166,16 +166,17 @@ def test_a_ledger_of_a_newer_version_is_refused_in_words(url: str) -> None:
 def test_a_ledger_of_the_first_version_is_migrated_and_keeps_its_attempts(url: str) -> None:
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg") if "postgres" in url else url)
     now = "2026-01-01 00:00:00.000000"
+    rows: dict[str, dict[str, object]] = {
+        "ledger": {"id": "ledger-1", "made": now},
+        "runs": {"run": "run-1", "verb": "backup", "destination": HERE, "started": now, "outcome": "ok"}
+        | dict.fromkeys(("files_ok", "files_failed", "bytes_sent"), 1),
+        "attempts": {"run": "run-1", "datafile_id": 1, "object": "main", "destination": HERE, "status": "OK"}
+        | {"storageidentifier": "file://1", "message": "", "method": "ssh", "started": now}
+        | {"seconds": 1.0, "bytes_sent": 1},
+    }
     with engine.begin() as connection:
         migrate.upgrade(connection, "here", "0001")
-        for table, row in {
-            "ledger": {"id": "ledger-1", "made": now},
-            "runs": {"run": "run-1", "verb": "backup", "destination": HERE, "started": now, "outcome": "ok"}
-            | dict.fromkeys(("files_ok", "files_failed", "bytes_sent"), 1),
-            "attempts": {"run": "run-1", "datafile_id": 1, "object": "main", "destination": HERE, "status": "OK"}
-            | {"storageidentifier": "file://1", "message": "", "method": "ssh", "started": now}
-            | {"seconds": 1.0, "bytes_sent": 1},
-        }.items():
+        for table, row in rows.items():
             values = ", ".join(f":{name}" for name in row)
             connection.execute(text(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({values})"), row)
     with open_ledger(url) as ledger:

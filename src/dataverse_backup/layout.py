@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dataverse_backup.destinations.base import OWN_PREFIX, SUPERSEDED_PREFIX
+from dataverse_backup.destinations.base import SUPERSEDED_PREFIX, is_own
 from dataverse_backup.errors import KeyRefused
 
 if TYPE_CHECKING:
@@ -62,6 +62,6 @@ def superseded_key(key: str, checksum: Checksum, when: datetime) -> str:
 def _within_dataset(datafile: Datafile, name: str) -> str:
     dataset = datafile.dataset
     key = "/".join(part for part in (dataset.authority, dataset.identifier, name) if part)
-    if key.split("/", 1)[0] in (OWN_PREFIX, SUPERSEDED_PREFIX):
+    if is_own(key):
         raise KeyRefused("layout", key, "its name would lead into what the backup keeps for itself")
     return key

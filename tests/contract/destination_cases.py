@@ -72,6 +72,7 @@ class BucketPlace(Place):
             "verify": self._verify,
             "biggest_whole": 1 << 19,  # small, so that the bigger objects of the suite travel as uploads in parts
             "part_size": 5 << 20,
+            "page": 25,
         }
         return S3Settings(**(fields | other))
 
@@ -128,6 +129,7 @@ class ContainerPlace(Place):
             "verify": self._verify,
             "segment_size": 1 << 20,  # small, so that the bigger objects of the suite travel in segments
             "whole_size": 1 << 16,
+            "page": 25,
         }
         return SwiftSettings(**(fields | other))
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from swiftclient.exceptions import ClientException
 
-from dataverse_backup.destinations.base import Failure, Receipt, Staging, StoredDigest
+from dataverse_backup.destinations.base import IDENTITY_KEY, Failure, Receipt, Staging, StoredDigest, note_key
 from dataverse_backup.destinations.swift import SwiftDestination
-from dataverse_backup.destinations.swift.large import LargeUpload
+from dataverse_backup.destinations.swift.large import SEGMENTS_PREFIX, LargeUpload
 from dataverse_backup.destinations.swift.objects import Objects
 from dataverse_backup.errors import (
     CopyDiffers,
@@ -353,6 +353,18 @@ def test_each_dataset_has_its_container_where_that_is_wanted(place: ContainerPla
         assert read_all(destination, "10.5072/FK2/A/2") == BIG
         assert read_all(destination, ASIDE) == b"data"
         assert place.staged() == place.orphans()
+        note = note_key("10.5072/FK2/A", "manifest.json")
+        assert destination.write_notes({note: b"note"}) == []
+        assert place.strays() == {"10.5072-FK2-A", "B"}
+        place.server.new_container()
+        sizes = {entry.key: entry.size for entry in destination.entries() if not entry.key.startswith(SEGMENTS_PREFIX)}
+        assert sizes == {
+            IDENTITY_KEY: 8,
+            ASIDE: 4,
+            "10.5072/FK2/A/1": 3,
+            "10.5072/FK2/A/2": len(BIG),
+            note: 4,
+        }
 
 
 def test_a_key_is_no_longer_than_swift_takes(place: ContainerPlace, destination: SwiftDestination) -> None:

@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -358,3 +358,17 @@ def test_every_opened_file_is_given_back(destination: FilesystemDestination, roo
     list(destination.digests([KEY, "gone", "old/below"], Algorithm.MD5))
     destination.open(KEY).close()
     assert len(os.listdir("/dev/fd")) == before  # noqa: PTH208 -- descriptors, not paths
+
+
+def test_a_folder_that_cannot_be_read_is_never_left_out_of_a_listing(
+    destination: FilesystemDestination, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "a").mkdir()
+    (root / "a" / "file").write_bytes(b"x")
+
+    def refuse(folder: int) -> NoReturn:
+        raise PermissionError(errno.EACCES, "Permission denied", folder)
+
+    monkeypatch.setattr("dataverse_backup.services.tree.os.scandir", refuse)
+    with pytest.raises(DestinationLost, match="permission denied"):
+        list(destination.entries())

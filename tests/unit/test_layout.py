@@ -45,13 +45,19 @@ def test_the_original_script_took_the_text_after_the_last_colon(identifier: str,
     assert original_key_for(datafile(1, storageidentifier=identifier)) == f"10.5072/FK2/ABCDEF/{name}"
 
 
-@pytest.mark.parametrize("ours", [".dataverse-backup", ".superseded"])
+@pytest.mark.parametrize("ours", [".dataverse-backup", ".superseded", "README.txt", "verify.sh"])
 def test_no_copy_is_put_among_what_the_backup_keeps_for_itself(ours: str) -> None:
     file = datafile(1, dataset=Dataset("doi:x", ours, "staging"))
     with pytest.raises(KeyRefused, match="keeps for itself"):
         key_for(file, STORE)
     with pytest.raises(KeyRefused, match="keeps for itself"):
         original_key_for(file)
+
+
+def test_no_copy_is_put_among_the_notes_about_its_dataset() -> None:
+    with pytest.raises(KeyRefused, match="keeps for itself"):
+        key_for(datafile(1, storageidentifier="file://.dataverse-backup/manifest.json"), STORE)
+    assert key_for(datafile(1, storageidentifier="file://a/README.txt"), STORE) == "10.5072/FK2/ABCDEF/a/README.txt"
 
 
 def test_the_keys_beside_mark_the_name_first_and_then_its_folders() -> None:

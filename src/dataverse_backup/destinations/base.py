@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 from dataverse_backup.errors import KeyRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from dataverse_backup.errors import ObjectError
     from dataverse_backup.fixity import Algorithm, ByteStream, Checksum, Durability, VerifiedBy
@@ -25,6 +25,27 @@ IDENTITY_KEY = f"{OWN_PREFIX}/identity"
 STAGING_PREFIX = f"{OWN_PREFIX}/staging"
 SCRATCH_PREFIX = f"{OWN_PREFIX}/scratch"
 """Where `check` tries things out: the only keys that ``remove`` takes."""
+README_KEY = "README.txt"
+VERIFY_KEY = "verify.sh"
+ROOT_NOTES = (README_KEY, VERIFY_KEY)
+"""The notes at the root, where a person looks first."""
+
+
+def is_own(key: str) -> bool:
+    """Whether *key* is for something of our own: no copy gets it. Copies that were moved aside have such keys."""
+    parts = key.split("/")
+    return parts[0] in (SUPERSEDED_PREFIX, *ROOT_NOTES) or OWN_PREFIX in parts
+
+
+def is_note(key: str) -> bool:
+    """Whether *key* is that of a note: at the root, or ``<folder>/.dataverse-backup/<name>``."""
+    *folders, _ = key.split("/")
+    return key in ROOT_NOTES or (len(folders) > 1 and folders[-1] == OWN_PREFIX and OWN_PREFIX not in folders[:-1])
+
+
+def note_key(folder: str, name: str) -> str:
+    """The key of the note *name* about the copies in *folder*."""
+    return f"{folder}/{OWN_PREFIX}/{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +190,57 @@ class Destination(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One object that lies at a destination."""
+
+    key: str
+    size: int
+
+
+class Listable(ABC):
+    """A destination that tells everything that lies in it. One may lack it: ask ``isinstance(it, Listable)``.
+
+    Promises, each a test of the suite ``testing.listable``:
+
+    1. every object is told once, with its size, our own and those moved aside too, in any order; of what comes or goes
+       meanwhile nothing is promised;
+    2. constant memory, however many objects there are; a folder of a file system is read as a whole;
+    3. a name comes as it lies there; one that is not UTF-8 comes with lone surrogates (PEP 383), and is no key;
+    4. links are not followed, and neither they nor devices and the like are objects;
+    5. never a part for the whole: what cannot be read raises DestinationLost.
+    """
+
+    @abstractmethod
+    def entries(self, folder: str = "") -> Iterator[Entry]:
+        """The objects below *folder*; ``''`` is everything. A folder that is not there has none."""
+
+
+class Explainable(ABC):
+    """A destination that keeps notes of ours beside the copies. One may lack it: ask ``isinstance(it, Explainable)``.
+
+    Promises, each a test of the suite ``testing.explainable``:
+
+    1. all or nothing: until a note is whole and on the disk, its key reads as before;
+    2. notes replace notes, and nothing else: other keys raise ValueError, and what is no object stays;
+    3. what was written survives a crash of the remote machine, as far as a copy does;
+    4. one that fails stops no other.
+    """
+
+    @abstractmethod
+    def write_notes(self, notes: Mapping[str, bytes | None]) -> list[Failure]:
+        """Let each key, for which ``is_note`` holds, have these bytes; None takes the note away.
+
+        Those that did not succeed. Raises DestinationLost.
+        """
+
+
+def checked_notes(notes: Iterable[str]) -> None:
+    """Raise ValueError unless all of *notes* are keys of notes."""
+    if other := [key for key in notes if not is_note(key)]:
+        raise ValueError(f"only notes are written over, not {other[0]!r}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,16 @@ from dataverse_backup.destinations.base import (
     OWN_PREFIX,
     SCRATCH_PREFIX,
     Destination,
+    Entry,
+    Explainable,
     Failure,
+    Listable,
     StoredDigest,
     Traits,
+    checked_notes,
     checked_path_key,
 )
+from dataverse_backup.destinations.folder_notes import FolderNotes
 from dataverse_backup.errors import CopyMissing, DestinationLost, KeyRefused, ObjectError, Unavailable
 from dataverse_backup.fixity import Durability, VerifiedBy
 from dataverse_backup.services.files import stored_checksum, write_all
@@ -33,7 +38,7 @@ from dataverse_backup.services.system_errors import READING, copy_errors
 from dataverse_backup.services.tree import Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from dataverse_backup.destinations.base import Receipt, Staging, Upload
@@ -43,7 +48,7 @@ _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQ
 """Nothing can be tried out there; reading still works, and writing says so by itself."""
 
 
-class FilesystemDestination(Destination):
+class FilesystemDestination(Destination, Listable, Explainable):
     """Keeps copies as files below one folder.
 
     Every object is written to staging, brought to the disk, read back from there and only then linked to its key: a
@@ -171,6 +176,18 @@ class FilesystemDestination(Destination):
             for folder in folders_above(IDENTITY_KEY):
                 tree.sync(folder)
         self._identity = ledger_id
+
+    def entries(self, folder: str = "") -> Iterator[Entry]:
+        tree = self._reach()
+        with self._lost_errors():
+            for key, size in tree.files(folder):
+                yield Entry(key, size)
+
+    def write_notes(self, notes: Mapping[str, bytes | None]) -> list[Failure]:
+        checked_notes(notes)
+        tree = self._reach()
+        with self._lost_errors():
+            return FolderNotes(self.name, tree, self._staging).write(notes)
 
     def sweep(self) -> None:
         tree, ours = self._reach(), self._staging.ledger_prefix

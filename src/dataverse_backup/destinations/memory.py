@@ -9,11 +9,15 @@ from dataverse_backup.destinations.base import (
     IDENTITY_KEY,
     SCRATCH_PREFIX,
     Destination,
+    Entry,
+    Explainable,
     Failure,
+    Listable,
     Receipt,
     Staging,
     StoredDigest,
     Traits,
+    checked_notes,
     checked_path_key,
 )
 from dataverse_backup.errors import (
@@ -29,7 +33,7 @@ from dataverse_backup.errors import (
 from dataverse_backup.fixity import BytesStream, Checksum, Durability, HashingReader, VerifiedBy
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
     from dataverse_backup.destinations.base import Upload
     from dataverse_backup.fixity import Algorithm
@@ -60,7 +64,7 @@ class _Staged:
     checksum: Checksum
 
 
-class MemoryDestination(Destination):
+class MemoryDestination(Destination, Listable, Explainable):
     """Objects by their keys, in a flat name space: ``sub`` and ``sub/x`` lie beside each other."""
 
     def __init__(
@@ -164,6 +168,28 @@ class MemoryDestination(Destination):
     def write_identity(self, ledger_id: str) -> None:
         self._reach()
         self.objects[IDENTITY_KEY] = ledger_id.encode()
+
+    def entries(self, folder: str = "") -> Iterator[Entry]:
+        self._reach()
+        for key in [key for key in self.objects if not folder or key.startswith(f"{folder}/")]:
+            yield Entry(key, len(self.objects[key]))
+
+    def write_notes(self, notes: Mapping[str, bytes | None]) -> list[Failure]:
+        checked_notes(notes)
+        self._reach()
+        failures = []
+        for key, data in notes.items():
+            try:
+                self._note(self._writable(key), data)
+            except ObjectError as error:
+                failures.append(Failure(key, error))
+        return failures
+
+    def _note(self, key: str, data: bytes | None) -> None:
+        if data is None:
+            self.objects.pop(key, None)
+        else:
+            self.objects[key] = data
 
     def sweep(self) -> None:
         self._reach()

@@ -47,7 +47,7 @@ class Tree:
         """A descriptor of the folder *key*; ``''`` is the tree's own folder."""
         descriptor = os.dup(self._root)
         try:
-            for part in key.encode().split(b"/") if key else ():
+            for part in key.encode("utf-8", "surrogateescape").split(b"/") if key else ():
                 below = os.open(part, _FOLDER, dir_fd=descriptor)
                 os.close(descriptor)
                 descriptor = below
@@ -175,6 +175,34 @@ class Tree:
                 return os.listdir(folder)  # noqa: PTH208 -- a descriptor, not a path
         except FileNotFoundError:
             return []
+
+    def files(self, key: str) -> Iterator[tuple[str, int]]:
+        """Every regular file below the folder *key*, with its size; none where there is no folder.
+
+        A name that is not UTF-8 comes with lone surrogates.
+        """
+        left = [key]
+        while left:
+            above = left.pop()
+            for name, status in self._statuses(above):
+                path = f"{above}/{name}" if above else name
+                if stat.S_ISDIR(status.st_mode):
+                    left.append(path)
+                elif stat.S_ISREG(status.st_mode):
+                    yield path, status.st_size
+
+    def _statuses(self, key: str) -> list[tuple[str, os.stat_result]]:
+        """What lies in a folder; nothing where it has gone."""
+        found = []
+        try:
+            with self.folder(key) as folder, os.scandir(folder) as entries:
+                for entry in entries:
+                    with suppress(FileNotFoundError):
+                        name = os.fsencode(entry.name).decode("utf-8", "surrogateescape")
+                        found.append((name, entry.stat(follow_symlinks=False)))
+        except FileNotFoundError:
+            return []
+        return found
 
     def sync(self, key: str) -> bool:
         """Bring the names in a folder to the disk; False where the file system does not offer that."""

@@ -14,5 +14,9 @@ Needs the extra ``[testing]``. How it is done, step by step: docs/howto/add-a-de
 import pytest
 
 pytest.register_assert_rewrite(
-    "dataverse_backup.testing.destinations", "dataverse_backup.testing.restorable", "dataverse_backup.testing.stores"
+    "dataverse_backup.testing.destinations",
+    "dataverse_backup.testing.explainable",
+    "dataverse_backup.testing.listable",
+    "dataverse_backup.testing.restorable",
+    "dataverse_backup.testing.stores",
 )

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dataverse_backup.destinations.base import IDENTITY_KEY, checked_path_key
+from dataverse_backup.destinations.base import IDENTITY_KEY, OWN_PREFIX, Entry, checked_path_key
 from dataverse_backup.errors import CopyError, CopyFailed, CopyMissing, KeyOccupied, KeyRefused, Unavailable
 from dataverse_backup.fixity import Checksum
 from dataverse_backup.services.copy_errors import copy_error
@@ -190,6 +190,17 @@ class Bucket:
             for page in pages:
                 for found in page.get("Contents", ()):
                     yield found["Key"].removeprefix(self._name(""))
+
+    def entries(self, folder: str) -> Iterator[Entry]:
+        """Every object below *folder*, with its size."""
+        prefix = self._name(f"{folder}/" if folder else "")
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._settings.bucket, Prefix=prefix, PaginationConfig={"PageSize": self._settings.page}
+        )
+        with self._errors(folder or OWN_PREFIX):
+            for page in pages:
+                for found in page.get("Contents", ()):
+                    yield Entry(found["Key"].removeprefix(self._name("")), found["Size"])
 
     # Uploads in parts.
 

@@ -13,8 +13,13 @@ from dataverse_backup.destinations.base import (
     IDENTITY_KEY,
     SCRATCH_PREFIX,
     Destination,
+    Entry,
+    Explainable,
+    Failure,
+    Listable,
     StoredDigest,
     Traits,
+    checked_notes,
 )
 from dataverse_backup.destinations.s3.aside import Aside
 from dataverse_backup.destinations.s3.batch import Batch
@@ -32,7 +37,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3 import S3Client
 
-    from dataverse_backup.destinations.base import Failure, Receipt, Staging, Upload
+    from dataverse_backup.destinations.base import Receipt, Staging, Upload
     from dataverse_backup.destinations.s3.settings import S3Settings
     from dataverse_backup.fixity import Algorithm
 
@@ -42,7 +47,7 @@ _WITHOUT_CONDITIONS = (
 )
 
 
-class S3Destination(Destination):
+class S3Destination(Destination, Listable, Explainable):
     """Keeps copies as objects of one bucket.
 
     No object is seen before all of it was read and fits; S3 shows an object, or does not, as a whole. It has no way to
@@ -135,6 +140,28 @@ class S3Destination(Destination):
         with self._lost_errors():
             options = self._settings.options_for(IDENTITY_KEY)
             self._reach().write(IDENTITY_KEY, ledger_id.encode(), options, {})
+
+    def entries(self, folder: str = "") -> Iterator[Entry]:
+        with self._lost_errors():
+            yield from self._reach().entries(folder)
+
+    def write_notes(self, notes: Mapping[str, bytes | None]) -> list[Failure]:
+        checked_notes(notes)
+        write = partial(self._write_note, self._reach())
+        with ThreadPoolExecutor(self._settings.threads) as pool:
+            failures = list(pool.map(write, notes.items()))
+        return [failure for failure in failures if failure is not None]
+
+    def _write_note(self, bucket: Bucket, note: tuple[str, bytes | None]) -> Failure | None:
+        key, data = note
+        try:
+            if data is None:
+                bucket.delete(key)
+            else:
+                bucket.write(key, data, self._settings.options_for(key), {})
+        except CopyError as error:
+            return Failure(key, error)
+        return None
 
     def sweep(self) -> None:
         with self._lost_errors():

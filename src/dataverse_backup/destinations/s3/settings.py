@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from dataverse_backup.destinations.base import OWN_PREFIX
+from dataverse_backup.destinations.base import OWN_PREFIX, is_note
 from dataverse_backup.fixity import VerifiedBy
 
 if TYPE_CHECKING:
@@ -46,10 +46,13 @@ class S3Settings:
     copy_part_size: int = GIBIBYTE
     """Bytes that the service copies at a time; an answer must come within the read timeout."""
 
+    page: int = 1000
+    """How many objects are listed with one request; S3 gives no more."""
+
     def options_for(self, key: str) -> dict[str, Any]:
         """What is asked for with the object under *key*: our own small ones are neither locked nor in cold storage."""
         options = {"ServerSideEncryption": self.encryption, "SSEKMSKeyId": self.kms_key}
-        if not key.startswith(f"{OWN_PREFIX}/"):
+        if not key.startswith(f"{OWN_PREFIX}/") and not is_note(key):
             options |= {"StorageClass": self.storage_class, **self._lock()}
         return {name: value for name, value in options.items() if value}
 

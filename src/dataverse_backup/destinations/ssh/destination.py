@@ -13,17 +13,23 @@ from dataverse_backup.destinations.base import (
     OWN_PREFIX,
     SCRATCH_PREFIX,
     Destination,
+    Entry,
+    Explainable,
     Failure,
+    Listable,
     StoredDigest,
+    checked_notes,
     checked_path_key,
 )
 from dataverse_backup.destinations.ssh.abilities import Abilities
 from dataverse_backup.destinations.ssh.audit import Audit
 from dataverse_backup.destinations.ssh.batch import Batch
-from dataverse_backup.destinations.ssh.failures import CONNECTION_ERRORS, calling, spoken_error, words
+from dataverse_backup.destinations.ssh.failures import CONNECTION_ERRORS, VENDOR_ERRORS, calling, spoken_error, words
 from dataverse_backup.destinations.ssh.files import each, is_regular
 from dataverse_backup.destinations.ssh.identity import Identity
+from dataverse_backup.destinations.ssh.listing import Listing
 from dataverse_backup.destinations.ssh.loop import EventLoopThread
+from dataverse_backup.destinations.ssh.notes import RemoteNotes
 from dataverse_backup.destinations.ssh.session import opened_session
 from dataverse_backup.destinations.ssh.stream import RemoteStream
 from dataverse_backup.errors import (
@@ -38,7 +44,7 @@ from dataverse_backup.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Iterator, Sequence
+    from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from dataverse_backup.destinations.base import Receipt, Staging, Traits, Upload
@@ -58,7 +64,7 @@ _MAY_WORK_OTHERWISE = (CopyFailed, CopyDiffers)
 """What becomes of an object where a server can no longer do what it once could."""
 
 
-class SshDestination(Destination):
+class SshDestination(Destination, Listable, Explainable):
     """Copies in a folder of an OpenSSH server; one connection, made again when it was lost."""
 
     def __init__(self, name: str, settings: SshSettings, staging: Staging) -> None:
@@ -175,6 +181,21 @@ class SshDestination(Destination):
         if (complaint := self._run_for_all(session.synced())) is not None:
             raise DestinationLost(f"{self.name}: nothing can be brought to the disk over there: {complaint}")
         self._identity.written(ledger_id)
+
+    def entries(self, folder: str = "") -> Iterator[Entry]:
+        session = self._connected()
+        self._confirm_identity(session)  # a root that is not ours any more has nothing in it either
+        try:
+            yield from Listing(self._loop, session.files).below(folder)
+        except VENDOR_ERRORS as error:
+            raise DestinationLost(f"{self.name}: it cannot be listed: {words(error)}") from error
+        self._confirm_identity(session)
+
+    def write_notes(self, notes: Mapping[str, bytes | None]) -> list[Failure]:
+        checked_notes(notes)
+        session = self._connected()
+        self._confirm_identity(session)
+        return self._run_for_all(RemoteNotes(self.name, session, self._staging.prefix).write(notes))
 
     def sweep(self) -> None:
         files = self._connected().files

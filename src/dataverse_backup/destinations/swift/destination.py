@@ -12,9 +12,13 @@ from dataverse_backup.destinations.base import (
     IDENTITY_KEY,
     SCRATCH_PREFIX,
     Destination,
+    Entry,
+    Explainable,
     Failure,
+    Listable,
     StoredDigest,
     Traits,
+    checked_notes,
 )
 from dataverse_backup.destinations.swift import large
 from dataverse_backup.destinations.swift.attempt import Attempt, Limits, checked_key, keep_as
@@ -25,7 +29,7 @@ from dataverse_backup.fixity import Durability, VerifiedBy
 from dataverse_backup.services.swift import SWIFT_ERRORS, Swift
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from dataverse_backup.destinations.base import Receipt, Staging, Upload
     from dataverse_backup.destinations.swift.settings import SwiftSettings
@@ -38,7 +42,7 @@ Result = TypeVar("Result")
 _LONGEST_IDENTITY = 1024
 
 
-class SwiftDestination(Destination):
+class SwiftDestination(Destination, Listable, Explainable):
     """Keeps copies as objects under their keys, in one container or one for each dataset.
 
     Several requests are under way at once; the objects of a batch are stored independently of each other. The
@@ -159,6 +163,30 @@ class SwiftDestination(Destination):
             self._objects.make_container()
             self._objects.put(IDENTITY_KEY, data, etag=large.md5(data), may_overwrite=True)
         self._identity = ledger_id
+
+    def entries(self, folder: str = "") -> Iterator[Entry]:
+        with lost_errors(self.name):
+            if self._identity is not None and self._objects.container() is None:
+                raise DestinationLost(f"{self.name}: the container {self._settings.container} is gone")
+            yield from self._objects.entries(folder)
+
+    def write_notes(self, notes: Mapping[str, bytes | None]) -> list[Failure]:
+        checked_notes(notes)
+        failures = self._at_once(self._write_note, notes.items())
+        return [failure for failure in failures if failure is not None]
+
+    def _write_note(self, note: tuple[str, bytes | None]) -> Failure | None:
+        key, data = note
+        try:
+            with copy_errors(self.name, checked_key(self.name, key)):
+                if data is None:
+                    self._objects.delete(key)
+                else:
+                    self._objects.make_container_of(key)
+                    self._objects.put(key, data, etag=large.md5(data), may_overwrite=True)
+        except ObjectError as error:
+            return Failure(key, error)
+        return None
 
     def sweep(self) -> None:
         with lost_errors(self.name):

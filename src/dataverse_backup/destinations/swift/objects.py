@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from dataverse_backup.destinations.base import Entry
 from dataverse_backup.fixity import Checksum
 from dataverse_backup.services.swift import SWIFT_ERRORS, diagnose
 from dataverse_backup.services.swift_object import SwiftObject, length_of
@@ -179,6 +180,44 @@ class Objects:
                 return
         # Keys are deleted by what is listed here, so nothing else may come along.
         yield from (one["name"] for one in found if one.get("name", "").startswith(prefix))
+
+    def entries(self, folder: str) -> Iterator[Entry]:
+        """Every object below *folder* in all containers of this destination, with its size."""
+        prefix = f"{folder}/" if folder else ""
+        for container in self._containers():
+            for one in self._listed(container, prefix):
+                if self._settings.container_of(one["name"]) == container:
+                    yield Entry(one["name"], int(one["bytes"]))
+
+    def _containers(self) -> Iterator[str]:
+        """Those that may hold something of this destination: its own, or any of the account's."""
+        if not self._settings.per_dataset:
+            yield self._settings.container
+            return
+        yield from (
+            one["name"]
+            for one in self._paged(lambda connection, marker: connection.get_account(marker, self._settings.page))
+        )
+
+    def _listed(self, container: str, prefix: str) -> Iterator[dict[str, Any]]:
+        try:
+            yield from self._paged(
+                lambda connection, marker: connection.get_container(container, marker, self._settings.page, prefix)
+            )
+        except SWIFT_ERRORS as error:
+            if diagnose(error).trouble is not Trouble.MISSING:
+                raise
+
+    def _paged(self, ask: Callable[[Any, str], Any]) -> Iterator[dict[str, Any]]:
+        """Everything in a listing, page by page."""
+        marker = ""
+        while True:
+            with self._swift.connection() as connection:
+                _, found = ask(connection, marker)
+            if not found:
+                return
+            yield from found
+            marker = found[-1]["name"]
 
     def _at(self, key: str) -> tuple[str, str]:
         return self._settings.container_of(key), key

@@ -33,13 +33,16 @@ class SwiftSettings:
     threads: int = 8
     """How many requests are under way at once."""
 
+    page: int = 10_000
+    """How many objects are listed with one request; Swift gives no more."""
+
     def container_of(self, key: str) -> str:
         """The container that *key* lies in, always under its whole name.
 
         That of a dataset is the folder of its keys without what a container's name cannot have; where two folders
         give the same name, both use it.
         """
-        folder = key.rpartition("/")[0]
+        folder = key.rpartition("/")[0].removesuffix(f"/{OWN_PREFIX}")
         if not (self.per_dataset and folder) or key.startswith((f"{OWN_PREFIX}/", f"{SUPERSEDED_PREFIX}/")):
             return self.container
         name = folder.replace("/", "-").encode()[:MAX_CONTAINER_BYTES]

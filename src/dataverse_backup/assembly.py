@@ -6,7 +6,8 @@ What only one kind of service needs is imported when that kind is used.
 from __future__ import annotations
 
 import uuid
-from contextlib import contextmanager
+from collections import defaultdict
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -23,12 +24,13 @@ from dataverse_backup.config.kinds import added_destination, added_store
 from dataverse_backup.config.stores import FileStoreSettings, S3StoreSettings, SwiftStoreSettings
 from dataverse_backup.destinations.base import Staging
 from dataverse_backup.engine import Capacity
-from dataverse_backup.errors import ConfigurationError, Reason
+from dataverse_backup.errors import ConfigurationError, DestinationLost, Reason, WorkersLost
 from dataverse_backup.fixity import VerifiedBy
 from dataverse_backup.retrieval import FolderTarget, RetrieverFactory
 from dataverse_backup.stores.excluded import ExcludedStore
 from dataverse_backup.stores.filesystem import FilesystemStore
 from dataverse_backup.transfer import Transfer
+from dataverse_backup.workers import processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from dataverse_backup.catalogue.base import Catalogue
+    from dataverse_backup.cluster.connection import Cluster
     from dataverse_backup.config import Settings
     from dataverse_backup.config.destinations import DestinationSettings
     from dataverse_backup.config.notifications import NotificationSettings
@@ -270,18 +273,65 @@ def make_installation(settings: Settings, catalogue: Catalogue, ledger: Ledger) 
     return Installation(catalogue, ledger, make(), make)
 
 
-def make_site(settings: Settings, name: str) -> Site:
-    """Everything that a backup to the destination called *name* needs."""
+def make_site(settings: Settings, name: str, cluster: Cluster | None = None) -> Site:
+    """Everything that a backup to the destination called *name* needs; *cluster* does the work, or this machine."""
     destination = settings.destinations[name]
     return Site(
         name=name,
         method=destination.storage_type,
-        open_destination=partial(make_destination, destination),
+        open_destination=partial(_reach, destination, cluster),
         make_transfer=partial(TransferFactory, destination),
         capacity=Capacity(destination.workers, destination.batch_files, destination.batch_bytes),
         limits=Limits(destination.max_duration, destination.max_bytes),
         bandwidth=destination.bandwidth_limit,
+        open_workers=processes if cluster is None else cluster.open_workers,
     )
+
+
+def _reach(settings: DestinationSettings, cluster: Cluster | None, staging: Staging) -> Destination:
+    """The destination; what nobody can work on is lost from the start, as one that does not answer is."""
+    if cluster is not None:
+        try:
+            cluster.connect()
+        except WorkersLost as lost:
+            raise DestinationLost(f"{settings.name}: {lost.message}", lost.hint) from lost
+    return make_destination(settings, staging)
+
+
+@contextmanager
+def open_clusters(
+    settings: Settings, names: Iterable[str], scheduler: str | None, is_stopping: Callable[[], bool]
+) -> Iterator[dict[str, Cluster]]:
+    """The cluster of each destination of *names* that is to have one; of all of them, where *scheduler* is given."""
+    by_address: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        if address := scheduler or settings.destinations[name].scheduler:
+            by_address[address].append(name)
+    with ExitStack() as opened:
+        yield {
+            name: cluster
+            for address, its in by_address.items()
+            for cluster in [opened.enter_context(_make_cluster(settings, address, its, is_stopping))]
+            for name in its
+        }
+
+
+def _make_cluster(settings: Settings, address: str, names: list[str], is_stopping: Callable[[], bool]) -> Cluster:
+    with _extra("cluster"):
+        import distributed  # noqa: F401, PLC0415 -- when used
+
+    from dataverse_backup.cluster.connection import Cluster  # noqa: PLC0415 -- when used
+
+    destinations = [settings.destinations[name] for name in names]
+    return Cluster(address, settings, names, partial(_try_out, settings.stores, destinations), is_stopping)
+
+
+def _try_out(stores: Mapping[str, StoreSettings], destinations: Iterable[DestinationSettings]) -> None:
+    """Make all of them, and connect to none: what is not installed, or cannot be used, is known then."""
+    for store in make_stores(stores).values():
+        store.close()
+    for destination in destinations:
+        make_destination(destination, Staging("", "")).close()
 
 
 _SPEED = {"filesystem": 0, "ssh": 1}

@@ -17,7 +17,7 @@ from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar, runtime_checkable
 
 from dataverse_backup.conclusion import Outcome
 from dataverse_backup.errors import DestinationLost, WorkerDied, WorkersLost
@@ -55,6 +55,20 @@ class Submit(Protocol[Task_contra, Result]):
         A task that its worker died of, also when nothing else was running, has the exception WorkerDied. Where workers
         die before they can do anything it has WorkersLost, and so has every further one.
         """
+
+
+@runtime_checkable
+class Elastic(Protocol):
+    """A Submit whose workers come and go."""
+
+    @property
+    def workers(self) -> int:
+        """How many tasks they do at a time, now."""
+
+
+def most_in_flight(submit: object, workers: int) -> int:
+    """How many tasks may be on their way now: by *workers* in all, where *submit* does not know better."""
+    return IN_FLIGHT_PER_WORKER * (submit.workers if isinstance(submit, Elastic) else workers)
 
 
 class Stop:
@@ -98,14 +112,14 @@ class _Lane:
     submit: Submit[JointBatch, Outcomes]
     close: Callable[[], None]
     """Gives back the workers."""
-    in_flight: int
+    workers: int
     running: dict[Future[Outcomes], JointBatch] = field(default_factory=dict)
     again: deque[JointBatch] = field(default_factory=deque)
     """Parts of batches that workers died of."""
 
     @property
     def has_room(self) -> bool:
-        return len(self.running) < self.in_flight
+        return len(self.running) < most_in_flight(self.submit, self.workers)
 
     def next_batch(self) -> JointBatch | None:
         return self.again.popleft() if self.again else self.feed.next_batch()
@@ -165,7 +179,7 @@ class Engine:
         self._opened.callback(feed.close)
         opened = self._opened.enter_context(ExitStack())
         submit = opened.enter_context(self._open_workers(sorted(works), capacity.workers))
-        self._lanes.append(_Lane(feed, submit, opened.close, capacity.workers * IN_FLIGHT_PER_WORKER))
+        self._lanes.append(_Lane(feed, submit, opened.close, capacity.workers))
 
     def drop(self, destination: str, *, grace: float | None = None) -> None:
         """Submit nothing more for *destination*; what is in flight may go on for *grace* (or GRACE) seconds."""

@@ -15,6 +15,7 @@
     │   └── LockHeld              another run works on the same destination
     ├── WorkerDied                a task ended its worker process, alone too
     ├── WorkersLost               no worker process lives long enough to do anything
+    ├── WorkerUnfit               a worker elsewhere would not do what we would do
     ├── StoreLost                 a whole store cannot be read
     ├── DestinationLost           a whole destination cannot be used
     │   └── DestinationRefused    … until somebody decides: identity, host key
@@ -142,6 +143,10 @@ class WorkerDied(DataverseBackupError):
 
 class WorkersLost(DataverseBackupError):
     """Worker processes die, one after the other, before they can do anything: there will be no other."""
+
+
+class WorkerUnfit(DataverseBackupError):
+    """A worker elsewhere has another configuration than we have, or lacks what its tasks need."""
 
 
 class StoreLost(DataverseBackupError):

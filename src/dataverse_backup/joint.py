@@ -24,7 +24,7 @@ Outcomes = dict[str, Outcome]
 
 
 class JointTransfer:
-    """Copies joint batches, the parts of one in a thread each. Used by one thread at a time."""
+    """Copies joint batches, the parts of one in a thread each. Used by one thread at a time; closes its stores."""
 
     def __init__(
         self,
@@ -38,6 +38,7 @@ class JointTransfer:
 
         What is sent to a destination goes through that of *outflows* that has its name.
         """
+        self._stores = stores
         sharing = Sharing(stores, memory=memory)
         self._readers = {name: sharing.reader() for name in make_transfers}
         self._transfers = {name: make(self._readers[name].stores) for name, make in make_transfers.items()}
@@ -54,6 +55,24 @@ class JointTransfer:
         with ThreadPoolExecutor(len(joint.batches), thread_name_prefix="transfer") as threads:
             futures = {batch.destination: threads.submit(self._copied, batch) for batch in joint.batches}
         return {destination: future.result() for destination, future in futures.items()}
+
+    __call__ = copy
+
+    def share(self, sharers: int) -> None:
+        """Send as one of *sharers* on different machines, which together hold to the bandwidth of a destination."""
+        for outflow in self._outflows.values():
+            if outflow.pace is not None:
+                outflow.pace.share(sharers)
+
+    def close(self) -> None:
+        """Give back all connections; may be called twice."""
+        for transfer in self._transfers.values():
+            transfer.close()
+        for store in self._stores.values():
+            store.close()
+        for outflow in self._outflows.values():
+            if outflow.pace is not None:
+                outflow.pace.close()
 
     def _expect(self, joint: JointBatch) -> None:
         for batch in joint.batches:
@@ -93,6 +112,11 @@ class JointTransferFactory:
     make_transfers: Mapping[str, Callable[[Mapping[str, Store]], Transfer]]
     outflows: Mapping[str, Outflow] = field(default_factory=dict)
 
-    def __call__(self) -> Callable[[JointBatch], Outcomes]:
+    @property
+    def title(self) -> str:
+        """What this work is called where many see it, as in Dask's dashboard."""
+        return f"backup-{'-'.join(sorted(self.make_transfers))}"
+
+    def __call__(self) -> JointTransfer:
         """From stores of its own."""
-        return JointTransfer(self.make_stores(), self.make_transfers, self.outflows).copy
+        return JointTransfer(self.make_stores(), self.make_transfers, self.outflows)

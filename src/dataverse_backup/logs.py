@@ -88,24 +88,25 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """``time``, ``level``, ``logger`` and ``event``, and each fact under its own name."""
-        level, event = record.levelname.lower(), _message(record)
+        level, event = record.levelname.lower(), message_of(record)
         ours = {"time": _time(record), "level": level, "event": event, "logger": record.name}
-        return json.dumps({**ours, **_facts(record), **ours}, default=str)  # ours come first, and no fact hides them
+        return json.dumps({**ours, **facts_of(record), **ours}, default=str)  # ours come first, and no fact hides them
 
 
 def said(record: logging.LogRecord) -> str:
     """The message with its facts behind it, and the hint in a line of its own."""
-    known = _facts(record)
+    known = facts_of(record)
     shown = "".join(f" {name}={_shown(value)}" for name, value in known.items() if name != "hint")
-    return _message(record) + shown + (f"\nhint: {known['hint']}" if "hint" in known else "")
+    return message_of(record) + shown + (f"\nhint: {known['hint']}" if "hint" in known else "")
 
 
-def _facts(record: logging.LogRecord) -> dict[str, Any]:
+def facts_of(record: logging.LogRecord) -> dict[str, Any]:
+    """The facts of an event, by their names."""
     found: dict[str, Any] = getattr(record, "facts", {})
     return found
 
 
-def _message(record: logging.LogRecord) -> str:
+def message_of(record: logging.LogRecord) -> str:
     """The message, and what was raised in one line: where it was raised is for a debugger."""
     if not record.exc_info or record.exc_info[1] is None:
         return record.getMessage()

@@ -69,27 +69,24 @@ class Pace:
     """Lets bytes pass as a timetable says, together with those that were pickled from it into new worker processes.
 
     There is one line for all, and who comes takes the next place in it: one alone may have the whole rate. Pickled in
-    any other way (to another machine) it has a line of its own, and must be one of `several`.
+    any other way (to another machine) it has a line of its own, and must be told of the others by `share`.
     """
 
-    def __init__(self, timetable: Timetable, *, sharers: int = 1, line: int | None = None) -> None:
-        """Hold to one of *sharers* equal parts of what *timetable* allows, in a *line* of one's own or that of others.
-
-        Raises NoWorkSpace.
-        """
-        self._timetable, self._sharers = timetable, sharers
+    def __init__(self, timetable: Timetable, *, line: int | None = None) -> None:
+        """Hold to what *timetable* allows, in a *line* of one's own or that of others. Raises NoWorkSpace."""
+        self._timetable, self._sharers = timetable, 1
         self._line = _Line(line)
 
     def __reduce__(self) -> Any:
-        return _joined, (self._timetable, self._sharers, self._line.to_send())
+        return _joined, (self._timetable, self._line.to_send())
 
     def close(self) -> None:
         """Leave the line."""
         self._line.close()
 
-    def several(self, sharers: int) -> Pace:
-        """One of *sharers* that know nothing of each other."""
-        return Pace(self._timetable, sharers=sharers)
+    def share(self, sharers: int) -> None:
+        """From now on hold to one of *sharers* equal parts: they know nothing of each other."""
+        self._sharers = sharers
 
     def piece(self, length: int) -> int:
         """How much of *length* bytes is to be read at a time."""
@@ -108,8 +105,8 @@ class Pace:
         return None if rate is None else rate / self._sharers
 
 
-def _joined(timetable: Timetable, sharers: int, line: Any) -> Pace:
-    return Pace(timetable, sharers=sharers, line=None if line is None else line.detach())
+def _joined(timetable: Timetable, line: Any) -> Pace:
+    return Pace(timetable, line=None if line is None else line.detach())
 
 
 class _Line:

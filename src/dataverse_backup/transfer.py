@@ -118,6 +118,10 @@ class Transfer:
             lost = error
         return Outcome([item.attempt for item in items if item.attempt], lost, self._lost_stores)
 
+    def close(self) -> None:
+        """Give back the destination's connections; may be called twice, and nothing is copied afterwards."""
+        self._destination.close()
+
     def _conclude(self, items: Sequence[_Item]) -> None:
         self._find_names(items)
         self._try_together(items)

@@ -24,7 +24,7 @@ from dataverse_backup.plan import Share
 from dataverse_backup.work import Batch
 from tests.contract.ledger_cases import datafile, key_of, succeeded
 from tests.unit.memory_world import checksum_of
-from tests.unit.test_backup_several import DATA, Campus, ended, endings, threads
+from tests.unit.test_backup_several import DATA, Campus, ended, endings
 from tests.unit.test_engine import Floor, done, ids
 from tests.unit.test_feed import works
 
@@ -47,7 +47,7 @@ class Clock:
 def limited(campus: Campus, **limits: Limits) -> dict[str, Ended]:
     """One run, in which some destinations have limits; a batch has two datafiles."""
     sites = [replace(site, limits=limits.get(site.name, Limits())) for site in campus.sites()]
-    return ended(list(backup(campus.installation, sites, campus.stop, open_workers=threads)))
+    return ended(list(backup(campus.installation, sites, campus.stop)))
 
 
 def batch(*numbers: int, size: int = 10) -> Batch:
@@ -215,7 +215,7 @@ def test_rows_that_changed_are_tried_again_only_while_there_is_something_left(li
     campus = Campus(names=("a",))
     campus.store.objects[key_of(datafile(1))] = b"new bytes"
     sites = [replace(site, limits=limit) for site in campus.sites()]
-    events = backup(campus.installation, sites, campus.stop, open_workers=threads)
+    events = backup(campus.installation, sites, campus.stop)
     first = next(events)
     campus.catalogue.rows_now[1] = datafile(1, size=9, checksum=checksum_of(b"new bytes"))
     result = ended([first, *events])["a"]

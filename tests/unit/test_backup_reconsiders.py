@@ -56,9 +56,11 @@ def run(world: World) -> Ended:
         del staging
         return lambda stores: Transfer(stores, world.destination)
 
-    site = Site(HERE, "memory", lambda _: world.destination, make_transfer, Capacity(1, 10, 1 << 20))
+    site = Site(
+        HERE, "memory", lambda _: world.destination, make_transfer, Capacity(1, 10, 1 << 20), open_workers=threads
+    )
     installation = Installation(world.catalogue, world.ledger, world.stores, lambda: world.stores)
-    *_, ended = backup(installation, [site], Stop(), open_workers=threads)
+    *_, ended = backup(installation, [site], Stop())
     assert isinstance(ended, Ended)
     return ended
 

@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import pytest
 
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from dataverse_backup.datafile import Datafile
     from dataverse_backup.destinations.base import Failure, Receipt, Staging, Upload
     from dataverse_backup.engine import Submit
-    from dataverse_backup.joint import Outcomes
     from dataverse_backup.stores.base import Store
-    from dataverse_backup.work import JointBatch
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 DATA = b"some bytes of a datafile"
 
@@ -83,10 +84,17 @@ class Campus:
         def make_transfer(staging: Staging) -> Callable[[Mapping[str, Store]], Transfer]:
             return lambda stores: Transfer(stores, destination, identity=staging.ledger_id, delays=())
 
-        return Site(destination.name, "memory", lambda _: destination, make_transfer, Capacity(1, 2, 1 << 20))
+        return Site(
+            destination.name,
+            "memory",
+            lambda _: destination,
+            make_transfer,
+            Capacity(1, 2, 1 << 20),
+            open_workers=threads,
+        )
 
     def events(self, limit: int | None = None) -> Iterator[Event]:
-        return backup(self.installation, self.sites(), self.stop, limit=limit, open_workers=threads)
+        return backup(self.installation, self.sites(), self.stop, limit=limit)
 
     def run(self, limit: int | None = None) -> dict[str, Ended]:
         return ended(list(self.events(limit)))
@@ -101,15 +109,13 @@ def endings(results: dict[str, Ended]) -> dict[str, Ending]:
 
 
 @contextmanager
-def threads(
-    make_copy: Callable[[], Callable[[JointBatch], Outcomes]], workers: int
-) -> Iterator[Submit[JointBatch, Outcomes]]:
-    copy = make_copy()
+def threads(make_work: Callable[[], Callable[[Task], Result]], workers: int) -> Iterator[Submit[Task, Result]]:
+    work = make_work()
     assert workers == 1  # a transfer is used by one thread at a time
     with ThreadPoolExecutor(workers) as executor:
 
-        def submit(batch: JointBatch, /) -> Future[Outcomes]:
-            return executor.submit(copy, batch)
+        def submit(task: Task, /) -> Future[Result]:
+            return executor.submit(work, task)
 
         yield submit
 

@@ -135,11 +135,12 @@ def test_a_worker_that_is_killed_leaves_its_bandwidth_to_the_others(pace: Pace) 
 
 def test_elsewhere_it_is_one_of_several_that_share_by_halves() -> None:
     shared = Pace(ALWAYS)
-    mine = shared.several(2)
-    sent = pickle.loads(pickle.dumps(mine))
+    sent = pickle.loads(pickle.dumps(shared))
+    assert sent.piece(1 << 20) == RATE * outflow.SECONDS_OF_PIECE
+    sent.share(2)
     assert sent.piece(1 << 20) == RATE * outflow.SECONDS_OF_PIECE / 2
     assert send(Outflow(sent), RATE // 4) >= 0.5 - outflow.SECONDS_OF_PIECE
-    for one in (shared, mine, sent):
+    for one in (shared, sent):
         one.close()
 
 

@@ -5,6 +5,7 @@ Each destination has its own lock, plan, status and failures: one that is down, 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,21 +16,18 @@ from dataverse_backup.engine import Engine, Stop
 from dataverse_backup.joint import JointTransferFactory
 from dataverse_backup.outflow import Meter, Outflow, Pace
 from dataverse_backup.plan import Plan, Scope, make_plan
-from dataverse_backup.workers import processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from dataverse_backup.actions.events import Ended, Event
-    from dataverse_backup.actions.sites import Installation, Site
+    from dataverse_backup.actions.sites import Installation, OpenWorkers, Site
     from dataverse_backup.engine import Submit
     from dataverse_backup.joint import Outcomes
     from dataverse_backup.work import JointBatch
 
     CopyWorkers = AbstractContextManager[Submit[JointBatch, Outcomes]]
-    OpenWorkers = Callable[[Callable[[], Callable[[JointBatch], Outcomes]], int], CopyWorkers]
-    """Starts so many workers, each of which makes its own way to copy joint batches."""
 
 
 def dry_run(installation: Installation, site: Site, *, limit: int | None = None) -> Plan:
@@ -44,7 +42,6 @@ def backup(
     stop: Stop,
     *,
     limit: int | None = None,
-    open_workers: OpenWorkers = processes,
 ) -> Iterator[Event]:
     """Back up to every site: their plans, every attempt as it is recorded, and for each what came of it at its end.
 
@@ -56,7 +53,7 @@ def backup(
         going_on = {run.name: run for run in runs if not run.is_over}
         if going_on:
             with _watched(going_on) as (outflows, meters):
-                workers = partial(_workers, installation, going_on, outflows=outflows, open_workers=open_workers)
+                workers = partial(_workers, installation, going_on, outflows=outflows)
                 yield from _copied(going_on, meters, workers, stop)
     except BaseException:
         for run in runs:
@@ -94,11 +91,11 @@ def _workers(
     workers: int,
     *,
     outflows: Mapping[str, Outflow],
-    open_workers: OpenWorkers,
 ) -> CopyWorkers:
     """Workers that copy to the destinations called *names*."""
     make_transfers = {name: runs[name].site.make_transfer(runs[name].staging) for name in names}
     its_outflows = {name: outflows[name] for name in names}
+    open_workers = runs[names[0]].site.open_workers
     return open_workers(JointTransferFactory(installation.make_stores, make_transfers, its_outflows), workers)
 
 
@@ -113,7 +110,8 @@ def _copied(
     allowances = {name: run.allowance for name, run in runs.items()}
     moving = dict.fromkeys(runs, 0)
     with Engine(capacities, open_workers, stop, allowances) as engine:
-        engine.add({name: run.works() for name, run in runs.items()})
+        for names in _worked_on_together(runs):
+            engine.add({name: runs[name].works() for name in names})
         yield from _ended(runs, engine, stop)
         for outcomes in engine.outcomes():
             for name, outcome in outcomes.items():
@@ -127,6 +125,13 @@ def _copied(
         _note_limits(runs, engine)
     for run in runs.values():
         yield run.end()
+
+
+def _worked_on_together(runs: Mapping[str, Run]) -> list[list[str]]:
+    groups: dict[OpenWorkers, list[str]] = defaultdict(list)
+    for name, run in runs.items():
+        groups[run.site.open_workers].append(name)
+    return list(groups.values())
 
 
 def _note_limits(runs: dict[str, Run], engine: Engine) -> None:

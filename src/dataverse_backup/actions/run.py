@@ -84,7 +84,7 @@ class Run:
         try:
             scope = self._reach()
         except DestinationLost as lost:
-            self._end_with(Ending.LOST, lost)
+            self._end_with(Ending.INTERRUPTED if self._stop.is_set() else Ending.LOST, lost)
             return
         self._plan = plan = self._held.enter_context(make_plan(self._catalogue, self._ledger, scope))
         self._ended.plan = plan

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from dataverse_backup.allowance import NO_LIMITS
+from dataverse_backup.workers import processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from dataverse_backup.allowance import Limits
     from dataverse_backup.bandwidth import Timetable
     from dataverse_backup.catalogue.base import Catalogue
     from dataverse_backup.destinations.base import Destination, Staging
-    from dataverse_backup.engine import Capacity
+    from dataverse_backup.engine import Capacity, Submit
     from dataverse_backup.ledger.base import Ledger
     from dataverse_backup.stores.base import Store
     from dataverse_backup.transfer import Transfer
+
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+class OpenWorkers(Protocol):
+    """Starts workers, or finds some."""
+
+    def __call__(
+        self, make_work: Callable[[], Callable[[Task], Result]], workers: int, /
+    ) -> AbstractContextManager[Submit[Task, Result]]:
+        """So many *workers*, each of which makes its own way to do tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +60,5 @@ class Site:
     limits: Limits = NO_LIMITS
     bandwidth: Timetable | None = None
     """How fast it may be sent to, by all workers together."""
+    open_workers: OpenWorkers = processes
+    """Who does the work; destinations where that is the same are worked on together."""

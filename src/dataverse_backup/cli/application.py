@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -17,13 +17,15 @@ from dataverse_backup.cli.exit_codes import EPILOG
 from dataverse_backup.cli.telling import Telling
 from dataverse_backup.cli.terminal import out, plain, start_log, warn
 from dataverse_backup.config import Settings
-from dataverse_backup.config.values import duration_from, size_from
+from dataverse_backup.config.values import duration_from, scheduler_address, size_from
 from dataverse_backup.errors import Reason
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.logs import Format, Level
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+Value = TypeVar("Value")
 
 app = typer.Typer(
     name="dataverse-backup",
@@ -90,7 +92,7 @@ def _settings(context: typer.Context) -> Settings:
     return settings
 
 
-def _read(read: Callable[[str], int], option: str, text: str) -> int:
+def _read(read: Callable[[str], Value], option: str, text: str) -> Value:
     """What the administrator gave for *option*."""
     try:
         return read(text)
@@ -121,6 +123,13 @@ def backup(
             help="Begin nothing more once 500G, 2T … are sent to a destination; instead of MaxBytes. Exit code 12.",
         ),
     ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Let a Dask cluster do the work: tcp://host:port of its scheduler. Scheduler in [Backup] is default.",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing when all is well.")] = False,
 ) -> None:
     """Copy what is missing, failed or changed, and prove each copy."""
@@ -128,6 +137,8 @@ def backup(
         None if max_duration is None else _read(duration_from, "--max-duration", max_duration),
         None if max_bytes is None else _read(size_from, "--max-bytes", max_bytes),
     )
+    if scheduler is not None:
+        _read(scheduler_address, "--scheduler", scheduler)
     settings = _settings(context)
     if dry_run:
         backing_up.show_plan(settings, destination or [], limit)
@@ -135,7 +146,7 @@ def backup(
         if quiet and context.obj.log_level is None:
             logs.hush()
         with Telling(settings) as telling:
-            wanted = backing_up.Wanted(destination or [], limit, asked)
+            wanted = backing_up.Wanted(destination or [], limit, asked, scheduler)
             code = backing_up.run(settings, wanted, quiet=quiet, tell=telling.tell)
         raise typer.Exit(code)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from dataverse_backup.actions.events import Event
     from dataverse_backup.actions.sites import Site
+    from dataverse_backup.cluster.connection import Cluster
     from dataverse_backup.config import Settings
     from dataverse_backup.ledger.base import Ledger
     from dataverse_backup.plan import Plan
@@ -41,6 +42,8 @@ class Wanted:
     """The most files."""
     limits: Limits = NO_LIMITS
     """For each destination, instead of what the configuration says of it."""
+    scheduler: str | None = None
+    """Of a Dask cluster, for all destinations."""
 
 
 def chosen_destinations(settings: Settings, names: Sequence[str] = ()) -> list[str]:
@@ -66,13 +69,15 @@ def show_plan(settings: Settings, names: Sequence[str], limit: int | None) -> No
 
 def run(settings: Settings, wanted: Wanted, *, quiet: bool, tell: Tell) -> ExitCode:
     """Back up to all chosen destinations at the same time, and *tell*; the exit code for all of them."""
-    sites = [_site(settings, name, wanted.limits) for name in chosen_destinations(settings, wanted.destinations)]
+    chosen = chosen_destinations(settings, wanted.destinations)
     stop = Stop()
     with (
+        assembly.open_clusters(settings, chosen, wanted.scheduler, stop.is_set) as clusters,
         assembly.open_ledger(settings) as ledger,
         assembly.open_catalogue(settings) as catalogue,
         stopping_on_signals(stop),
     ):
+        sites = [_site(settings, name, wanted.limits, clusters.get(name)) for name in chosen]
         installation = assembly.make_installation(settings, catalogue, ledger)
         results = _shown(backup(installation, sites, stop, limit=wanted.limit), quiet=quiet)
         for ended in results:
@@ -82,8 +87,8 @@ def run(settings: Settings, wanted: Wanted, *, quiet: bool, tell: Tell) -> ExitC
         return tell(ledger, results, code_of(results))
 
 
-def _site(settings: Settings, name: str, asked: Limits) -> Site:
-    site = assembly.make_site(settings, name)
+def _site(settings: Settings, name: str, asked: Limits, cluster: Cluster | None) -> Site:
+    site = assembly.make_site(settings, name, cluster)
     return replace(site, limits=Limits(asked.seconds or site.limits.seconds, asked.size or site.limits.size))
 
 

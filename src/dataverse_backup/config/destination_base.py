@@ -6,7 +6,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from dataverse_backup.config.values import Bandwidth, DirMode, Duration, FileMode, SectionModel, Size
+from dataverse_backup.config.values import (
+    OF_MACHINE,
+    Bandwidth,
+    DirMode,
+    Duration,
+    FileMode,
+    SchedulerAddress,
+    SectionModel,
+    Size,
+)
 
 MEBIBYTE = 1024 * 1024
 DEFAULT_WORKERS = min(4, os.cpu_count() or 1)
@@ -26,14 +35,28 @@ class DestinationSettings(SectionModel):
         ge=1,
         le=MOST_WORKERS,
         description="How many processes copy at the same time, 1 to 64; by default one per processor, at most 4.",
+        json_schema_extra=OF_MACHINE,
     )
     batch_files: int = Field(
-        500, alias="BatchFiles", ge=1, le=100_000, description="The most files that are copied and recorded together."
+        500,
+        alias="BatchFiles",
+        ge=1,
+        le=100_000,
+        description="The most files that are copied and recorded together.",
+        json_schema_extra=OF_MACHINE,
     )
     batch_bytes: Size = Field(
         64 * MEBIBYTE,
         alias="BatchBytes",
         description="The most bytes that are copied and recorded together (a bigger file goes alone); K, M, G or T.",
+        json_schema_extra=OF_MACHINE,
+    )
+    scheduler: SchedulerAddress | None = Field(
+        None,
+        alias="Scheduler",
+        description="The scheduler of a Dask cluster, tcp://host:port or tls://host:port, whose workers copy instead of"
+        " processes of this machine; needs the extra [cluster]. There Workers means nothing.",
+        json_schema_extra=OF_MACHINE,
     )
     bandwidth_limit: Bandwidth | None = Field(
         None,
@@ -41,6 +64,7 @@ class DestinationSettings(SectionModel):
         description="The most bytes a second that are sent, by all workers together, such as 20M; or a timetable in "
         "local time, such as 08:00,20M 18:00,off Sat-00:00,off.",
         examples=["08:00,20M 18:00,off"],
+        json_schema_extra=OF_MACHINE,
     )
     max_duration: Duration | None = Field(
         None,
@@ -48,6 +72,7 @@ class DestinationSettings(SectionModel):
         description="So long a run may take, such as 90m or 6h. Then nothing more is begun, what is being copied has "
         "five minutes, and the next run goes on.",
         examples=["6h"],
+        json_schema_extra=OF_MACHINE,
     )
     max_bytes: Size | None = Field(
         None,
@@ -55,6 +80,7 @@ class DestinationSettings(SectionModel):
         description="So many bytes a run may send, such as 500G or 2T. Then nothing more is begun, what is being "
         "copied is finished, and the next run goes on.",
         examples=["2T"],
+        json_schema_extra=OF_MACHINE,
     )
 
     def place(self) -> Hashable:

@@ -10,7 +10,7 @@ from pydantic import Field
 from dataverse_backup.config.destination_base import DestinationSettings
 from dataverse_backup.config.s3_destination import S3DestinationSettings
 from dataverse_backup.config.swift_destination import SwiftDestinationSettings
-from dataverse_backup.config.values import LocalFile, LocalPath, Port, Word, folder_place
+from dataverse_backup.config.values import OF_MACHINE, LocalFile, LocalPath, Port, Word, folder_place
 
 __all__ = [
     "DESTINATIONS",
@@ -40,18 +40,28 @@ class SshDestinationSettings(DestinationSettings):
         examples=["/srv/dataverse-backup"],
     )
     config_file: LocalFile | None = Field(
-        None, alias="SshConfigFile", description="Read instead of the ssh configuration, as ssh -F does."
+        None,
+        alias="SshConfigFile",
+        description="Read instead of the ssh configuration, as ssh -F does.",
+        json_schema_extra=OF_MACHINE,
     )
     identity_file: LocalFile | None = Field(
-        None, alias="SshIdentityFile", description="The private key, instead of those of the ssh configuration."
+        None,
+        alias="SshIdentityFile",
+        description="The private key, instead of those of the ssh configuration.",
+        json_schema_extra=OF_MACHINE,
     )
     known_hosts: LocalFile | None = Field(
-        None, alias="SshKnownHosts", description="Read instead of every known_hosts file."
+        None,
+        alias="SshKnownHosts",
+        description="Read instead of every known_hosts file.",
+        json_schema_extra=OF_MACHINE,
     )
     accept_new_host_keys: bool = Field(
         False,
         alias="AcceptNewHostKeys",
         description="Accept the key of a host never seen before; a changed key is refused always.",
+        json_schema_extra=OF_MACHINE,
     )
 
     def place(self) -> Hashable:

@@ -18,6 +18,7 @@ from dataverse_backup.config.destinations import (
 from dataverse_backup.config.notifications import NotificationSettings
 from dataverse_backup.config.settings import DatabaseSettings, RepositorySettings
 from dataverse_backup.config.stores import STORES, WITHOUT_MEANING, FileStoreSettings
+from dataverse_backup.config.values import is_secret
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -164,7 +165,7 @@ def _table(part: _Part) -> str:
 
 
 def _description(field: FieldInfo) -> str:
-    secret = " Secret." if "SecretStr" in str(field.annotation) else ""
+    secret = " Secret." if is_secret(field) else ""
     return f"{field.description}{secret}".replace("<", "&lt;")
 
 

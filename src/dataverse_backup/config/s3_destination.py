@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from dataverse_backup.config.destination_base import DestinationSettings, Verify
-from dataverse_backup.config.values import BucketName, Endpoint, KeyPrefix, Word, s3_place
+from dataverse_backup.config.values import OF_MACHINE, BucketName, Endpoint, KeyPrefix, Word, s3_place
 
 COLD_CLASSES = {"GLACIER", "DEEP_ARCHIVE"}
 """Objects of these must be restored, for hours, before anybody can read them."""
@@ -32,7 +32,10 @@ class S3DestinationSettings(DestinationSettings):
         description="Whether the bucket is in the path, not in the host name; by default at an S3Endpoint.",
     )
     profile: Word | None = Field(
-        None, alias="S3Profile", description="A profile of ~/.aws of the user of the backup, instead of keys."
+        None,
+        alias="S3Profile",
+        description="A profile of ~/.aws of the user of the backup, instead of keys.",
+        json_schema_extra=OF_MACHINE,
     )
     access_key: SecretStr | None = Field(
         None,

@@ -6,7 +6,16 @@ from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from dataverse_backup.config.values import BucketName, Endpoint, LocalPath, SectionModel, Word, folder_place, s3_place
+from dataverse_backup.config.values import (
+    OF_MACHINE,
+    BucketName,
+    Endpoint,
+    LocalPath,
+    SectionModel,
+    Word,
+    folder_place,
+    s3_place,
+)
 
 PER_ENDPOINT = ".<endpoint>"
 """The end of an alias whose key is given once for every Swift endpoint."""
@@ -71,8 +80,15 @@ class S3StoreSettings(StoreSettings):
     path_style_access: bool = Field(
         False, alias="path-style-access", description="Whether the bucket is in the path, not in the host name."
     )
-    profile: str | None = Field(None, alias="profile", description="A profile of ~/.aws of the user of the backup.")
-    proxy_url: str | None = Field(None, alias="proxy-url", description="A proxy on the way to the service.")
+    profile: str | None = Field(
+        None,
+        alias="profile",
+        description="A profile of ~/.aws of the user of the backup.",
+        json_schema_extra=OF_MACHINE,
+    )
+    proxy_url: str | None = Field(
+        None, alias="proxy-url", description="A proxy on the way to the service.", json_schema_extra=OF_MACHINE
+    )
     access_key: SecretStr | None = Field(None, alias="access-key", description="The id of an access key.")
     secret_key: SecretStr | None = Field(
         None, alias="secret-key", description="The secret of that access key.", validate_default=True

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from dataverse_backup.config.destination_base import DestinationSettings, Verify
-from dataverse_backup.config.values import Endpoint, LocalFile, Size
+from dataverse_backup.config.values import OF_MACHINE, Endpoint, LocalFile, Size
 
 MEBIBYTE, GIBIBYTE = 1 << 20, 1 << 30
 LONGEST_CONTAINER = 256
@@ -55,6 +55,7 @@ class SwiftDestinationSettings(DestinationSettings):
         "",
         alias="SwiftApplicationCredentialId",
         description="An application credential of Keystone version 3, instead of user, key and tenant.",
+        json_schema_extra=OF_MACHINE,
     )
     application_credential_secret: SecretStr | None = Field(
         None,
@@ -76,6 +77,7 @@ class SwiftDestinationSettings(DestinationSettings):
         None,
         alias="SwiftKeyFile",
         description="A file whose first line is the password; $DATAVERSE_BACKUP_SWIFT_KEY comes before both.",
+        json_schema_extra=OF_MACHINE,
     )
     tenant: str = Field(
         "",

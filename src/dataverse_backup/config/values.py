@@ -11,7 +11,8 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, SecretStr, ValidationInfo
+from pydantic.fields import FieldInfo
 
 from dataverse_backup.bandwidth import Timetable
 
@@ -28,8 +29,14 @@ BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 """Wider than what AWS takes now: old buckets, and those of other services."""
 AWS = "amazonaws.com"
 HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+HIGHEST_PORT = 65535
 PRINTABLE_ASCII = re.compile(r"[!-~]+")
 OWNER_USES_FILE, OWNER_USES_FOLDER = 0o600, 0o700
+SCHEDULER = re.compile(r"(?:tcp|tls)://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
+OF_MACHINE: dict[str, JsonValue] = {"of_machine": True}
+"""The ``json_schema_extra`` of a field that may be another on each machine, and changes nothing about what is copied
+to where.
+"""
 
 
 class SectionModel(BaseModel):
@@ -169,6 +176,24 @@ def _secret_urls(value: SecretStr) -> SecretStr:
     return value
 
 
+def scheduler_address(value: str) -> str:
+    """*value*, if it may be the address of a Dask scheduler. Raises ValueError."""
+    match = SCHEDULER.fullmatch(value)
+    if not match or not 1 <= int(match[1]) <= HIGHEST_PORT:
+        raise ValueError("not the address of a Dask scheduler: tcp://host:port or tls://host:port")
+    return value
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Whether a section's key holds something that nobody else may see."""
+    return "SecretStr" in str(field.annotation)
+
+
+def is_of_machine(field: FieldInfo) -> bool:
+    """Whether a section's key may say something else on each machine."""
+    return field.json_schema_extra == OF_MACHINE
+
+
 def lower_case(value: Any) -> Any:
     """A word that may be written in upper case too."""
     return value.lower() if isinstance(value, str) else value
@@ -201,7 +226,8 @@ BucketName = Annotated[str, AfterValidator(_bucket_name)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 """The address of a service, with or without a scheme, and without a password."""
 KeyPrefix = Annotated[str, AfterValidator(_key_prefix)]
-Port = Annotated[int, Field(ge=1, le=65535)]
+Port = Annotated[int, Field(ge=1, le=HIGHEST_PORT)]
+SchedulerAddress = Annotated[str, AfterValidator(scheduler_address)]
 
 
 def folder_place(path: Path) -> Hashable:

@@ -1,0 +1,84 @@
+"""The installed command with a real Dask scheduler and workers, which are killed."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING
+
+from tests.acceptance.small import small_files, unequal_copies, untruths
+from tests.servers.dask_cluster import DaskScheduler
+from tests.servers.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.acceptance.conftest import Small
+    from tests.acceptance.installation import Installation
+
+COULD_NOT_RUN, SOME_FAILED = 1, 3
+FILES = 120
+
+
+@contextmanager
+def clustered(site: Installation, workers: int) -> Iterator[DaskScheduler]:
+    """A scheduler with workers that read the configuration of *site*, which names it."""
+    folder = Path(mkdtemp(prefix="dask-", dir=site.folder))
+    with DaskScheduler(folder, {"DATAVERSE_BACKUP_CONFIG": str(site.configure())}) as scheduler:
+        site.back_up_to_folder("BatchFiles: 3", f"Scheduler: {scheduler.address}")
+        site.configure()
+        for _ in range(workers):
+            scheduler.start_worker()
+        yield scheduler
+
+
+def when_begun(site: Installation) -> None:
+    """Wait until something was copied."""
+    deadline = time.monotonic() + 60
+    while not list(site.backup.rglob("1*-*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_workers_that_are_killed_cost_nothing_but_time(small: Small) -> None:
+    site = small(small_files(FILES))
+    with clustered(site, 2) as scheduler:
+        run = site.start("backup")
+        when_begun(site)
+        scheduler.workers[0].kill_process()
+        time.sleep(1.0)
+        scheduler.workers[1].kill()
+        said, _ = run.communicate(timeout=120)
+    assert run.returncode == 0, said
+    assert unequal_copies(site.sample, site.backup) == []
+    assert Counter(line["status"] for line in site.listed()) == {"OK": FILES}
+
+
+def test_a_scheduler_that_is_killed_ends_the_run_and_the_next_one_goes_on(small: Small) -> None:
+    site = small(small_files(FILES))
+    with clustered(site, 1) as scheduler:
+        run = site.start("backup")
+        when_begun(site)
+        scheduler.kill()
+        said, _ = run.communicate(timeout=60)
+    assert run.returncode == SOME_FAILED, said
+    assert f"the scheduler {scheduler.address} is lost" in said
+    assert untruths(site.sample, site.listed(), site.backup) == []
+    with clustered(site, 1):
+        answer = site.run("backup")
+    assert answer.returncode == 0, answer.stderr
+    assert unequal_copies(site.sample, site.backup) == []
+    assert Counter(line["status"] for line in site.listed()) == {"OK": FILES}
+
+
+def test_a_scheduler_that_is_not_there_is_an_error_with_a_hint(small: Small) -> None:
+    site = small(small_files(1))
+    address = f"tcp://127.0.0.1:{free_port()}"
+    answer = site.run("backup", "--scheduler", address, timeout=60)
+    assert answer.returncode == COULD_NOT_RUN
+    assert f"the scheduler {address} cannot be reached" in answer.stderr
+    assert "hint:" in answer.stderr
+    assert not list(site.backup.iterdir())

@@ -165,6 +165,8 @@ class ObjectError(DataverseBackupError):
     """Something went wrong with one object; every other object goes on."""
 
     reason: ClassVar[Reason]
+    retry_after: float = 0.0
+    """For how many seconds the service asked not to be asked again."""
 
     def __init__(self, place: str, key: str, message: str, hint: str = "") -> None:
         """Say what happened to *key* in *place* (the name of a store or destination)."""

@@ -5,7 +5,6 @@ It looks and concludes nothing. What is unavailable is tried again here, as `tra
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ from dataverse_backup.errors import (
     Unavailable,
 )
 from dataverse_backup.fixity import VerifiedBy, checksum_of
+from dataverse_backup.pause import pause
 from dataverse_backup.transfer import RETRY_DELAYS
 from dataverse_backup.verdict import NOT_LOOKED, Seen, Sight
 
@@ -106,7 +106,7 @@ class Examiner:
         make_destinations: Mapping[str, Callable[[], Destination]],
         identity: str,
         *,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = pause,
         delays: Sequence[float] | None = None,
     ) -> None:
         """Look into *stores*, and at destinations that are connected when they are needed and carry *identity*.

@@ -6,7 +6,6 @@ missing, altered or refused is replaced by the next one that is known.
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from dataverse_backup.errors import (
     SourceDiffers,
     Unavailable,
 )
+from dataverse_backup.pause import pause
 from dataverse_backup.transfer import RETRY_DELAYS
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ class Retriever:
         target: Target,
         *,
         identity: str | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = pause,
         delays: Sequence[float] = RETRY_DELAYS,
     ) -> None:
         """Read from *places*, which are connected when they are needed and must carry *identity*, if that is given."""

@@ -6,14 +6,16 @@ The only place that retries: what is unavailable, a whole object at a time. Ever
 from __future__ import annotations
 
 import logging
+import secrets
 import time
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from dataverse_backup.conclusion import Conclusion, Outcome
-from dataverse_backup.destinations.base import Failure, Receipt, Upload
+from dataverse_backup.destinations.base import SCRATCH_PREFIX, Failure, Receipt, Upload
 from dataverse_backup.errors import (
     CopyError,
     CopyMissing,
@@ -28,9 +30,10 @@ from dataverse_backup.errors import (
     StoreLost,
     Unavailable,
 )
-from dataverse_backup.fixity import OWN_ALGORITHM, Algorithm, Checksum, HashingReader
+from dataverse_backup.fixity import OWN_ALGORITHM, Algorithm, BytesStream, Checksum, HashingReader
 from dataverse_backup.layout import superseded_key
 from dataverse_backup.outflow import Outflow
+from dataverse_backup.pause import pause
 from dataverse_backup.work import Why
 
 if TYPE_CHECKING:
@@ -47,6 +50,12 @@ log = logging.getLogger(__name__)
 
 RETRY_DELAYS = (1.0, 3.0, 10.0)
 """Seconds before each further try at what is unavailable; after the last, objects are tried one by one."""
+
+LONGEST_DELAY = 120.0
+"""So long a service may ask us to wait (Retry-After) before we try again."""
+
+PATIENCE_SECONDS = 300.0
+"""After so long no further try is made at all of them: each of these tries took minutes until it timed out."""
 
 READ_LENGTH = 1 << 20
 
@@ -73,6 +82,11 @@ class _Item:
         return self.work.datafile
 
     @property
+    def wanted_delay(self) -> float:
+        """How long its last error asks us to wait, in seconds."""
+        return self.errors[-1].retry_after if self.errors else 0.0
+
+    @property
     def algorithm(self) -> Algorithm:
         checksum = self.datafile.checksum
         return checksum.algorithm if checksum else OWN_ALGORITHM
@@ -87,7 +101,7 @@ class Transfer:
         destination: Destination,
         *,
         identity: str | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = pause,
         delays: Sequence[float] = RETRY_DELAYS,
     ) -> None:
         """Copy to *destination*, which is connected when it is needed and must carry *identity*, if that is given."""
@@ -125,10 +139,12 @@ class Transfer:
     def _conclude(self, items: Sequence[_Item]) -> None:
         self._find_names(items)
         self._try_together(items)
+        began = time.monotonic()
         for delay in self._delays:
-            if not self._open_items(items):
-                return
-            self._sleep(delay)
+            unsettled = self._open_items(items)
+            if not unsettled or time.monotonic() - began > PATIENCE_SECONDS:
+                break
+            self._sleep(min(LONGEST_DELAY, max(delay, *(item.wanted_delay for item in unsettled))))
             self._try_together(items)
         for item in self._open_items(items):
             self._try_alone(item)
@@ -149,8 +165,22 @@ class Transfer:
         except StoreLost as lost:  # it answers when it is probed, and not when this is read
             self._lost_stores[item.datafile.store_id] = lost
         if self._open_items([item]):
-            self._destination.connect()  # raises DestinationLost: then it was not tried to its end
+            if not (item.errors and isinstance(item.errors[-1], SourceError)):
+                self._refuse_lost()  # raises DestinationLost: then it was not tried to its end
             self._fail(item)
+
+    def _refuse_lost(self) -> None:
+        """Raise DestinationLost where nothing can be stored any more: else every object would be tried in vain."""
+        self._destination.connect()
+        key = f"{SCRATCH_PREFIX}/{secrets.token_hex(16)}"
+        probe = Upload(key, lambda: BytesStream(b"probe", place="scratch", key=key), OWN_ALGORITHM, None)
+        try:
+            (result,) = self._destination.put([probe])
+        finally:
+            with suppress(CopyError, DestinationLost):
+                self._destination.remove([key])
+        if isinstance(result, Failure) and isinstance(result.error, Unavailable):
+            raise DestinationLost(f"it answers, and stores nothing any more: {result.error}", result.error.hint)
 
     def _open_items(self, items: Iterable[_Item]) -> list[_Item]:
         """Those that have no conclusion yet and may still get one."""

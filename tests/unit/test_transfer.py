@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dataverse_backup.destinations.base import SUPERSEDED_PREFIX
+from dataverse_backup.destinations.base import SUPERSEDED_PREFIX, Failure
 from dataverse_backup.destinations.memory import MemoryDestination
 from dataverse_backup.errors import (
     DestinationLost,
@@ -16,6 +16,7 @@ from dataverse_backup.errors import (
     SourceUnavailable,
     SourceUnreadable,
     StoreLost,
+    Unavailable,
 )
 from dataverse_backup.fixity import OWN_ALGORITHM, Algorithm, VerifiedBy
 from dataverse_backup.ledger.base import Status
@@ -28,7 +29,7 @@ from tests.unit.memory_world import World, checksum_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from dataverse_backup.destinations.base import Failure, Receipt, Upload
+    from dataverse_backup.destinations.base import Receipt, Upload
     from dataverse_backup.ledger.base import Attempt
 
 
@@ -450,6 +451,63 @@ def test_a_destination_that_refuses_us_is_not_tried_again() -> None:
     ran = world.run()
     assert ran.attempts == []
     assert isinstance(ran.outcomes[0].lost_destination, DestinationRefused)
+
+
+class OnlyAnswering(MemoryDestination):
+    """Whatever is sent is not taken, for the moment."""
+
+    tried = 0
+    retry_after = 0.0
+
+    def put(self, uploads: Sequence[Upload]) -> Iterator[Receipt | Failure]:
+        for upload in uploads:
+            self.tried += 1
+            error = Unavailable(self.name, upload.key, "come back later")
+            error.retry_after = self.retry_after
+            yield Failure(upload.key, error)
+
+
+def test_a_destination_that_answers_and_stores_nothing_is_lost_before_each_object_was_tried_in_vain() -> None:
+    waited: list[float] = []
+    destination = OnlyAnswering(HERE)
+    world = World(destination=destination, sleep=waited.append)
+    for number in range(9):
+        world.has(number)
+    (outcome,) = world.run().outcomes
+    assert outcome.attempts == []
+    assert isinstance(outcome.lost_destination, DestinationLost)
+    assert "stores nothing any more" in str(outcome.lost_destination)
+    assert destination.tried == 3 * 9 + 1 + 1  # together, one alone, and what was to show whether it stores anything
+    assert waited == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(("asked", "waited"), [(0.5, [1.0, 2.0]), (7.0, [7.0, 7.0]), (9999.0, [120.0, 120.0])])
+def test_a_service_that_asks_us_to_wait_is_left_alone_for_so_long(asked: float, waited: list[float]) -> None:
+    found: list[float] = []
+    world = World(destination=OnlyAnswering(HERE), sleep=found.append)
+    world.destination.retry_after = asked  # type: ignore[attr-defined]
+    world.has(1)
+    world.run()
+    assert found == waited
+
+
+def test_what_takes_minutes_to_fail_is_not_tried_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dataverse_backup.transfer.PATIENCE_SECONDS", -1.0)
+    destination = OnlyAnswering(HERE)
+    world = World(destination=destination)
+    world.has(1)
+    assert isinstance(world.run().outcomes[0].lost_destination, DestinationLost)
+    assert destination.tried == 1 + 1 + 1
+
+
+def test_an_object_about_which_the_destination_is_silent_fails_alone_and_leaves_nothing_behind() -> None:
+    world = World(sleep=lambda _: None)
+    silent = world.has(1)
+    others = [world.has(number) for number in (2, 3)]
+    world.destination.faults.silent = {key_of(silent)}
+    attempts = {attempt.datafile.id: verdict(attempt) for attempt in world.run().attempts}
+    assert attempts == {1: (Status.FAIL_WRITE, Reason.UNREACHABLE), 2: (Status.OK, None), 3: (Status.OK, None)}
+    assert set(world.copies) == {key_of(other) for other in others}
 
 
 def test_a_full_destination_fails_what_does_not_fit() -> None:

@@ -42,7 +42,9 @@ _NEED_SOMEBODY = {Trouble.LOGIN_REFUSED, Trouble.REFUSED}
 
 def copy_error(place: str, key: str, diagnosis: Diagnosis) -> CopyError:
     """The error of *key* that *diagnosis* means."""
-    return _ERRORS.get(diagnosis.trouble, CopyFailed)(place, key, diagnosis.said, diagnosis.hint)
+    error = _ERRORS.get(diagnosis.trouble, CopyFailed)(place, key, diagnosis.said, diagnosis.hint)
+    error.retry_after = diagnosis.retry_after
+    return error
 
 
 def destination_lost(place: str, diagnosis: Diagnosis) -> DestinationLost:

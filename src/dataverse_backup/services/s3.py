@@ -17,7 +17,7 @@ import urllib3.exceptions
 from botocore.config import Config
 
 from dataverse_backup.errors import ConfigurationError, printable
-from dataverse_backup.services.trouble import Diagnosis, Trouble
+from dataverse_backup.services.trouble import Diagnosis, Trouble, seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -236,7 +236,7 @@ def _answered(error: vendor.ClientError) -> Diagnosis:
     if region and trouble is Trouble.MISCONFIGURED:
         hint = f"the bucket is in the region {printable(region)}: configure that one"
     said = _short(f"{code} {answer.get('Message', '')}")
-    return Diagnosis(trouble, f"the service answered {said}", hint)
+    return Diagnosis(trouble, f"the service answered {said}", hint, seconds_of(headers.get("retry-after")))
 
 
 def words(error: Exception) -> str:

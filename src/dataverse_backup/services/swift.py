@@ -20,7 +20,7 @@ from swiftclient.authv1 import PasswordPlugin
 from swiftclient.client import logger_settings
 from swiftclient.exceptions import ClientException
 
-from dataverse_backup.services.trouble import Diagnosis, Trouble
+from dataverse_backup.services.trouble import Diagnosis, Trouble, seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -224,7 +224,8 @@ _HINTS = {Trouble.LOGIN_REFUSED: _LOGIN_HINT, Trouble.MISCONFIGURED: _ADDRESS_HI
 def diagnose(error: Exception) -> Diagnosis:
     """What one of SWIFT_ERRORS means."""
     trouble = _trouble(error)
-    return Diagnosis(trouble, _words(error), _HINTS.get(trouble, ""))
+    headers = getattr(error, "http_response_headers", None) or {}  # their names are in lower case
+    return Diagnosis(trouble, _words(error), _HINTS.get(trouble, ""), seconds_of(headers.get("retry-after")))
 
 
 def _trouble(error: Exception) -> Trouble:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 
 
@@ -35,3 +37,18 @@ class Diagnosis:
     trouble: Trouble
     said: str
     hint: str = ""
+    retry_after: float = 0.0
+    """For how many seconds it asked not to be asked again."""
+
+
+def seconds_of(retry_after: str | None) -> float:
+    """What a header Retry-After says, a number or a date (RFC 9110, 10.2.3), in seconds; 0 for anything else."""
+    try:
+        return max(0.0, float(int(retry_after or "")))
+    except ValueError:
+        pass
+    try:
+        until = parsedate_to_datetime(retry_after or "")
+        return max(0.0, (until - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):  # no date, or one without a zone
+        return 0.0

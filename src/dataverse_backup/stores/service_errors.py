@@ -36,4 +36,6 @@ def source_error(place: str, key: str, diagnosis: Diagnosis) -> DataverseBackupE
     """The SourceError of *key* that *diagnosis* means, or StoreLost."""
     if diagnosis.trouble in LOST:
         return StoreLost(f"{place}: {diagnosis.said}", diagnosis.hint)
-    return _ERRORS.get(diagnosis.trouble, SourceUnreadable)(place, key, diagnosis.said, diagnosis.hint)
+    error = _ERRORS.get(diagnosis.trouble, SourceUnreadable)(place, key, diagnosis.said, diagnosis.hint)
+    error.retry_after = diagnosis.retry_after
+    return error

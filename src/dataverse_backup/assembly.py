@@ -80,6 +80,20 @@ def open_ledger(settings: Settings) -> Ledger:
     return open_sql_ledger(settings.ledger_url)
 
 
+def find_ledger(settings: Settings) -> Ledger | None:
+    """The ledger, or None where no run has made it yet; makes nothing. Raises LedgerError."""
+    from dataverse_backup.ledger.sql import find_ledger as find_sql_ledger  # noqa: PLC0415 -- SQLAlchemy is slow to load
+
+    return find_sql_ledger(settings.ledger_url)
+
+
+def empty_ledger() -> Ledger:
+    """What is known before the first run; it is forgotten again."""
+    from dataverse_backup.ledger.memory import MemoryLedger  # noqa: PLC0415 -- hardly ever needed
+
+    return MemoryLedger()
+
+
 @contextmanager
 def _extra(name: str) -> Iterator[None]:
     """Say how to install what only some need, where it is missing."""

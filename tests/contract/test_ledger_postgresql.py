@@ -19,7 +19,7 @@ from sqlalchemy import make_url
 
 from dataverse_backup.errors import LedgerError, LedgerUnavailable, LockHeld
 from dataverse_backup.ledger.migrate import VERSION_TABLE
-from dataverse_backup.ledger.sql import open_ledger
+from dataverse_backup.ledger.sql import find_ledger, open_ledger
 from dataverse_backup.ledger.tables import metadata
 from tests.contract.ledger_cases import HERE
 
@@ -50,6 +50,12 @@ def test_a_dataverse_database_is_refused(postgres: PostgresServer, postgres_data
     assert "createdb" in caught.value.hint
     with postgres.connect(postgres_database) as connection:
         assert connection.execute("SELECT to_regclass('datafilestatus')").fetchone() == (None,)
+
+
+def test_who_only_looks_makes_no_tables(postgres: PostgresServer, postgres_database: str) -> None:
+    assert find_ledger(postgres.dsn(postgres_database)) is None
+    with postgres.connect(postgres_database) as connection:
+        assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)
 
 
 def test_an_encoding_that_cannot_hold_every_name_is_refused(postgres: PostgresServer) -> None:

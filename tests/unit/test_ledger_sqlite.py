@@ -19,7 +19,7 @@ from dataverse_backup.ledger import sqlite
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.ledger.migrate import VERSION_TABLE
 from dataverse_backup.ledger.mounts import network_file_system
-from dataverse_backup.ledger.sql import open_ledger
+from dataverse_backup.ledger.sql import find_ledger, open_ledger
 from dataverse_backup.ledger.tables import metadata
 from tests.contract.ledger_cases import HERE, datafile, planned
 
@@ -163,3 +163,26 @@ def test_the_migrations_make_the_tables_that_the_code_works_with(path: Path) -> 
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "compare_type": False})
         assert compare_metadata(context, metadata) == []
     engine.dispose()
+
+
+def test_who_only_looks_makes_no_ledger(path: Path) -> None:
+    assert find_ledger(f"sqlite:///{path}") is None
+    assert list(path.parent.iterdir()) == []
+    path.touch()  # as a run leaves it that is killed at once
+    assert find_ledger(f"sqlite:///{path}") is None
+    with open_ledger(f"sqlite:///{path}") as made:
+        found = find_ledger(f"sqlite:///{path}")
+        assert found is not None
+        with found:
+            assert found.id == made.id
+    with pytest.raises(LedgerError, match="folder of the ledger"):
+        find_ledger(f"sqlite:///{path}/nowhere/ledger.db")
+
+
+def test_a_file_that_holds_a_dataverse_is_refused_and_left_as_it_is(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE dvobject (id integer)")
+    with pytest.raises(LedgerError, match="holds a Dataverse"):
+        open_ledger(f"sqlite:///{path}")
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("dvobject",)]

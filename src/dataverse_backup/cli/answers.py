@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.table import Table
 
-from dataverse_backup import assembly
+from dataverse_backup.cli.reading import ledger_to_read
 from dataverse_backup.cli.records import iso, run_object
 from dataverse_backup.cli.terminal import out, plain, size_of
 from dataverse_backup.errors import printable
@@ -62,7 +62,7 @@ class Selection:
 
 def status(settings: Settings, *, as_json: bool) -> None:
     """Where the files stand, per destination."""
-    with assembly.open_ledger(settings) as ledger:
+    with ledger_to_read(settings) as ledger:
         names = sorted({*settings.destinations, *ledger.destinations()})
         tallies = {name: ledger.tallies(name) for name in names}
         if as_json:
@@ -131,7 +131,7 @@ def list_files(settings: Settings, chosen: Selection, *, as_json: bool, as_csv: 
     writer = csv.writer(sys.stdout)
     if as_csv:
         writer.writerow(COLUMNS)
-    with assembly.open_ledger(settings) as ledger:
+    with ledger_to_read(settings) as ledger:
         for listed in ledger.listed(
             destination=chosen.destination, status=chosen.status, reason=chosen.reason, dataset=chosen.dataset
         ):

@@ -12,6 +12,7 @@ from dataverse_backup.allowance import NO_LIMITS, Limits
 from dataverse_backup.cli.answers import tally_table
 from dataverse_backup.cli.exit_codes import ExitCode, code_of
 from dataverse_backup.cli.progress import make_progress
+from dataverse_backup.cli.reading import ledger_to_read
 from dataverse_backup.cli.stopping import stopping_on_signals
 from dataverse_backup.cli.summary import describe, describe_reading, unknown_store
 from dataverse_backup.cli.terminal import err, out, plain, say_error, size_of, warn
@@ -57,7 +58,7 @@ def chosen_destinations(settings: Settings, names: Sequence[str] = ()) -> list[s
 
 def show_plan(settings: Settings, names: Sequence[str], limit: int | None) -> None:
     """What a run would do, for each destination."""
-    with assembly.open_catalogue(settings) as catalogue, assembly.open_ledger(settings) as ledger:
+    with assembly.open_catalogue(settings) as catalogue, ledger_to_read(settings) as ledger:
         installation = assembly.make_installation(settings, catalogue, ledger)
         for name in chosen_destinations(settings, names):
             with dry_run(installation, assembly.make_site(settings, name), limit=limit) as plan:

@@ -11,6 +11,7 @@ from rich.text import Text
 from dataverse_backup import assembly
 from dataverse_backup.actions import explain as action
 from dataverse_backup.cli.answers import listed_object
+from dataverse_backup.cli.reading import ledger_to_read
 from dataverse_backup.cli.records import attempt_object, iso
 from dataverse_backup.cli.terminal import out, plain, size_of, warn
 from dataverse_backup.datafile import Datafile
@@ -32,7 +33,7 @@ _STYLES = {Status.OK: "green", Status.FAIL_READ: "red", Status.FAIL_WRITE: "red"
 def explain(settings: Settings, name: str, *, as_json: bool) -> None:
     """Explain every file that goes by *name*."""
     stores = assembly.make_stores(settings.stores)
-    with assembly.open_ledger(settings) as ledger:
+    with ledger_to_read(settings) as ledger:
         answer = action.explain(name, ledger, partial(assembly.open_catalogue, settings), stores)
     if as_json:
         print(json.dumps(_answer_object(answer), indent=2))  # noqa: T201 -- the command's answer

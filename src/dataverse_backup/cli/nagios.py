@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from dataverse_backup import assembly
+from dataverse_backup.cli.reading import ledger_to_read
 from dataverse_backup.errors import DataverseBackupError, printable
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.wording import duration_of
@@ -44,7 +44,7 @@ def answer(load: Callable[[], Settings], max_age: timedelta) -> tuple[str, Verdi
     """The line and the verdict for every destination that is configured; the worst of them counts."""
     try:
         settings = load()
-        with assembly.open_ledger(settings) as ledger:
+        with ledger_to_read(settings) as ledger:
             now = datetime.now(UTC)
             answers = [_of_destination(ledger, name, max_age, now) for name in sorted(settings.destinations)]
     except DataverseBackupError as error:

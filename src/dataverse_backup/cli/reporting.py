@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.table import Table
 
-from dataverse_backup import assembly
 from dataverse_backup.actions.report import IN_DANGER, gather
 from dataverse_backup.cli.answers import COLUMNS, listed_object, tally_table
+from dataverse_backup.cli.reading import ledger_to_read
 from dataverse_backup.cli.records import ATTEMPT_COLUMNS, attempt_object, run_object
 from dataverse_backup.cli.report_object import report_object
 from dataverse_backup.cli.terminal import out, plain, size_of
@@ -43,7 +43,7 @@ FEW_FAILURES = 50
 
 def report(settings: Settings, run: str | None, *, html: Path | None, lists: Path | None, as_json: bool) -> None:
     """Answer in every form that was asked for; on the terminal where none was. Raises ReportError."""
-    with assembly.open_ledger(settings) as ledger:
+    with ledger_to_read(settings) as ledger:
         chosen = None if run is None else _known_run(ledger, run)
         if html is not None:
             write_folder(settings, ledger, html)

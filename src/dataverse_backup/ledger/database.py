@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from sqlalchemy import inspect
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from dataverse_backup.errors import LedgerError
@@ -33,6 +34,11 @@ class Database(ABC):
     @abstractmethod
     def prepare(self, connection: Connection) -> None:
         """Refuse what cannot hold a ledger; make others who want to make tables wait until this transaction ends."""
+
+    def refuse_dataverse(self, connection: Connection, hint: str) -> None:
+        """Raise LedgerError where a Dataverse lives in this database (design, rule 14)."""
+        if inspect(connection).has_table("dvobject"):
+            raise LedgerError(f"the database {self.place} holds a Dataverse: a ledger does not go there", hint)
 
     @abstractmethod
     def lock(self, ledger_id: str, destination: str) -> AbstractContextManager[Lock]:

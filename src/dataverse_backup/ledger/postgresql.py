@@ -56,11 +56,8 @@ class PostgresDatabase(Database):
 
     def prepare(self, connection: Connection) -> None:
         """Refuse the Dataverse's own database and encodings that cannot hold every name; wait for others."""
-        if connection.scalar(select(func.to_regclass("dvobject").is_not(None))):
-            raise LedgerError(
-                f"the database {self.place} holds a Dataverse: a ledger does not go there",
-                f"make one of its own: {self._createdb('dataverse_backup')}, and name it in [Database] BackupDatabase",
-            )
+        another = f"make one of its own: {self._createdb('dataverse_backup')}, and name it in [Database] BackupDatabase"
+        self.refuse_dataverse(connection, another)
         encoding = connection.scalar(text("SHOW server_encoding"))
         if encoding not in _ENCODINGS:
             raise LedgerError(

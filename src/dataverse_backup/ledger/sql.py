@@ -18,7 +18,7 @@ from dataverse_backup.ledger.occupants import in_the_way, is_stale, refold
 from dataverse_backup.ledger.postgresql import PostgresDatabase
 from dataverse_backup.ledger.rules import FAILED, check_attempts, counts, in_order, new_run_id
 from dataverse_backup.ledger.sql_audits import SqlAudits
-from dataverse_backup.ledger.sqlite import SqliteDatabase
+from dataverse_backup.ledger.sqlite import SqliteDatabase, is_there
 from dataverse_backup.ledger.tables import (
     copies,
     datafilestatus,
@@ -66,6 +66,20 @@ def open_ledger(url: URL | str, *, busy_timeout: float = 30.0) -> SqlLedger:
     except BaseException:
         database.engine.dispose()
         raise
+
+
+def find_ledger(url: URL | str, *, busy_timeout: float = 30.0) -> SqlLedger | None:
+    """The ledger at *url*, as `open_ledger` gives it; None where none was made yet, and nothing is made then."""
+    url = make_url(url)
+    if url.get_backend_name() == "sqlite" and url.database and not is_there(Path(url.database).absolute()):
+        return None
+    database = _database(url, busy_timeout)
+    try:
+        with database.reading() as connection:
+            is_made = migrate.stored_version(connection) is not None
+    finally:
+        database.engine.dispose()
+    return open_ledger(url, busy_timeout=busy_timeout) if is_made else None
 
 
 def _database(url: URL, busy_timeout: float) -> Database:

@@ -60,7 +60,8 @@ class SqliteDatabase(Database):
         self.engine = _engine(path, busy_timeout)
 
     def prepare(self, connection: Connection) -> None:
-        """Nothing to do: a transaction that writes has the file to itself."""
+        """Refuse what holds a Dataverse; a transaction that writes has the file to itself."""
+        self.refuse_dataverse(connection, "name another file in [Database] BackupDatabase")
 
     def lock(self, ledger_id: str, destination: str) -> AbstractContextManager[Lock]:  # noqa: ARG002 - the file is the ledger
         """Hold the file lock of *destination*."""
@@ -78,6 +79,12 @@ class SqliteDatabase(Database):
         code = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         kind, what, hint = _MEANINGS.get(code, (LedgerError, "cannot be used", ""))
         return kind(f"the ledger {self.place} {what} ({one_line(error)})", hint)
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file at *path*. Raises LedgerError where none may be."""
+    _check_folder(path)
+    return path.exists()
 
 
 def _check_folder(path: Path) -> None:

@@ -26,7 +26,7 @@ from dataverse_backup.destinations.base import Staging
 from dataverse_backup.engine import Capacity
 from dataverse_backup.errors import ConfigurationError, DestinationLost, Reason, WorkersLost
 from dataverse_backup.fixity import VerifiedBy
-from dataverse_backup.retrieval import FolderTarget, RetrieverFactory
+from dataverse_backup.retrieval import FolderTarget, RetrieverFactory, StoreTarget
 from dataverse_backup.stores.excluded import ExcludedStore
 from dataverse_backup.stores.filesystem import FilesystemStore
 from dataverse_backup.transfer import Transfer
@@ -379,6 +379,17 @@ class FolderTargetFactory:
         from dataverse_backup.destinations.filesystem import FilesystemDestination  # noqa: PLC0415 -- when used
 
         return FolderTarget(FilesystemDestination(str(self.folder), self.folder, self.staging))
+
+
+@dataclass(frozen=True)
+class StoreTargetFactory:
+    """Makes what puts datafiles back into the stores; picklable."""
+
+    stores: Mapping[str, StoreSettings]
+
+    def __call__(self) -> StoreTarget:
+        """With connections of its own."""
+        return StoreTarget(make_stores(self.stores))
 
 
 def make_channels(settings: NotificationSettings) -> list[Channel]:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from dataverse_backup.destinations.base import Failure, StoredDigest, Upload
 from dataverse_backup.errors import (
+    CopyFailed,
+    CopyRefused,
     DestinationLost,
     DestinationRefused,
     KeyOccupied,
@@ -22,9 +24,11 @@ from dataverse_backup.errors import (
     ObjectError,
     SourceChanged,
     SourceDiffers,
+    StoreLost,
     Unavailable,
 )
 from dataverse_backup.pause import pause
+from dataverse_backup.stores.restorable import Restorable
 from dataverse_backup.transfer import RETRY_DELAYS
 
 if TYPE_CHECKING:
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     from dataverse_backup.datafile import Datafile
     from dataverse_backup.destinations.base import Destination
     from dataverse_backup.fixity import Algorithm, ByteStream, Checksum
+    from dataverse_backup.stores.base import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +168,40 @@ class FolderTarget(Target):
 def _upload(order: Order) -> Upload:
     checksum = order.source.checksum
     return Upload(order.retrieval.to, order.open, checksum.algorithm, checksum)
+
+
+class StoreTarget(Target):
+    """Brings datafiles into the stores of a Dataverse, exactly where it will look for them."""
+
+    def __init__(self, stores: Mapping[str, Store]) -> None:
+        """Bring them into *stores*, by id."""
+        self._stores = stores
+        self._lost: dict[str, StoreLost] = {}
+
+    def bring(self, orders: Sequence[Order]) -> Iterator[Landed | Missed]:
+        for order in orders:
+            try:
+                yield self._put_back(order)
+            except ObjectError as error:
+                yield Missed(order, error)
+
+    def _put_back(self, order: Order) -> Landed:
+        store_id, name = order.retrieval.datafile.store_id, order.retrieval.to
+        store = self._stores[store_id]
+        if not isinstance(store, Restorable):
+            raise CopyRefused(store_id, name, "nothing can be put back into a store of this kind")
+        try:
+            if store_id in self._lost:
+                raise self._lost[store_id]
+            done = store.put_back(name, order.open, order.source.checksum)
+        except StoreLost as lost:
+            self._lost[store_id] = lost
+            raise CopyFailed(store_id, name, lost.message.removeprefix(f"{store_id}: "), lost.hint) from lost
+        return Landed(order, was_right=done.was_right, aside=done.aside)
+
+    def close(self) -> None:
+        for store in self._stores.values():
+            store.close()
 
 
 class Came(StrEnum):

@@ -61,3 +61,22 @@ def test_everything_that_was_copied_comes_back_byte_for_byte(backed_up: Installa
     again = backed_up.run("restore", "--all", "--to", str(to))
     assert again.returncode == 0
     assert "0 files restored" in again.stdout
+
+
+def test_everything_comes_back_to_where_dataverse_looks_for_it(backed_up: Installation) -> None:
+    for root in backed_up.sample.stores.values():
+        root.mkdir()
+    refused = backed_up.run("restore", "--all", "--in-place")
+    assert refused.returncode == 1
+    assert "--fill-empty-stores" in refused.stderr
+    answer = backed_up.run("restore", "--all", "--in-place", "--fill-empty-stores")
+    assert answer.returncode == 0, answer.stderr
+    roots = backed_up.sample.stores.values()
+    found = [files_below(root) for root in roots]
+    for one in copied(backed_up):
+        name = str(one.key).replace(f".datafile-{one.datafile_id}", "")
+        there = [files[path] for files in found for path in (name, f"{name}.orig") if path in files]
+        assert one.sha256 in {sha256(path) for path in there}, one
+    again = backed_up.run("restore", "--all", "--in-place")
+    assert again.returncode == 0
+    assert "0 files restored" in again.stdout

@@ -7,20 +7,21 @@ from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from dataverse_backup.errors import printable
+from dataverse_backup.datafile import Datafile
+from dataverse_backup.errors import ObjectError, SourceRefused, printable
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.naming import DatasetNames, file_paths
-from dataverse_backup.plan import Share
+from dataverse_backup.plan import Share, chunks
 from dataverse_backup.retrieval import Retrieval, Source
 from dataverse_backup.work import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from dataverse_backup.datafile import Datafile
-    from dataverse_backup.errors import ObjectError
+    from dataverse_backup.datafile import NotHere
     from dataverse_backup.fixity import Checksum
     from dataverse_backup.ledger.base import Kept
+    from dataverse_backup.stores.base import Store
 
 
 class Known(Protocol):
@@ -161,6 +162,46 @@ class NamedLayout:
         folder = self._folders.folder_of(its.persistent_id, its.storage_path)
         paths = file_paths(list(datafiles.values()))
         return {number: Placed(f"{folder}/{paths[number]}", datafile) for number, datafile in datafiles.items()}
+
+
+ROWS_AT_ONCE = 1_000
+"""So many rows of the catalogue are read together."""
+
+
+class StoreLayout:
+    """Where Dataverse will look for them: in their stores, under the names that the registered bytes have there."""
+
+    def __init__(
+        self, stores: Mapping[str, Store], read: Callable[[Sequence[int]], Mapping[int, Datafile | NotHere]] | None
+    ) -> None:
+        """Put them into *stores*; *read* gives rows of the catalogue as they are now, where it can be asked."""
+        self._stores, self._read = stores, read
+
+    def places(self, dataset: Sequence[Candidate]) -> Mapping[int, Placed | ObjectError]:
+        described = {one.datafile.id: one.datafile for one in dataset}
+        if self._read is None:
+            return {number: self._place(datafile) for number, datafile in described.items()}
+        found: dict[int, Placed | ObjectError] = {}
+        for some in chunks(described, ROWS_AT_ONCE):
+            for number, row in self._read(some).items():
+                found[number] = self._place(row) if isinstance(row, Datafile) else _not_here(row)
+        return found  # what is not in the catalogue any more would be nobody's file
+
+    def _place(self, datafile: Datafile) -> Placed | ObjectError:
+        store = self._stores.get(datafile.store_id)
+        if store is None:
+            said = "the configuration does not know its store"
+            return SourceRefused(datafile.store_id, datafile.storageidentifier, said, "add a section for it")
+        if (excluded := store.excludes(datafile)) is not None:
+            return SourceRefused(store.id, datafile.storageidentifier, excluded[1])
+        try:
+            return Placed(store.names(datafile)[0], datafile, datafile.checksum)
+        except ObjectError as error:
+            return error
+
+
+def _not_here(row: NotHere) -> ObjectError:
+    return SourceRefused("catalogue", row.storageidentifier or str(row.id), row.message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,8 +155,17 @@ def backup(
 def restore(
     context: typer.Context,
     to: Annotated[
-        Path, typer.Option("--to", metavar="DIR", help="Restore into this folder; it is made where there is none.")
-    ],
+        Path | None,
+        typer.Option("--to", metavar="DIR", help="Restore into this folder; it is made where there is none."),
+    ] = None,
+    in_place: Annotated[
+        bool,
+        typer.Option(
+            "--in-place",
+            help="Restore into Dataverse's stores, exactly where it looks. What is right there stays; what is not is "
+            "kept aside.",
+        ),
+    ] = False,
     file: Annotated[
         list[int] | None,
         typer.Option("--file", metavar="ID", help="A datafile, by its id; may be given again.", min=1),
@@ -181,6 +190,12 @@ def restore(
     gone: Annotated[
         bool, typer.Option("--gone", help="With --dataset and --all: files too that Dataverse does not have any more.")
     ] = False,
+    fill_empty_stores: Annotated[
+        bool,
+        typer.Option(
+            "--fill-empty-stores", help="With --in-place: an empty store lost everything; its disk is mounted."
+        ),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, max=64, metavar="N", help="How many processes; otherwise the destination's.")
@@ -194,8 +209,18 @@ def restore(
     """
     if not file and not dataset and not everything:
         raise typer.BadParameter("what is to be restored? --file ID, --dataset PID or --all", param_hint="--all")
+    if in_place == (to is not None):
+        raise typer.BadParameter("where to? --to DIR or --in-place, one of them", param_hint="--to")
     wanted = Wanted(tuple(file or ()), tuple(dataset or ()), everything=everything, with_gone=gone)
-    order = restoring.Order(wanted, to, tuple(destination or ()), is_named=names, workers=workers, is_quiet=quiet)
+    order = restoring.Order(
+        wanted,
+        to,
+        tuple(destination or ()),
+        is_named=names,
+        fills_empty_stores=fill_empty_stores,
+        workers=workers,
+        is_quiet=quiet,
+    )
     settings = _settings(context)
     if dry_run:
         restoring.show_plan(settings, order)

@@ -11,24 +11,25 @@ from typing import TYPE_CHECKING
 from dataverse_backup import assembly, logs
 from dataverse_backup.actions.folder import claimed, free_bytes
 from dataverse_backup.actions.restore import Ending, Restored, restore
-from dataverse_backup.actions.restore_plan import KeyLayout, NamedLayout, Shelves, Wanted, make_plan
+from dataverse_backup.actions.restore_plan import KeyLayout, NamedLayout, Shelves, StoreLayout, Wanted, make_plan
 from dataverse_backup.cli.backing_up import chosen_destinations
 from dataverse_backup.cli.exit_codes import ExitCode
 from dataverse_backup.cli.progress import counting
 from dataverse_backup.cli.stopping import stopping_on_signals
 from dataverse_backup.cli.terminal import err, out, plain, say_error, size_of, warn
 from dataverse_backup.engine import Stop
-from dataverse_backup.errors import RestoreError
+from dataverse_backup.errors import CatalogueError, RestoreError, StoreLost
 from dataverse_backup.retrieval import Came
+from dataverse_backup.stores.restorable import Restorable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from dataverse_backup.actions.restore_plan import Layout, RestorePlan
     from dataverse_backup.config import Settings
     from dataverse_backup.ledger.base import Ledger
-    from dataverse_backup.retrieval import Retrieved
+    from dataverse_backup.retrieval import Retrieved, Target
 
 log = logging.getLogger(__name__)
 
@@ -48,18 +49,26 @@ class Order:
     """What was typed."""
 
     wanted: Wanted
-    to: Path
+    to: Path | None
+    """None: in place."""
     destinations: tuple[str, ...] = ()
     is_named: bool = False
+    fills_empty_stores: bool = False
     workers: int | None = None
     is_quiet: bool = False
+
+    @property
+    def place(self) -> str:
+        """Where it goes, in words."""
+        return "the stores" if self.to is None else str(self.to)
 
 
 def show_plan(settings: Settings, order: Order) -> None:
     """What a restore would do."""
     with assembly.open_ledger(settings) as ledger, _plan(settings, order, ledger) as plan:
         _show_plan(plan)
-        free = free_bytes(order.to)
+        _say_what_is_odd(plan)
+        free = None if order.to is None else free_bytes(order.to)
         if free is not None:
             out.print(plain(f"  free at {order.to}: {size_of(free)}"))
 
@@ -74,12 +83,46 @@ def run(settings: Settings, order: Order) -> ExitCode:
         if not order.is_quiet:
             _show_plan(plan)
         _say_what_is_odd(plan)
-        staging = held.enter_context(claimed(order.to.absolute(), uuid.uuid4().hex))
-        target = assembly.FolderTargetFactory(order.to.absolute(), staging)
+        target = _target(settings, order, held)
         retriever = assembly.make_retriever(settings, plan.by_destination, target, identity=ledger.id)
         workers = order.workers or max(settings.destinations[name].workers for name in _names(settings, order))
         restored = _shown(plan, restore(plan, retriever, stop, workers=workers), order)
     return _CODES[restored.ending]
+
+
+def _target(settings: Settings, order: Order, held: ExitStack) -> Callable[[], Target]:
+    """What brings datafiles to where they are wanted, which is seen to be fit for it."""
+    if order.to is None:
+        if not order.fills_empty_stores:
+            _probe_stores(settings)
+        return assembly.StoreTargetFactory(settings.stores)
+    staging = held.enter_context(claimed(order.to.absolute(), uuid.uuid4().hex))
+    return assembly.FolderTargetFactory(order.to.absolute(), staging)
+
+
+def _probe_stores(settings: Settings) -> None:
+    """Raise RestoreError where a store is empty or not there: its disk may not be mounted."""
+    for store in assembly.make_stores(settings.stores).values():
+        with store:
+            try:
+                if isinstance(store, Restorable):
+                    store.probe()
+            except StoreLost as lost:
+                hint = "if it is mounted, and everything in it was lost: --fill-empty-stores"
+                raise RestoreError(lost.message, hint) from lost
+
+
+def _layout(settings: Settings, order: Order, held: ExitStack) -> Layout:
+    if order.to is not None:
+        return NamedLayout() if order.is_named else KeyLayout()
+    stores = {name: held.enter_context(store) for name, store in assembly.make_stores(settings.stores).items()}
+    catalogue = held.enter_context(assembly.open_catalogue(settings))
+    try:
+        catalogue.inspect()
+    except CatalogueError as error:
+        warn(f"{error}; where files belong is as the ledger has it")
+        return StoreLayout(stores, None)
+    return StoreLayout(stores, catalogue.read)
 
 
 def _names(settings: Settings, order: Order) -> list[str]:
@@ -89,8 +132,9 @@ def _names(settings: Settings, order: Order) -> list[str]:
 
 def _plan(settings: Settings, order: Order, ledger: Ledger) -> RestorePlan:
     names = _names(settings, order)
-    layout: Layout = NamedLayout() if order.is_named else KeyLayout()
-    plan = make_plan(ledger, order.wanted, Shelves(tuple(names), _by_news(ledger, names)), layout)
+    with ExitStack() as held:
+        layout = _layout(settings, order, held)
+        plan = make_plan(ledger, order.wanted, Shelves(tuple(names), _by_news(ledger, names)), layout)
     if not plan.work.files and not plan.left_out and not plan.refused:
         plan.close()
         asked = ", ".join(plan.unknown) or "anything"
@@ -152,13 +196,15 @@ def _say(result: Retrieved) -> None:
         log.error("datafile %d: %s", datafile.id, said, extra=logs.facts(hint=hint, **known))
         return
     log.info("%s", result.came, extra=logs.facts(**known))
+    if result.aside is not None:
+        log.warning("datafile %d: what lay there is kept as %s", datafile.id, result.aside, extra=logs.facts(**known))
     for error in result.errors:
         log.warning("datafile %d is restored from another copy: %s", datafile.id, error, extra=logs.facts(**known))
 
 
 def _summary(restored: Restored, plan: RestorePlan, order: Order) -> str:
     files = restored.files
-    parts = [f"{files[Came.RESTORED]:,} files restored to {order.to} ({size_of(restored.bytes_restored)})"]
+    parts = [f"{files[Came.RESTORED]:,} files restored to {order.place} ({size_of(restored.bytes_restored)})"]
     if files[Came.RIGHT]:
         parts.append(f"{files[Came.RIGHT]:,} were right already")
     if failed := files[Came.FAILED] + len(plan.refused):

@@ -33,7 +33,8 @@ app = typer.Typer(
     epilog=EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,  # its panels cut long words, and show flags as if they took a value
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 config_app = typer.Typer(help="Make or check a configuration file.", epilog=EPILOG, no_args_is_help=True)
 app.add_typer(config_app, name="config")

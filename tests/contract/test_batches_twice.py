@@ -19,6 +19,8 @@ from tests.contract.ledger_cases import datafile, key_of
 from tests.unit.memory_world import checksum_of
 
 if TYPE_CHECKING:
+    import pytest
+
     from dataverse_backup.conclusion import Outcome
     from dataverse_backup.stores.memory import MemoryStream
     from dataverse_backup.testing.places import Place

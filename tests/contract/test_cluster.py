@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
+from dask import config as dask_config
 
 from dataverse_backup.cluster import connection, members, scheduler
 from dataverse_backup.cluster.connection import Cluster
@@ -307,3 +309,53 @@ def test_a_cluster_without_any_worker_left_is_lost_in_the_end(
         own_dask.workers[0].kill()
         with pytest.raises(WorkersLost, match="no worker that can be used"):
             future.result(30)
+
+
+def test_tls_lets_in_whoever_has_a_certificate_and_nobody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = trustme.CA()
+    environment = certified(authority, tmp_path / "ours")
+    (tmp_path / "dask").mkdir()
+    path = configured(tmp_path / "dask").path
+    more = {"PYTHONPATH": str(REPOSITORY), "DATAVERSE_BACKUP_CONFIG": str(path)}
+    with DaskScheduler(tmp_path / "dask", {**environment, **more}, scheme="tls") as dask:
+        assert dask.address.startswith("tls://")
+        dask.start_worker()
+        with (
+            environment_of_dask(monkeypatch, environment),
+            cluster(dask, tmp_path) as one,
+            one.open_workers(cluster_work.pids, 1) as submit,
+        ):
+            assert submit(0.0).result(60) in dask.workers[0].pids
+        monkeypatch.setattr(scheduler, "CONNECT_SECONDS", 2.0)
+        stranger = certified(trustme.CA(), tmp_path / "theirs")
+        with (
+            environment_of_dask(monkeypatch, stranger),
+            cluster(dask, tmp_path) as one,
+            pytest.raises(WorkersLost, match="cannot be reached"),
+        ):
+            one.connect()
+        with cluster(dask, tmp_path) as one, pytest.raises(WorkersLost, match="cannot be reached") as lost:
+            one.connect()
+        assert "DASK_DISTRIBUTED__COMM__TLS" in lost.value.hint
+
+
+def certified(authority: trustme.CA, folder: Path) -> dict[str, str]:
+    """Certificates of *authority* in *folder*, as the documentation names them in Dask's environment variables."""
+    folder.mkdir()
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(folder / "machine.pem")
+    roles = [f"DASK_DISTRIBUTED__COMM__TLS__{role}__CERT" for role in ("SCHEDULER", "WORKER", "CLIENT")]
+    return {"DASK_DISTRIBUTED__COMM__TLS__CA_FILE": str(folder / "ca.pem")} | dict.fromkeys(
+        roles, str(folder / "machine.pem")
+    )
+
+
+@contextmanager
+def environment_of_dask(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> Iterator[None]:
+    """Dask's configuration as it is in a process with that *environment*."""
+    with monkeypatch.context() as patched:
+        for name, value in environment.items():
+            patched.setenv(name, value)
+        dask_config.refresh()
+        yield
+    dask_config.refresh()

@@ -121,6 +121,14 @@ def _describe(label: str, traits: Traits) -> Iterator[Checked]:
         yield Checked(f"{label}: remark", is_ok=True, said=remark)
 
 
+def check_cluster(address: str, connect: Callable[[], str]) -> Iterator[Checked]:
+    """A Dask cluster: its scheduler, and that its workers are fit; *connect* says how many there are."""
+    try:
+        yield Checked(f"cluster {address}", is_ok=True, said=connect())
+    except DataverseBackupError as error:
+        yield _failed(f"cluster {address}", error)
+
+
 def check_ledger(open_ledger: Callable[[], Ledger]) -> Iterator[Checked]:
     """The ledger: reachable, ours, and up to date."""
     try:

@@ -41,6 +41,9 @@ def _checks(settings: Settings) -> Iterator[action.Checked]:
     yield from action.check_ledger(open_ledger)
     for name in sorted(settings.destinations):
         yield from action.check_destination(name, open_ledger, assembly.open_destination(settings, name))
+    with assembly.open_clusters(settings, settings.destinations, None, lambda: False) as clusters:
+        for cluster in dict.fromkeys(clusters.values()):
+            yield from action.check_cluster(cluster.address, cluster.connect)
     yield from _notifications(settings)
 
 

@@ -60,19 +60,30 @@ class Cluster:
         self._alone_since: float | None = None
         self._lost: WorkersLost | None = None
 
-    def connect(self) -> None:
-        """See that there are workers, and that they are fit. Raises WorkersLost."""
-        if self._members is not None:
-            return
+    def connect(self) -> str:
+        """See that there are workers, and that they are fit; how many, in words. Raises WorkersLost, always the same.
+
+        It is done once, whoever asks.
+        """
+        if self._lost is not None:
+            raise self._lost
+        if self._members is None:
+            try:
+                self._members = self._found_members()
+            except WorkersLost as lost:
+                self._lost = lost
+                raise
+            self._watcher = threading.Thread(target=self._watch, args=(self._members,), daemon=True, name="cluster")
+            self._watcher.start()
+        return f"{len(self._members.fit)} workers with {self._members.threads} threads"
+
+    def _found_members(self) -> Members:
         from dataverse_backup.cluster.members import Members  # noqa: PLC0415 -- when used
 
         members = Members(self._scheduler, self._recipe(self._try_out))
         self._scheduler.connect()
         members.wait(self._is_stopping)
-        log.info("%d workers at %s", len(members.fit), self.address, extra=logs.facts(threads=members.threads))
-        self._members = members
-        self._watcher = threading.Thread(target=self._watch, args=(members,), daemon=True, name="watch-cluster")
-        self._watcher.start()
+        return members
 
     def _recipe(self, factory: Callable[[], object]) -> Recipe:
         return Recipe(

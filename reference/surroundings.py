@@ -13,7 +13,7 @@ EXIT_CODES = {
     ExitCode.USAGE: "An option or the configuration is wrong; nothing was started. Every mistake is told at once.",
     ExitCode.FAILURES: "What could be copied is. See dataverse-backup list --status FAIL_READ and FAIL_WRITE, and the"
     " message about a destination that was lost or busy. The next run tries again.",
-    ExitCode.DAMAGE: "Copies that were proven once are not what they were. Look for the reason before anything else.",
+    ExitCode.DAMAGE: "Copies, or files of Dataverse itself, are missing or altered. First look for the reason.",
     ExitCode.BRAKE: "Something looked so wrong that nothing was done; the message says what to look at.",
     ExitCode.BUSY: "Every chosen destination is being backed up to already. Nothing to do, unless that run hangs.",
     ExitCode.LIMIT: "What was done is recorded; the next run goes on.",

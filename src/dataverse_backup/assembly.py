@@ -299,6 +299,7 @@ def make_site(settings: Settings, name: str, cluster: Cluster | None = None) -> 
         limits=Limits(destination.max_duration, destination.max_bytes),
         bandwidth=destination.bandwidth_limit,
         open_workers=processes if cluster is None else cluster.open_workers,
+        in_workers=partial(make_destination, destination),
     )
 
 

@@ -20,7 +20,7 @@ from dataverse_backup.errors import (
     StoreLost,
     Unavailable,
 )
-from dataverse_backup.fixity import VerifiedBy, checksum_of
+from dataverse_backup.fixity import OWN_ALGORITHM, VerifiedBy, checksum_of
 from dataverse_backup.pause import pause
 from dataverse_backup.transfer import RETRY_DELAYS
 from dataverse_backup.verdict import NOT_LOOKED, Seen, Sight
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from dataverse_backup.destinations.base import Destination, StoredDigest
     from dataverse_backup.errors import ObjectError
     from dataverse_backup.fixity import Algorithm
-    from dataverse_backup.ledger.base import Copy
+    from dataverse_backup.ledger.base import Copy, Kept
     from dataverse_backup.stores.base import Store
 
 
@@ -72,6 +72,15 @@ class WitnessesTask:
     copies: tuple[tuple[str, Copy], ...]
     """Each with its destination."""
     algorithms: tuple[Algorithm, ...]
+
+    @classmethod
+    def of(cls, datafile: Datafile | None, copies: Sequence[Kept]) -> WitnessesTask:
+        """Look at these with every algorithm by which they are registered or recorded."""
+        recorded = [kept.copy.checksum for kept in copies]
+        checksums = [datafile.checksum, *recorded] if datafile and datafile.checksum else recorded
+        algorithms = dict.fromkeys(checksum.algorithm for checksum in checksums)
+        where = tuple((kept.destination, kept.copy) for kept in copies)
+        return cls(datafile, where, tuple(algorithms) or (OWN_ALGORITHM,))
 
     @property
     def size(self) -> int:
@@ -130,6 +139,11 @@ class Examiner:
                 self._see_witnesses(task, examined)
         size = sum(seen.size or 0 for seen in (*examined.copies.values(), *examined.primaries.values()) if seen.how)
         return Examined(examined.copies, examined.primaries, examined.lost, examined.lost_stores, size)
+
+    def close(self) -> None:
+        """Give back the destinations; may be called twice."""
+        while self._reached:
+            self._reached.popitem()[1].close()
 
     # Copies
 

@@ -15,7 +15,7 @@ HINTS = {
     Reason.KEY_REFUSED: "the destination cannot keep an object of this name: use another type of destination for it",
     Reason.KEY_OCCUPIED: "something else lies under the key: look at it, and move it aside if nobody needs it",
     Reason.COPY_MISSING: "the copy is no longer there; the next run copies it again: find out who removed it",
-    Reason.COPY_DIFFERS: "the copy is not what was sent; the next run tries again: look for damage at the destination",
+    Reason.COPY_DIFFERS: "the copy is not what it must be; the next run makes it again: look for damage there",
     Reason.COPY_FAILED: "the message has the destination's own words",
     Reason.NO_SPACE: "make room at the destination or raise its quota; the next run goes on",
     Reason.WORKER_DIED: "`journalctl -k` says whether its process was killed for memory: give it more, or report a bug",

@@ -21,7 +21,7 @@ from dataverse_backup.ledger.base import Planned, Standing, Status
 from dataverse_backup.work import Spool, Why, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
     from typing import Self
 
     from dataverse_backup.catalogue.base import Catalogue
@@ -108,6 +108,8 @@ class Scope:
     """How the destination sees keys, where it folds case."""
     limit: int | None = None
     """Plan at most so many datafiles."""
+    only: Container[int] | None = None
+    """Plan none but these datafile ids."""
     dry_run: bool = False
     """Write nothing down."""
 
@@ -216,7 +218,7 @@ class _Planner:
             self.plan.settled += 1
             if standing is not None and standing.fingerprint != fingerprint(datafile):
                 notes.refreshed.append(datafile)
-        elif self._can_read(store):
+        elif (self._scope.only is None or datafile.id in self._scope.only) and self._can_read(store):
             notes.wanted.append((datafile, standing))
 
     def _can_read(self, store: Store) -> bool:

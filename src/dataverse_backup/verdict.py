@@ -36,6 +36,19 @@ DAMAGE = (
 )
 """Something was lost, or is not what it was."""
 
+ADVICE = {
+    Verdict.INTACT: "",
+    Verdict.COPY_MISSING: "the next backup makes it again, `repair` does so now; find out who removed it",
+    Verdict.COPY_ALTERED: "the next backup makes it again, `repair` does so now; look for damage at the destination",
+    Verdict.PRIMARY_MISSING: "look for the file; `repair --stores` writes it back from an intact copy",
+    Verdict.PRIMARY_ALTERED: "`repair --stores` writes it back from an intact copy; look for damage in the store",
+    Verdict.CHECKSUM_SUSPECT: "find out who changed the registered checksum, or the bytes: nothing is repaired",
+    Verdict.NO_REFERENCE: "let Dataverse register a checksum: its admin API has computeDataFileHashValue",
+    Verdict.UNREADABLE: "look into the system's log of the place, and at what we may read there",
+    Verdict.UNREACHABLE: "the service did not answer; the next audit begins with it",
+}
+"""What to do about each; a sentence without an end."""
+
 
 class Sight(Enum):
     """What one look at an object showed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dataverse_backup.actions.audit import audit, audit_primaries
 from dataverse_backup.actions.audit_events import AuditEnded, AuditPlan, AuditRequest, Looked
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from dataverse_backup.actions.audit_events import AuditEvent
-    from dataverse_backup.actions.audit_run import OpenExaminers
+    from dataverse_backup.datafile import Datafile
     from dataverse_backup.destinations.base import Destination, Staging
     from dataverse_backup.ledger.audits import Judged
     from dataverse_backup.stores.base import Store
@@ -59,7 +59,6 @@ class AuditWorld(World):
 
     capacity: Capacity = field(default_factory=lambda: Capacity(1, 3, 1 << 20))
     stop: Stop = field(default_factory=Stop)
-    open_workers: OpenExaminers = field(default=threads)
 
     def __post_init__(self) -> None:
         self.destination.write_identity(self.ledger.id)
@@ -77,14 +76,20 @@ class AuditWorld(World):
         def open_destination(_: Staging) -> Destination:
             return self.destination
 
-        return Site(HERE, "memory", open_destination, make_transfer, self.capacity)
+        return Site(HERE, "memory", open_destination, make_transfer, self.capacity, open_workers=threads)
 
     def audit(self, request: AuditRequest = EVERYTHING) -> Found:
         return Found(list(self.begun(request)))
 
     def begun(self, request: AuditRequest = EVERYTHING) -> Iterator[AuditEvent]:
-        return audit(self.installation, [self.site], request, self.stop, open_workers=self.open_workers)
+        return audit(self.installation, [self.site], request, self.stop)
 
     def audit_stores(self, request: AuditRequest = EVERYTHING) -> Found:
-        events = audit_primaries(self.installation, [self.site], request, self.stop, open_workers=self.open_workers)
+        events = audit_primaries(self.installation, [self.site], request, self.stop)
         return Found(list(events))
+
+
+def backed_up(world: AuditWorld, count: int = 5, **changes: Any) -> list[Datafile]:
+    files = [world.has(number, b"data %d" % number, **changes) for number in range(1, count + 1)]
+    world.run()
+    return files

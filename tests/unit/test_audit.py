@@ -5,28 +5,27 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from dataverse_backup.actions.audit import audit
 from dataverse_backup.actions.audit_events import AuditEnded, AuditRequest, Looked
 from dataverse_backup.actions.events import Ending
-from dataverse_backup.allowance import Limit, Limits
+from dataverse_backup.actions.promise import Promise, measured_speed
+from dataverse_backup.allowance import NO_LIMITS, Limit, Limits
+from dataverse_backup.cli.audit_command import share_from
 from dataverse_backup.datafile import Dataset
 from dataverse_backup.errors import CatalogueUnavailable, Reason, SourceUnavailable, SourceUnreadable
 from dataverse_backup.fixity import Algorithm
-from dataverse_backup.ledger.audits import PRIMARY
-from dataverse_backup.ledger.base import Status
+from dataverse_backup.ledger.audits import PRIMARY, Amount
+from dataverse_backup.ledger.base import RunRecord, Status
 from dataverse_backup.stores.memory import Fault, MemoryStore
 from dataverse_backup.verdict import Verdict
-from tests.contract.ledger_cases import HERE, key_of, succeeded
-from tests.unit.audit_world import EVERYTHING, AuditWorld
+from tests.contract.ledger_cases import HERE, NOON, key_of, succeeded
+from tests.unit.audit_world import EVERYTHING, AuditWorld, backed_up
 from tests.unit.memory_world import checksum_of
 from tests.unit.test_verdicts import Line, lines
-
-if TYPE_CHECKING:
-    from dataverse_backup.datafile import Datafile
 
 OTHER = Dataset("hdl:1902.1/7", "1902.1", "7")
 
@@ -39,12 +38,6 @@ def no_delays(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def world() -> AuditWorld:
     return AuditWorld()
-
-
-def backed_up(world: AuditWorld, count: int = 5, **changes: Any) -> list[Datafile]:
-    files = [world.has(number, b"data %d" % number, **changes) for number in range(1, count + 1)]
-    world.run()
-    return files
 
 
 def old(world: AuditWorld, number: int, days: float) -> None:
@@ -179,6 +172,7 @@ def test_a_promise_that_cannot_be_kept_is_told_with_numbers(world: AuditWorld) -
     assert not promise.is_kept
     said = str(promise)
     assert "9 files, 54 B, 18 B a day" in said
+    assert said.startswith("everything proven every 3 d: ")
     assert "by --max-bytes one run a day proves 10 B, which takes 5 d 9 h for all: the promise cannot be kept" in said
     assert re.search(r"6 files, 36 B are overdue$", said)
 
@@ -313,7 +307,7 @@ def test_where_nothing_was_copied_nothing_is_looked_at() -> None:
 
 def test_several_destinations_are_looked_at_in_the_order_of_their_names(world: AuditWorld) -> None:
     sites = [replace(world.site, name=name) for name in ("b", "a")]
-    events = audit(world.installation, sites, EVERYTHING, world.stop, open_workers=world.open_workers)
+    events = audit(world.installation, sites, EVERYTHING, world.stop)
     assert [event.place for event in events if isinstance(event, AuditEnded)] == ["a", "b"]
 
 
@@ -469,3 +463,50 @@ def _lay(objects: dict[str, bytes], key: str, word: str, copy: str) -> None:
     objects[key] = f"{copy} copy".encode() if word == "as the copy" else word.encode()
     if word == "other" and objects[key] == b"other":
         objects[key] = b"other copy" if objects.get(".dataverse-backup/identity") else b"another primary"
+
+
+# What is promised
+
+
+@pytest.mark.parametrize(
+    ("limits", "speed", "is_kept"),
+    [
+        (NO_LIMITS, None, True),
+        (NO_LIMITS, 1.0, False),
+        (NO_LIMITS, 1e6, True),
+        (Limits(size=10 << 30), None, True),
+        (Limits(size=1 << 30), None, False),
+        (Limits(seconds=3600), None, True),
+        (Limits(seconds=3600), 1e5, False),
+        (Limits(seconds=3600), 1e7, True),
+        (Limits(seconds=3600, size=1 << 30), 1e9, False),
+    ],
+)
+def test_a_promise_is_reckoned_from_sizes_limits_and_the_last_speed(
+    limits: Limits, speed: float | None, *, is_kept: bool
+) -> None:
+    total = Amount(1000, 60 << 30, None)
+    promise = Promise(timedelta(days=30), total, Amount(10, 1 << 30, None), limits, speed)
+    assert promise.needed == 2 << 30
+    assert promise.is_kept is is_kept
+    assert ("cannot be kept" in str(promise)) is not is_kept
+
+
+def test_a_speed_is_that_of_the_newest_audit_that_took_its_time() -> None:
+    def run(seconds: float, size: int, *, has_ended: bool = True) -> RunRecord:
+        end = NOON + timedelta(seconds=seconds)
+        return RunRecord("r", "audit", HERE, NOON, end if has_ended else None, "", 0, 0, 0, size)
+
+    assert measured_speed([]) is None
+    assert measured_speed([run(0.1, 100), run(5, 0), run(9, 9, has_ended=False), run(10, 500), run(1, 1)]) == 50.0
+
+
+@pytest.mark.parametrize(("text", "share"), [("1%", 0.01), ("100 %", 1.0), ("0.5%", 0.005)])
+def test_a_share_is_given_in_percent(text: str, share: float) -> None:
+    assert share_from(text) == share
+
+
+@pytest.mark.parametrize("text", ["", "1", "0%", "101%", "-1%", "x%", "1.%"])
+def test_other_shares_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="such as 1%"):
+        share_from(text)

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING
 
 from dataverse_backup.actions.audit_copies import CopiesAudit
 from dataverse_backup.actions.audit_primaries import PrimariesAudit
-from dataverse_backup.workers import processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from dataverse_backup.actions.audit_events import AuditEvent, AuditRequest
-    from dataverse_backup.actions.audit_run import OpenExaminers
     from dataverse_backup.actions.sites import Installation, Site
     from dataverse_backup.engine import Stop
 
@@ -26,15 +24,13 @@ def audit(
     sites: Sequence[Site],
     request: AuditRequest,
     stop: Stop,
-    *,
-    open_workers: OpenExaminers = processes,
 ) -> Iterator[AuditEvent]:
     """Look at the copies at every site: what is planned, what is found as it is recorded, what came of it.
 
     Raises CatalogueError and LedgerError when the databases cannot be used; everything else is in the AuditEnded.
     """
     for site in sorted(sites, key=lambda site: site.name):
-        yield from CopiesAudit(installation, site, request, stop).run(open_workers)
+        yield from CopiesAudit(installation, site, request, stop).run()
 
 
 def audit_primaries(
@@ -42,8 +38,6 @@ def audit_primaries(
     sites: Sequence[Site],
     request: AuditRequest,
     stop: Stop,
-    *,
-    open_workers: OpenExaminers = processes,
 ) -> Iterator[AuditEvent]:
     """Look at the primaries in every store; *sites* have the copies that are asked where one is not intact."""
-    yield from PrimariesAudit(installation, sites, request, stop).run(open_workers)
+    yield from PrimariesAudit(installation, sites, request, stop).run()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from dataverse_backup.actions.audit_run import PlaceAudit
@@ -15,12 +14,11 @@ from dataverse_backup.examine import CopiesTask, WitnessesTask
 from dataverse_backup.verdict import NOT_LOOKED, Seen, Sight, Verdict, Witnesses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dataverse_backup.actions.audit_events import AuditRequest
     from dataverse_backup.actions.sites import Installation, Site
     from dataverse_backup.datafile import NotHere
-    from dataverse_backup.destinations.base import Destination
     from dataverse_backup.engine import Stop, Submit
     from dataverse_backup.examine import Examined, Task
     from dataverse_backup.ledger.audits import Amount, Choice, Judged
@@ -37,22 +35,19 @@ class CopiesAudit(PlaceAudit):
 
     def __init__(self, installation: Installation, site: Site, request: AuditRequest, stop: Stop) -> None:
         """Look at the copies at *site*."""
-        super().__init__(installation, site.name, site.capacity, request, stop)
+        super().__init__(installation, site.name, [site], request, stop)
         self._site = site
         self._kept: dict[str, Kept] = {}
         """What workers are looking at, by key."""
 
     def _reach(self) -> None:
         if self._ledger.knows_destination(self._place):  # otherwise there is nothing of ours, and nothing to look at
-            with self._destinations()[self._place]() as destination:
+            with self._site.open_destination(Staging(self._ledger.id, self._run)) as destination:
                 destination.connect()
                 take_possession(self._ledger, destination)
 
     def _amount(self, choice: Choice) -> Amount:
         return self._ledger.amount_to_audit(self._place, choice)
-
-    def _destinations(self) -> Mapping[str, Callable[[], Destination]]:
-        return {self._place: partial(self._site.open_destination, Staging(self._ledger.id, self._run))}
 
     def _tasks(self) -> Iterator[Task]:
         chosen = self._ledger.to_audit(self._place, self._choice)
@@ -90,7 +85,7 @@ class CopiesAudit(PlaceAudit):
         gone = [] if rows is None else [kept.datafile.id for kept in doubtful if kept.datafile.id not in rows]
         if gone:
             self._ledger.note(self._place, gone=gone)
-        hearings = {_witnesses_task(kept, rows): kept for kept in doubtful}
+        hearings = {WitnessesTask.of(_still_there(kept, rows), [kept]): kept for kept in doubtful}
         for task, examined in self._answers(submit, hearings):
             yield self._judged(hearings[task], task, examined, is_known=rows is not None)
 
@@ -132,13 +127,10 @@ def _is_doubtful(witnesses: Witnesses) -> bool:
     return is_comparable and registered != recorded
 
 
-def _witnesses_task(kept: Kept, rows: Rows | None) -> WitnessesTask:
-    """Look at the copy and, where Dataverse still has the datafile, at its primary."""
+def _still_there(kept: Kept, rows: Rows | None) -> Datafile | None:
+    """What Dataverse says of it now, or said last where it cannot be asked; None where it has nothing of it now."""
     row = kept.datafile if rows is None else rows.get(kept.datafile.id)
-    datafile = row if isinstance(row, Datafile) else None
-    checksums = [kept.copy.checksum] + ([datafile.checksum] if datafile and datafile.checksum else [])
-    algorithms = tuple(dict.fromkeys(checksum.algorithm for checksum in checksums))
-    return WitnessesTask(datafile, ((kept.destination, kept.copy),), algorithms)
+    return row if isinstance(row, Datafile) else None
 
 
 def _primary_of(datafile: Datafile, examined: Examined) -> Seen:

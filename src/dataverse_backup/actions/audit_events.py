@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dataverse_backup.verdict import DAMAGE, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import timedelta
 
     from dataverse_backup.actions.events import Ending
@@ -51,8 +52,8 @@ class Looked:
     """Some were looked at, and what was found is in the ledger."""
 
     place: str
-    files: int
-    size: int
+    sizes: tuple[int, ...]
+    """Bytes of each, as far as they are known."""
     findings: tuple[Judged, ...]
     """Those that are not intact."""
 
@@ -80,6 +81,15 @@ class AuditEnded:
     def damaged(self) -> int:
         """How many verdicts say that something was lost or altered."""
         return sum(self.verdicts[verdict] for verdict in DAMAGE)
+
+    def remarks(self) -> Iterator[str]:
+        """What else is worth knowing, a sentence each."""
+        if self.undecided:
+            yield f"{self.undecided:,} changed while they were looked at, and are left to the next audit"
+        if self.limit is not None:
+            yield f"{self.limit} reached: the next audit goes on"
+        if self.promise is not None:
+            yield str(self.promise)
 
     @property
     def intact(self) -> int:

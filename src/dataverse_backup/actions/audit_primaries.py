@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import closing
-from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from dataverse_backup.actions.audit_run import PlaceAudit
-from dataverse_backup.actions.judging import judged_primary
+from dataverse_backup.actions.judging import Hearing, judged_primary
 from dataverse_backup.datafile import Datafile
-from dataverse_backup.destinations.base import Staging
-from dataverse_backup.engine import Capacity
 from dataverse_backup.errors import StoreLost
 from dataverse_backup.examine import PrimariesTask, WitnessesTask
 from dataverse_backup.fixity import OWN_ALGORITHM
@@ -20,11 +17,10 @@ from dataverse_backup.ledger.audits import PRIMARY, Amount
 from dataverse_backup.verdict import NOT_LOOKED, Verdict, Witnesses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from dataverse_backup.actions.audit_events import AuditRequest
     from dataverse_backup.actions.sites import Installation, Site
-    from dataverse_backup.destinations.base import Destination
     from dataverse_backup.engine import Stop, Submit
     from dataverse_backup.examine import Examined, Task
     from dataverse_backup.fixity import Algorithm, Checksum
@@ -42,9 +38,7 @@ class PrimariesAudit(PlaceAudit):
 
     def __init__(self, installation: Installation, sites: Sequence[Site], request: AuditRequest, stop: Stop) -> None:
         """Look at the primaries; *sites* have the copies that are heard as witnesses."""
-        capacity = Capacity.together([site.capacity for site in sites])
-        super().__init__(installation, PRIMARY, capacity, request, stop)
-        self._sites = {site.name: site for site in sites}
+        super().__init__(installation, PRIMARY, sites, request, stop)
         self._stores = installation.stores
         self._dataset: list[int] = []
         """Datafiles of the dataset that was asked for."""
@@ -80,10 +74,6 @@ class PrimariesAudit(PlaceAudit):
         rows = self._installation.catalogue.read(self._dataset).values()
         sizes = [row.size or 0 for row in rows if isinstance(row, Datafile)]
         return Amount(len(sizes), sum(sizes), None)
-
-    def _destinations(self) -> Mapping[str, Callable[[], Destination]]:
-        staging = Staging(self._ledger.id, self._run)
-        return {name: partial(site.open_destination, staging) for name, site in self._sites.items()}
 
     def _tasks(self) -> Iterator[Task]:
         ids = iter(self._dataset) if self._request.dataset else self._ledger.primaries_to_audit(self._choice)
@@ -140,7 +130,8 @@ class PrimariesAudit(PlaceAudit):
             return
         here = [row for row in map(rows.get, doubtful) if isinstance(row, Datafile)]
         self._ledger.forget_primaries(sorted(set(doubtful) - {row.id for row in here}))
-        hearings = {_witnesses_task(row, copies): copies for row in here for copies in [self._copies_of(row)]}
+        known = [(row, self._copies_of(row)) for row in here]
+        hearings = {WitnessesTask.of(row, copies): copies for row, copies in known}
         for task, examined in self._answers(submit, hearings):
             yield self._judged(task, hearings[task], examined)
 
@@ -152,33 +143,16 @@ class PrimariesAudit(PlaceAudit):
         if not self._is_unchanged(datafile):
             self._ended.undecided += 1
             return []
-        primary = examined.primaries.get(datafile.id, NOT_LOOKED)
-        heard = [
-            (kept, Witnesses(datafile.checksum, kept.copy.checksum, primary, seen))
-            for kept in copies
-            if (seen := examined.copies.get((kept.destination, kept.copy.key)))
-        ]
-        alone = Witnesses(datafile.checksum, self._recorded(copies), primary)
-        decisive = next((each for _, each in heard if each.copy.has(each.registered)), None)
-        agreeing = next((each for _, each in heard if each.copy.is_same_as(primary)), None)
-        judged = judged_primary(datafile, decisive or agreeing or alone, _advice(datafile, heard, alone))
+        hearing = Hearing.of(datafile, copies, examined)
+        judged = judged_primary(datafile, hearing.witnesses, _advice(hearing))
         return [] if judged is None else [judged]
 
 
-def _advice(datafile: Datafile, heard: Sequence[tuple[Kept, Witnesses]], alone: Witnesses) -> str:
+def _advice(hearing: Hearing) -> str:
     """What can be done about a primary that is missing or altered."""
-    if alone.on_primary() not in (Verdict.PRIMARY_MISSING, Verdict.PRIMARY_ALTERED):
+    if hearing.witnesses.on_primary() not in (Verdict.PRIMARY_MISSING, Verdict.PRIMARY_ALTERED):
         return ""
-    for kept, witnesses in heard:
-        if witnesses.on_copy() is Verdict.INTACT and witnesses.copy.has(datafile.checksum or kept.copy.checksum):
-            return (
-                f"the copy at {kept.destination} is intact: `dataverse-backup repair --stores --file {datafile.id}` "
-                "writes it back"
-            )
-    return "no intact copy is known"
-
-
-def _witnesses_task(datafile: Datafile, copies: Sequence[Kept]) -> WitnessesTask:
-    checksums = [one for one in (datafile.checksum, *(kept.copy.checksum for kept in copies)) if one is not None]
-    algorithms = tuple(dict.fromkeys(checksum.algorithm for checksum in checksums)) or (OWN_ALGORITHM,)
-    return WitnessesTask(datafile, tuple((kept.destination, kept.copy) for kept in copies), algorithms)
+    if (intact := hearing.intact_copy) is None:
+        return "no intact copy is known"
+    order = f"`dataverse-backup repair --stores --file {hearing.datafile.id}`"
+    return f"the copy at {intact.destination} is intact: {order} writes it back"

@@ -16,7 +16,8 @@ from dataverse_backup.actions.events import Ending
 from dataverse_backup.actions.promise import Promise, measured_speed
 from dataverse_backup.allowance import Limit
 from dataverse_backup.datafile import fingerprint
-from dataverse_backup.engine import IN_FLIGHT_PER_WORKER
+from dataverse_backup.destinations.base import Staging
+from dataverse_backup.engine import IN_FLIGHT_PER_WORKER, Capacity
 from dataverse_backup.errors import (
     CatalogueError,
     DataverseBackupError,
@@ -27,36 +28,24 @@ from dataverse_backup.errors import (
 )
 from dataverse_backup.examine import ExaminerFactory
 from dataverse_backup.in_flight import in_flight
-from dataverse_backup.ledger.audits import PRIMARY, Amount, Choice
+from dataverse_backup.ledger.audits import AUDIT_VERB, LISTING_VERB, PRIMARY, Amount, Choice, name_of_place
 from dataverse_backup.logs import facts
 from dataverse_backup.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
 
     from dataverse_backup.actions.audit_events import AuditEvent, AuditRequest
-    from dataverse_backup.actions.sites import Installation
+    from dataverse_backup.actions.sites import Installation, Site
     from dataverse_backup.datafile import Datafile, NotHere
-    from dataverse_backup.destinations.base import Destination
-    from dataverse_backup.engine import Capacity, Stop, Submit
+    from dataverse_backup.engine import Stop, Submit
     from dataverse_backup.examine import Examined, Task, WitnessesTask
     from dataverse_backup.ledger.audits import Judged
     from dataverse_backup.ledger.base import Lock
 
-    OpenExaminers = Callable[
-        [Callable[[], Callable[[Task], Examined]], int], AbstractContextManager[Submit[Task, Examined]]
-    ]
-    """Starts so many workers, each of which makes its own way to look at things."""
     Rows = Mapping[int, Datafile | NotHere]
 
 log = logging.getLogger(__name__)
-
-AUDIT_VERB = "audit"
-LISTING_VERB = "listing"
-"""What the ledger calls an audit that only listed."""
-_PRIMARY_LOCK = "primary storage"
-"""The name of the lock of those who audit the primaries; no destination is called so."""
 
 Item = TypeVar("Item")
 
@@ -65,10 +54,13 @@ class PlaceAudit(ABC):
     """Locked, planned, looked at, ended."""
 
     def __init__(
-        self, installation: Installation, place: str, capacity: Capacity, request: AuditRequest, stop: Stop
+        self, installation: Installation, place: str, sites: Sequence[Site], request: AuditRequest, stop: Stop
     ) -> None:
-        """Look at *place*, a destination or PRIMARY."""
+        """Look at *place*, a destination or PRIMARY, by workers of the first of *sites*."""
         self._installation, self._ledger = installation, installation.ledger
+        self._sites = {site.name: site for site in sites}
+        self._open_workers = sites[0].open_workers
+        capacity = Capacity.together([site.capacity for site in sites])
         self._place, self._capacity, self._request, self._stop = place, capacity, request, stop
         self._ended = AuditEnded(place, Ending.OK)
         self._choice = Choice(datetime.now(UTC))
@@ -91,10 +83,6 @@ class PlaceAudit(ABC):
         """How much there is to look at."""
 
     @abstractmethod
-    def _destinations(self) -> Mapping[str, Callable[[], Destination]]:
-        """What workers may have to look at."""
-
-    @abstractmethod
     def _tasks(self) -> Iterator[Task]:
         """What workers are to look at."""
 
@@ -108,11 +96,11 @@ class PlaceAudit(ABC):
 
     # The story
 
-    def run(self, open_workers: OpenExaminers) -> Iterator[AuditEvent]:
+    def run(self) -> Iterator[AuditEvent]:
         """Look, and say what is found as it is recorded."""
         with ExitStack() as held:
             try:
-                self._lock = held.enter_context(self._ledger.lock(self._place or _PRIMARY_LOCK))
+                self._lock = held.enter_context(self._ledger.lock(name_of_place(self._place)))
             except LockHeld as busy:
                 yield self._end_with(Ending.BUSY, busy)
                 return
@@ -122,14 +110,14 @@ class PlaceAudit(ABC):
             verb = LISTING_VERB if self._request.is_listing else AUDIT_VERB
             self._run = self._ledger.begin_run(verb, self._place)
             try:
-                yield from self._looked(open_workers)
+                yield from self._looked()
             except BaseException:
                 if self._ended.record is None:
                     with suppress(LedgerError):
                         self._ledger.end_run(self._run, "error")
                 raise
 
-    def _looked(self, open_workers: OpenExaminers) -> Iterator[AuditEvent]:
+    def _looked(self) -> Iterator[AuditEvent]:
         try:
             self._reach()
         except DestinationLost as lost:
@@ -139,13 +127,15 @@ class PlaceAudit(ABC):
         amount = _share_of(self._amount(self._choice), self._request.share)
         yield AuditPlan(self._place, amount, self._promise())
         if amount.files:
-            with open_workers(self._factory(), self._capacity.workers) as submit:
+            with self._open_workers(self._factory(), self._capacity.workers) as submit:
                 yield from self._examined(submit, self._within_limits())
         self._ended.ending = self._ending()
         yield self._end()
 
     def _factory(self) -> ExaminerFactory:
-        return ExaminerFactory(self._installation.make_stores, self._destinations(), self._ledger.id)
+        staging = Staging(self._ledger.id, self._run)
+        places = {name: site.for_workers(staging) for name, site in self._sites.items()}
+        return ExaminerFactory(self._installation.make_stores, places, self._ledger.id)
 
     def _examined(self, submit: Submit[Task, Examined], tasks: Iterable[Task]) -> Iterator[Looked]:
         limit = self._capacity.workers * IN_FLIGHT_PER_WORKER
@@ -244,8 +234,8 @@ class PlaceAudit(ABC):
         self._ended.verdicts.update(one.verdict for one in judged)
         for one in findings:
             _log(self._run, one)
-        own = [one for one in judged if one.destination == self._place]
-        yield Looked(self._place, len(own), sum(one.size or 0 for one in own), findings)
+        sizes = tuple(one.size or 0 for one in judged if one.destination == self._place)
+        yield Looked(self._place, sizes, findings)
 
     def _lose(self, lost: DataverseBackupError) -> None:
         """Nothing more is looked at here."""
@@ -304,7 +294,7 @@ def _share_of(amount: Amount, share: float | None) -> Amount:
 
 
 def _log(run: str, judged: Judged) -> None:
-    log.warning(
+    log.info(
         "%s",
         judged.verdict,
         extra=facts(

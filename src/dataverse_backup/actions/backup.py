@@ -18,7 +18,7 @@ from dataverse_backup.outflow import Meter, Outflow, Pace
 from dataverse_backup.plan import Plan, Scope, make_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from dataverse_backup.actions.events import Ended, Event
@@ -42,12 +42,15 @@ def backup(
     stop: Stop,
     *,
     limit: int | None = None,
+    only: Mapping[str, Container[int]] | None = None,
 ) -> Iterator[Event]:
     """Back up to every site: their plans, every attempt as it is recorded, and for each what came of it at its end.
 
+    *only* names the datafiles that are to be repaired at each site, by id: then nothing else is copied.
     Raises CatalogueError and LedgerError when the databases cannot be used; everything else is in the Ended.
     """
-    runs = [Run(installation, site, stop, limit) for site in sorted(sites, key=lambda site: site.name)]
+    in_order = sorted(sites, key=lambda site: site.name)
+    runs = [Run(installation, site, stop, limit, only[site.name] if only else None) for site in in_order]
     try:
         yield from _begun(runs)
         going_on = {run.name: run for run in runs if not run.is_over}

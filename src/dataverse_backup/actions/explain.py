@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from dataverse_backup.catalogue.base import Catalogue
     from dataverse_backup.datafile import NotHere
+    from dataverse_backup.ledger.audits import VerdictRecord
     from dataverse_backup.ledger.base import Ledger, Listed
     from dataverse_backup.ledger.history import AttemptRecord
     from dataverse_backup.stores.base import Store
@@ -38,6 +39,8 @@ class Explanation:
     """Where it stands, by destination."""
     attempts: tuple[AttemptRecord, ...]
     """Oldest first."""
+    verdicts: tuple[VerdictRecord, ...]
+    """What audits said of its copies and its primary, oldest first; *intact* only where it was not before."""
 
     def advice(self, listed: Listed) -> str:
         """What to do about where it stands; '' where there is nothing to do."""
@@ -94,6 +97,7 @@ def _explanation(
         objects=_objects(row, stores) if isinstance(row, Datafile) else (),
         places=tuple(ledger.listed(datafile_id=number)),
         attempts=tuple(ledger.attempts(datafile_id=number)),
+        verdicts=tuple(ledger.verdicts(datafile_id=number)),
     )
 
 

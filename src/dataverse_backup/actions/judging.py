@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from dataverse_backup.ledger.audits import PRIMARY, Judged
-from dataverse_backup.verdict import Sight, Verdict
+from dataverse_backup.verdict import NOT_LOOKED, Sight, Verdict, Witnesses
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dataverse_backup.datafile import Datafile
+    from dataverse_backup.examine import Examined
     from dataverse_backup.ledger.base import Copy, Kept
-    from dataverse_backup.verdict import Seen, Witnesses
+    from dataverse_backup.verdict import Seen
 
 
 def judged_copy(kept: Kept, witnesses: Witnesses, *, is_gone: bool = False) -> Judged | None:
@@ -50,6 +53,40 @@ def judged_primary(datafile: Datafile, witnesses: Witnesses, advice: str = "") -
         at=datetime.now(UTC),
         size=witnesses.primary.size,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """What was heard about one primary: with each of its copies, by itself."""
+
+    datafile: Datafile
+    primary: Seen
+    copies: tuple[tuple[Kept, Seen], ...]
+    """Those that were looked at."""
+
+    @classmethod
+    def of(cls, datafile: Datafile, copies: Sequence[Kept], examined: Examined) -> Hearing:
+        """What *examined* says of *datafile* and *copies*."""
+        places = [(kept, examined.copies.get((kept.destination, kept.copy.key))) for kept in copies]
+        seen = tuple((kept, each) for kept, each in places if each is not None)
+        return cls(datafile, examined.primaries.get(datafile.id, NOT_LOOKED), seen)
+
+    @property
+    def witnesses(self) -> Witnesses:
+        """With the copy that decides: one that is as registered, else one that agrees with the primary, else any."""
+        heard = [
+            Witnesses(self.datafile.checksum, kept.copy.checksum, self.primary, seen) for kept, seen in self.copies
+        ]
+        decisive = next((each for each in heard if each.copy.has(each.registered)), None)
+        agreeing = next((each for each in heard if each.copy.is_same_as(self.primary)), None)
+        alone = Witnesses(self.datafile.checksum, None, self.primary)
+        return decisive or agreeing or next(iter(heard), alone)
+
+    @property
+    def intact_copy(self) -> Kept | None:
+        """A copy that has the bytes that the primary should have."""
+        fitting = (kept for kept, seen in self.copies if seen.has(self.datafile.checksum or kept.copy.checksum))
+        return next(fitting, None)
 
 
 def _proof(known: Copy, witnesses: Witnesses, now: datetime) -> Copy | None:

@@ -52,7 +52,7 @@ class Promise:
         return self.possible is None or self.possible >= self.needed
 
     def __str__(self) -> str:
-        promised = f"everything proven every {duration_of(self.every.total_seconds())}"
+        promised = f"everything proven every {_short(self.every)}"
         needs = f"{promised}: {self.total.files:,} files, {size_of(self.total.size)}, {size_of(self.needed)} a day"
         if self.possible is None or self.is_kept:
             return f"{needs}; {self.due.files:,} files, {size_of(self.due.size)} are due"
@@ -76,3 +76,8 @@ def measured_speed(runs: Iterable[RunRecord]) -> float | None:
         if run.bytes_read and seconds >= SHORTEST_MEASURE:
             return run.bytes_read / seconds
     return None
+
+
+def _short(time: timedelta) -> str:
+    """Whole days as such."""
+    return f"{time.days} d" if not time.seconds else duration_of(time.total_seconds())

@@ -8,11 +8,14 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from dataverse_backup import __version__
-from dataverse_backup.ledger.base import Status
+from dataverse_backup.ledger.audits import AUDIT_VERB, PRIMARY
+from dataverse_backup.ledger.base import BACKUP_VERB, Status
+from dataverse_backup.verdict import DAMAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from dataverse_backup.ledger.audits import Damage
     from dataverse_backup.ledger.base import Ledger, RunRecord, Takeover, Tally
     from dataverse_backup.ledger.history import Band, DatasetTally, Growth, Holding
 
@@ -48,6 +51,8 @@ class Place:
     """By SIZE_EDGES."""
     proofs: tuple[Band, ...]
     """By PROOF_AGES, counted from when the report was made."""
+    last_audit: RunRecord | None
+    """The newest audit that read copies there and ended."""
 
     def files(self, *statuses: Status) -> int:
         """How many datafiles stand there so."""
@@ -108,11 +113,20 @@ class Report:
     datasets: tuple[DatasetTally, ...]
     """Those with problems first, at most MOST_DATASETS."""
     takeover: Takeover | None
+    damage: tuple[Damage, ...]
+    """What audits found and nobody has mended, by place; what is merely unreadable or unreachable too."""
+    last_audit_of_primaries: RunRecord | None
+    """The newest one that ended."""
 
     @property
     def in_use(self) -> list[Place]:
         """The destinations that are backed up to."""
         return [place for place in self.places if place.is_configured]
+
+    @property
+    def lost_primaries(self) -> int:
+        """How many of Dataverse's own files audits found missing or altered."""
+        return sum(found.files for found in self.damage if found.destination == PRIMARY and found.verdict in DAMAGE)
 
     @property
     def is_safe(self) -> bool:
@@ -133,19 +147,28 @@ def gather(ledger: Ledger, configured: Iterable[str]) -> Report:
         runs=tuple(islice(ledger.runs(), MOST_RUNS)),
         datasets=tuple(ledger.datasets(MOST_DATASETS)),
         takeover=ledger.takeover(),
+        damage=tuple(ledger.damage()),
+        last_audit_of_primaries=_last_audit(ledger, PRIMARY),
     )
 
 
 def _place(ledger: Ledger, name: str, made: datetime, holdings: list[Holding], *, is_configured: bool) -> Place:
+    backups = (run for run in ledger.runs(name) if run.verb == BACKUP_VERB)
     return Place(
         name=name,
         is_configured=is_configured,
         tallies=tuple(ledger.tallies(name)),
         holdings=tuple(holding for holding in holdings if holding.destination == name),
         last_run=ledger.last_run(name),
-        last_success=next((run for run in ledger.runs(name) if run.outcome == "ok"), None),
+        last_success=next((run for run in backups if run.outcome == "ok"), None),
         oldest_failure=ledger.oldest_failure(name),
         growth=tuple(ledger.growth(name)),
         sizes=tuple(ledger.sizes(name, SIZE_EDGES)),
         proofs=tuple(ledger.proofs(name, [made - age for age in PROOF_AGES])),
+        last_audit=_last_audit(ledger, name),
     )
+
+
+def _last_audit(ledger: Ledger, place: str) -> RunRecord | None:
+    audits = (run for run in ledger.runs(place) if run.verb == AUDIT_VERB and run.ended is not None)
+    return next(audits, None)

@@ -25,12 +25,12 @@ from dataverse_backup.errors import (
     Reason,
 )
 from dataverse_backup.layout import key_for
-from dataverse_backup.ledger.base import Attempt, Status
+from dataverse_backup.ledger.base import BACKUP_VERB, REPAIR_VERB, Attempt, Status
 from dataverse_backup.plan import Plan, Scope, make_plan
 from dataverse_backup.work import Why, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from dataverse_backup.actions.sites import Installation, Site
     from dataverse_backup.allowance import Limit
@@ -44,8 +44,15 @@ log = logging.getLogger(__name__)
 class Run:
     """Locked, begun, told of its outcomes, ended; abandoned where something goes wrong that concerns all."""
 
-    def __init__(self, installation: Installation, site: Site, stop: Stop, limit: int | None) -> None:
-        """Back up to *site*, at most *limit* datafiles."""
+    def __init__(
+        self,
+        installation: Installation,
+        site: Site,
+        stop: Stop,
+        limit: int | None,
+        only: Container[int] | None = None,
+    ) -> None:
+        """Back up to *site*, at most *limit* datafiles; or repair there, which is to back up none but *only* these."""
         self.site = site
         self.is_over = False
         """Nothing more is to be done; it has its Ended or is about to get it."""
@@ -53,7 +60,7 @@ class Run:
         self.allowance = Allowance(site.limits)
         """What it may still do."""
         self._stop = stop
-        self._limit = limit
+        self._limit, self._only = limit, only
         self._held = ExitStack()
         self._lock: Lock | None = None
         self._abilities = ""
@@ -80,7 +87,7 @@ class Run:
         if self._stop.is_set():
             self._end_with(Ending.INTERRUPTED)
             return
-        self._id = self._ledger.begin_run("backup", self.name)
+        self._id = self._ledger.begin_run(BACKUP_VERB if self._only is None else REPAIR_VERB, self.name)
         try:
             scope = self._reach()
         except DestinationLost as lost:
@@ -109,7 +116,8 @@ class Run:
                 self._abilities = told
             take_possession(self._ledger, destination)
             destination.sweep()
-        return Scope(self.name, self._stores, folded=folded if traits.folds_case else None, limit=self._limit)
+        folds = folded if traits.folds_case else None
+        return Scope(self.name, self._stores, folded=folds, limit=self._limit, only=self._only)
 
     def _refusals(self, plan: Plan) -> list[Attempt]:
         """Attempts for the datafiles of which no key could be made: they failed without being tried."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from dataverse_backup.allowance import NO_LIMITS
@@ -62,3 +63,9 @@ class Site:
     """How fast it may be sent to, by all workers together."""
     open_workers: OpenWorkers = processes
     """Who does the work; destinations where that is the same are worked on together."""
+    in_workers: Callable[[Staging], Destination] | None = None
+    """Makes the destination in a worker, wherever that is; picklable. None: as ``open_destination`` does."""
+
+    def for_workers(self, staging: Staging) -> Callable[[], Destination]:
+        """Makes the destination in a worker; picklable."""
+        return partial(self.in_workers or self.open_destination, staging)

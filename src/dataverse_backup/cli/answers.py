@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dataverse_backup.config import Settings
     from dataverse_backup.errors import Reason
     from dataverse_backup.ledger.base import Ledger, Listed, Tally
+    from dataverse_backup.verdict import Verdict
 
 COLUMNS = (
     "datafile_id",
@@ -46,6 +47,8 @@ COLUMNS = (
     "createdate",
     "lastbackuptime",
     "attempts",
+    "verdict",
+    "primary_verdict",
 )
 """The fields of one file in `list --json` and `list --csv`, in this order; documented in docs/reference/json.md."""
 
@@ -58,6 +61,7 @@ class Selection:
     status: Status | None = None
     reason: Reason | None = None
     dataset: str | None = None
+    verdict: Verdict | None = None
 
 
 def status(settings: Settings, *, as_json: bool) -> None:
@@ -133,7 +137,11 @@ def list_files(settings: Settings, chosen: Selection, *, as_json: bool, as_csv: 
         writer.writerow(COLUMNS)
     with ledger_to_read(settings) as ledger:
         for listed in ledger.listed(
-            destination=chosen.destination, status=chosen.status, reason=chosen.reason, dataset=chosen.dataset
+            destination=chosen.destination,
+            status=chosen.status,
+            reason=chosen.reason,
+            dataset=chosen.dataset,
+            verdict=chosen.verdict,
         ):
             fields = listed_object(listed)
             if as_json:
@@ -166,6 +174,8 @@ def listed_object(listed: Listed) -> dict[str, object]:
         "createdate": iso(listed.createdate),
         "lastbackuptime": iso(listed.lastbackuptime),
         "attempts": listed.attempts,
+        "verdict": listed.verdict,
+        "primary_verdict": listed.primary_verdict,
     }
 
 
@@ -173,4 +183,6 @@ def _line(listed: Listed) -> str:
     word = f"{listed.status}{f' ({listed.reason})' if listed.reason else ''}"
     where = listed.key or listed.storageidentifier
     said = f"  {listed.message}" if listed.message else ""
+    verdicts = ", ".join(verdict for verdict in (listed.verdict, listed.primary_verdict) if verdict)
+    word += f" [{verdicts}]" if verdicts else ""
     return printable(f"{listed.datafile_id}  {listed.destination}  {word}  {listed.dataset}  {where}{said}")

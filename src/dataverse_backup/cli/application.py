@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
 from dataverse_backup import __version__, config, logs
 from dataverse_backup.actions.restore_plan import Wanted
 from dataverse_backup.allowance import Limits
-from dataverse_backup.cli import answers, backing_up, checking, explaining, nagios, reporting, restoring
+from dataverse_backup.cli import (
+    answers,
+    audit_command,
+    backing_up,
+    checking,
+    explaining,
+    nagios,
+    repair_command,
+    reporting,
+    restoring,
+)
 from dataverse_backup.cli.exit_codes import EPILOG
+from dataverse_backup.cli.invocation import Options, option_value, settings_of
 from dataverse_backup.cli.telling import Telling
-from dataverse_backup.cli.terminal import out, plain, start_log, warn
-from dataverse_backup.config import Settings
+from dataverse_backup.cli.terminal import out, plain, start_log
 from dataverse_backup.config.values import duration_from, scheduler_address, size_from
 from dataverse_backup.errors import Reason
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.logs import Format, Level
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-Value = TypeVar("Value")
+from dataverse_backup.verdict import Verdict
 
 app = typer.Typer(
     name="dataverse-backup",
@@ -43,14 +48,6 @@ DestinationOption = Annotated[
     str | None, typer.Option("--destination", metavar="NAME", help="Only this destination; [Backup] is called default.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object (a line for each file in list).")]
-
-
-@dataclass(frozen=True, slots=True)
-class _Options:
-    """The options of all commands."""
-
-    config_file: Path | None
-    log_level: Level | None
 
 
 def _show_version(wanted: bool) -> None:
@@ -82,23 +79,8 @@ def _options(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say which version this is.")
     ] = False,
 ) -> None:
-    context.obj = _Options(config_file, log_level)
-    start_log(log_format, log_level, has_time=context.invoked_subcommand == "backup")
-
-
-def _settings(context: typer.Context) -> Settings:
-    settings = config.load(config.find(context.obj.config_file))
-    for warning in settings.warnings:
-        warn(warning)
-    return settings
-
-
-def _read(read: Callable[[str], Value], option: str, text: str) -> Value:
-    """What the administrator gave for *option*."""
-    try:
-        return read(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from error
+    context.obj = Options(config_file, log_level)
+    start_log(log_format, log_level, has_time=context.invoked_subcommand in ("backup", "audit", "repair"))
 
 
 @app.command(epilog=EPILOG)
@@ -135,12 +117,12 @@ def backup(
 ) -> None:
     """Copy what is missing, failed or changed, and prove each copy."""
     asked = Limits(
-        None if max_duration is None else _read(duration_from, "--max-duration", max_duration),
-        None if max_bytes is None else _read(size_from, "--max-bytes", max_bytes),
+        None if max_duration is None else option_value(duration_from, "--max-duration", max_duration),
+        None if max_bytes is None else option_value(size_from, "--max-bytes", max_bytes),
     )
     if scheduler is not None:
-        _read(scheduler_address, "--scheduler", scheduler)
-    settings = _settings(context)
+        option_value(scheduler_address, "--scheduler", scheduler)
+    settings = settings_of(context)
     if dry_run:
         backing_up.show_plan(settings, destination or [], limit)
     else:
@@ -150,6 +132,10 @@ def backup(
             wanted = backing_up.Wanted(destination or [], limit, asked, scheduler)
             code = backing_up.run(settings, wanted, quiet=quiet, tell=telling.tell)
         raise typer.Exit(code)
+
+
+app.command(epilog=EPILOG)(audit_command.audit)
+app.command(epilog=EPILOG)(repair_command.repair)
 
 
 @app.command(epilog=EPILOG)
@@ -222,7 +208,7 @@ def restore(
         workers=workers,
         is_quiet=quiet,
     )
-    settings = _settings(context)
+    settings = settings_of(context)
     if dry_run:
         restoring.show_plan(settings, order)
     else:
@@ -244,10 +230,10 @@ def status(
 ) -> None:
     """Show per destination how many files stand where, and why."""
     if not as_nagios:
-        answers.status(_settings(context), as_json=as_json)
+        answers.status(settings_of(context), as_json=as_json)
         return
-    age = _read(duration_from, "--max-age", max_age)
-    line, verdict = nagios.answer(lambda: _settings(context), timedelta(seconds=age))
+    age = option_value(duration_from, "--max-age", max_age)
+    line, verdict = nagios.answer(lambda: settings_of(context), timedelta(seconds=age))
     typer.echo(line)
     raise typer.Exit(verdict)
 
@@ -259,6 +245,9 @@ def list_files(
     reason: Annotated[
         str | None, typer.Option(metavar="WORD", help=f"Only files of this reason: {', '.join(Reason)}.")
     ] = None,
+    verdict: Annotated[
+        Verdict | None, typer.Option(help="Only files of whose copy or primary the last audit said this.")
+    ] = None,
     dataset: Annotated[str | None, typer.Option(metavar="PID", help="Only files of this dataset.")] = None,
     destination: DestinationOption = None,
     as_json: JsonOption = False,
@@ -267,8 +256,8 @@ def list_files(
     """Show files, one a line."""
     if reason is not None and reason not in set(Reason):
         raise typer.BadParameter(f"one of {', '.join(Reason)}", param_hint="--reason")
-    chosen = answers.Selection(destination, only_status, Reason(reason) if reason else None, dataset)
-    answers.list_files(_settings(context), chosen, as_json=as_json, as_csv=as_csv)
+    chosen = answers.Selection(destination, only_status, Reason(reason) if reason else None, dataset, verdict)
+    answers.list_files(settings_of(context), chosen, as_json=as_json, as_csv=as_csv)
 
 
 @app.command(epilog=EPILOG)
@@ -287,7 +276,7 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Show whether all files are safe, and since when; as pages, lists or JSON too."""
-    reporting.report(_settings(context), run, html=html, lists=lists, as_json=as_json)
+    reporting.report(settings_of(context), run, html=html, lists=lists, as_json=as_json)
 
 
 @app.command(epilog=EPILOG)
@@ -303,13 +292,13 @@ def explain(
     as_json: JsonOption = False,
 ) -> None:
     """Tell everything that is known of one file: where it is, how it was proven, what to do."""
-    explaining.explain(_settings(context), file, as_json=as_json)
+    explaining.explain(settings_of(context), file, as_json=as_json)
 
 
 @app.command(epilog=EPILOG)
 def check(context: typer.Context) -> None:
     """Try out everything that a backup needs: one line each, OK or FAILED."""
-    raise typer.Exit(checking.run(_settings(context)))
+    raise typer.Exit(checking.run(settings_of(context)))
 
 
 @app.command(epilog=EPILOG)
@@ -320,7 +309,7 @@ def accept(
 
     Where it was not, the next backup proves every copy there, and copies what is missing.
     """
-    checking.accept_destination(_settings(context), destination)
+    checking.accept_destination(settings_of(context), destination)
 
 
 @config_app.command(epilog=EPILOG)
@@ -332,5 +321,5 @@ def generate() -> None:
 @config_app.command(epilog=EPILOG)
 def validate(context: typer.Context) -> None:
     """Check the configuration: every mistake at once, with its line."""
-    settings = _settings(context)
+    settings = settings_of(context)
     out.print(plain(f"{settings.path}: OK"))

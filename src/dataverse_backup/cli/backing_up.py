@@ -80,9 +80,9 @@ def run(settings: Settings, wanted: Wanted, *, quiet: bool, tell: Tell) -> ExitC
     ):
         sites = [_site(settings, name, wanted.limits, clusters.get(name)) for name in chosen]
         installation = assembly.make_installation(settings, catalogue, ledger)
-        results = _shown(backup(installation, sites, stop, limit=wanted.limit), quiet=quiet)
+        results = show_events(backup(installation, sites, stop, limit=wanted.limit), quiet=quiet)
         for ended in results:
-            _show_result(ledger, ended, quiet=quiet)
+            show_result(ledger, ended, quiet=quiet)
         if not quiet and (len(results) > 1 or results[0].bytes_read):
             out.print(plain(describe_reading(results)))
         return tell(ledger, results, code_of(results))
@@ -93,7 +93,7 @@ def _site(settings: Settings, name: str, asked: Limits, cluster: Cluster | None)
     return replace(site, limits=Limits(asked.seconds or site.limits.seconds, asked.size or site.limits.size))
 
 
-def _shown(events: Iterator[Event], *, quiet: bool) -> list[Ended]:
+def show_events(events: Iterator[Event], *, quiet: bool) -> list[Ended]:
     """Show what happens while it does; what came of it for each destination, by name."""
     results: list[Ended] = []
     with make_progress(quiet=quiet) as progress:
@@ -129,7 +129,7 @@ def _warn_of_plan(plan: Plan) -> None:
         warn(f"datafile {datafile_id}: its key belongs to another datafile; its copy is called {key}")
 
 
-def _show_result(ledger: Ledger, ended: Ended, *, quiet: bool) -> None:
+def show_result(ledger: Ledger, ended: Ended, *, quiet: bool) -> None:
     if quiet and ended.ending in WELL:
         return
     console = err if quiet else out

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Self
+from typing import TYPE_CHECKING, Protocol, Self
 
-from dataverse_backup.actions.events import WELL, Ended, Ending
+from dataverse_backup.actions.events import WELL, Ending
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class ExitCode(IntEnum):
@@ -34,17 +37,27 @@ class ExitCode(IntEnum):
 EPILOG = "Exit codes: " + " · ".join(f"{code.value} {code.said}" for code in ExitCode)
 
 
-def code_of(results: list[Ended]) -> ExitCode:
-    """The one answer for runs at several destinations; a limit is only told where nothing went wrong."""
+class _HasEnding(Protocol):
+    @property
+    def ending(self) -> Ending:
+        """How it ended."""
+
+
+def code_of(results: Iterable[_HasEnding]) -> ExitCode:
+    """The one answer for runs at several places.
+
+    Damage is told whatever else went wrong, an interruption whatever else but that, and a limit only where nothing did.
+    """
     endings = {result.ending for result in results}
-    if Ending.INTERRUPTED in endings:
-        return ExitCode.INTERRUPTED
-    if endings <= {Ending.OK}:
-        return ExitCode.OK
+    for ending, code in _WHATEVER_ELSE.items():
+        if ending in endings:
+            return code
     if endings <= WELL:
-        return ExitCode.LIMIT
-    if endings == {Ending.BUSY}:
-        return ExitCode.BUSY
-    if endings == {Ending.LOST}:
-        return ExitCode.COULD_NOT_RUN
-    return ExitCode.FAILURES
+        return ExitCode.LIMIT if Ending.LIMIT in endings else ExitCode.OK
+    return _OF_ALL.get(next(iter(endings)), ExitCode.FAILURES) if len(endings) == 1 else ExitCode.FAILURES
+
+
+_WHATEVER_ELSE = {Ending.DAMAGE: ExitCode.DAMAGE, Ending.INTERRUPTED: ExitCode.INTERRUPTED}
+"""What is told whatever else went wrong, the first that fits."""
+_OF_ALL = {Ending.BUSY: ExitCode.BUSY, Ending.LOST: ExitCode.COULD_NOT_RUN}
+"""What is told where all of them ended so."""

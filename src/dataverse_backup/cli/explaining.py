@@ -12,10 +12,12 @@ from dataverse_backup import assembly
 from dataverse_backup.actions import explain as action
 from dataverse_backup.cli.answers import listed_object
 from dataverse_backup.cli.reading import ledger_to_read
-from dataverse_backup.cli.records import attempt_object, iso
+from dataverse_backup.cli.records import attempt_object, iso, verdict_object
 from dataverse_backup.cli.terminal import out, plain, size_of, warn
 from dataverse_backup.datafile import Datafile
+from dataverse_backup.ledger.audits import PRIMARY
 from dataverse_backup.ledger.base import Status
+from dataverse_backup.verdict import ADVICE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from dataverse_backup.actions.explain import Answer, Explanation
     from dataverse_backup.config import Settings
     from dataverse_backup.datafile import NotHere
+    from dataverse_backup.ledger.audits import VerdictRecord
     from dataverse_backup.ledger.base import Listed
     from dataverse_backup.ledger.history import AttemptRecord
 
@@ -53,11 +56,13 @@ def explain(settings: Settings, name: str, *, as_json: bool) -> None:
 def _lines(file: Explanation, *, is_asked: bool) -> Iterator[Text]:
     yield Text(f"datafile {file.datafile_id}", style="bold")
     yield from map(plain, _row_lines(file, is_asked=is_asked))
+    yield from (_verdict_line(one) for one in file.verdicts if one.destination == PRIMARY)
     if not file.places:
         yield plain("  no run has seen it yet")
     for listed in file.places:
         yield from _place_lines(file, listed)
         yield from (_attempt_line(a) for a in file.attempts if a.destination == listed.destination)
+        yield from (_verdict_line(one) for one in file.verdicts if one.destination == listed.destination)
 
 
 def _row_lines(file: Explanation, *, is_asked: bool) -> Iterator[str]:
@@ -107,6 +112,13 @@ def _attempt_line(attempt: AttemptRecord) -> Text:
     return plain(f"    {_second(attempt.started)} {attempt.status}{reason}, {sent}{how}, run {attempt.run}{said}")
 
 
+def _verdict_line(one: VerdictRecord) -> Text:
+    how = f", by {one.how}" if one.how else ""
+    advice = f"; what to do: {ADVICE[one.verdict]}" if ADVICE[one.verdict] else ""
+    said = f": {one.message}" if one.message else ""
+    return plain(f"    {_second(one.at)} audit: {one.verdict}{how}, run {one.run}{said}{advice}")
+
+
 def _second(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M:%S} UTC"
 
@@ -129,6 +141,7 @@ def _file_object(file: Explanation) -> dict[str, object]:
         "objects": list(file.objects),
         "destinations": [listed_object(listed) | {"what_to_do": file.advice(listed)} for listed in file.places],
         "attempts": [attempt_object(attempt) for attempt in file.attempts],
+        "verdicts": [verdict_object(verdict) for verdict in file.verdicts],
     }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dataverse_backup.cli.reading import ledger_to_read
 from dataverse_backup.errors import DataverseBackupError, printable
-from dataverse_backup.ledger.base import Status
+from dataverse_backup.ledger.base import BACKUP_VERB, Status
 from dataverse_backup.wording import duration_of
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _of_destination(ledger: Ledger, name: str, max_age: timedelta, now: datetime
 
 
 def _last_through(ledger: Ledger, name: str) -> RunRecord | None:
-    runs = (run for run in ledger.runs(name) if run.verb == "backup" and run.outcome in RAN)
+    runs = (run for run in ledger.runs(name) if run.verb == BACKUP_VERB and run.outcome in RAN)
     return next(runs, None)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from dataverse_backup.ledger.audits import Judged, VerdictRecord
     from dataverse_backup.ledger.base import RunRecord
     from dataverse_backup.ledger.history import AttemptRecord
 
@@ -55,6 +57,7 @@ def run_object(run: RunRecord | None) -> dict[str, object] | None:
         "files_ok": run.files_ok,
         "files_failed": run.files_failed,
         "bytes_sent": run.bytes_sent,
+        "bytes_read": run.bytes_read,
     }
 
 
@@ -67,3 +70,29 @@ def attempt_object(attempt: AttemptRecord) -> dict[str, object]:
         "started": iso(attempt.started),
     }
     return {name: special[name] if name in special else getattr(attempt, name) for name in ATTEMPT_COLUMNS}
+
+
+def judged_object(judged: Judged) -> dict[str, object]:
+    """One verdict as an audit finds it."""
+    file = judged.datafile
+    return {
+        "destination": judged.destination,
+        "datafile_id": file.id,
+        "dataset": file.dataset.persistent_id,
+        "directory_label": file.directory_label,
+        "label": file.label,
+        "store": file.store_id,
+        "storageidentifier": file.storageidentifier,
+        "key": judged.key,
+        "verdict": judged.verdict,
+        "message": judged.message,
+        "how": judged.how,
+        "at": iso(judged.at),
+        "size": judged.size,
+    }
+
+
+def verdict_object(verdict: VerdictRecord) -> dict[str, object]:
+    """One verdict as the ledger keeps it."""
+    told = {field.name: getattr(verdict, field.name) for field in fields(verdict)}
+    return told | {"at": iso(verdict.at)}

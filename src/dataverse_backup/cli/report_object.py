@@ -9,11 +9,13 @@ from dataverse_backup.actions.report import PROOF_AGES, SIZE_EDGES
 from dataverse_backup.cli.records import iso, run_object
 from dataverse_backup.hints import HINTS
 from dataverse_backup.ledger.base import Status
+from dataverse_backup.verdict import ADVICE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dataverse_backup.actions.report import Place, Report
+    from dataverse_backup.ledger.audits import Damage
     from dataverse_backup.ledger.base import Tally
     from dataverse_backup.ledger.history import Band, DatasetTally, Growth, Holding
 
@@ -29,6 +31,8 @@ def report_object(report: Report) -> dict[str, object]:
         "runs": [run_object(run) for run in report.runs],
         "datasets": [_dataset(dataset) for dataset in report.datasets],
         "takeover": asdict(report.takeover) if report.takeover else None,
+        "damage": [_damage(found) for found in report.damage],
+        "last_audit_of_primaries": run_object(report.last_audit_of_primaries),
     }
 
 
@@ -50,6 +54,18 @@ def _place(place: Place) -> dict[str, object]:
         "growth": [_growth(step) for step in place.growth],
         "sizes": _bands("from", (0, *SIZE_EDGES), place.sizes),
         "proofs": _bands("days", oldest_first, place.proofs),
+        "last_audit": run_object(place.last_audit),
+    }
+
+
+def _damage(found: Damage) -> dict[str, object]:
+    return {
+        "destination": found.destination,
+        "verdict": found.verdict,
+        "files": found.files,
+        "bytes": found.size,
+        "since": iso(found.since),
+        "hint": ADVICE[found.verdict],
     }
 
 

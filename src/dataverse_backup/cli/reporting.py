@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections import Counter
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -14,14 +15,16 @@ from rich.table import Table
 from dataverse_backup.actions.report import IN_DANGER, gather
 from dataverse_backup.cli.answers import COLUMNS, listed_object, tally_table
 from dataverse_backup.cli.reading import ledger_to_read
-from dataverse_backup.cli.records import ATTEMPT_COLUMNS, attempt_object, run_object
+from dataverse_backup.cli.records import ATTEMPT_COLUMNS, attempt_object, run_object, verdict_object
 from dataverse_backup.cli.report_object import report_object
 from dataverse_backup.cli.terminal import out, plain, size_of
 from dataverse_backup.errors import DataverseBackupError, Reason, printable
 from dataverse_backup.hints import HINTS
+from dataverse_backup.ledger.audits import name_of_place
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.ledger.rules import FAILED
 from dataverse_backup.spreadsheet import cell
+from dataverse_backup.verdict import ADVICE
 from dataverse_backup.wording import duration_of
 
 if TYPE_CHECKING:
@@ -97,6 +100,11 @@ def _run_json(ledger: Ledger, run: RunRecord) -> Iterator[str]:
     for attempt in ledger.attempts(run=run.id):
         yield separator + json.dumps(attempt_object(attempt))
         separator = ","
+    yield '], "verdicts": ['
+    separator = " "
+    for verdict in ledger.verdicts(run=run.id):
+        yield separator + json.dumps(verdict_object(verdict))
+        separator = ","
     yield "]}"
 
 
@@ -152,10 +160,15 @@ def _show(settings: Settings, ledger: Ledger, run: RunRecord | None) -> None:
 def _show_report(report: Report) -> None:
     lacking = sum(place.lacking for place in report.in_use)
     out.print("Every file is safe." if report.is_safe else f"{lacking:,} copies are missing or failing.")
+    if report.lost_primaries:
+        out.print(f"{report.lost_primaries:,} files are missing or altered in Dataverse itself.")
     for place in report.places:
         out.print(tally_table(place.name, list(place.tallies)))
         for line in _place_lines(place):
             out.print(plain(f"  {line}"))
+    for found in report.damage:
+        said = f"{name_of_place(found.destination)}: {found.files:,} {found.verdict}, {size_of(found.size)}"
+        out.print(plain(f"{said}, since {found.since:%Y-%m-%d %H:%M} UTC: {ADVICE[found.verdict]}"))
     out.print(_runs_table(report.runs[:FEW_RUNS]))
 
 
@@ -164,6 +177,8 @@ def _place_lines(place: Place) -> Iterator[str]:
         yield "no run yet"
     if place.oldest_proof:
         yield f"every copy was proven since {place.oldest_proof:%Y-%m-%d %H:%M} UTC"
+    if place.last_audit is not None:
+        yield f"the last audit began {place.last_audit.started:%Y-%m-%d %H:%M} UTC: {place.last_audit.outcome}"
     if place.last_success is None or place.last_success.ended is None:
         yield "no run was without a failure yet"
     else:
@@ -176,6 +191,7 @@ def _place_lines(place: Place) -> Iterator[str]:
 def _runs_table(runs: Iterable[RunRecord]) -> Table:
     table = Table(title="newest runs", box=box.SIMPLE, title_justify="left")
     table.add_column("run", min_width=LENGTH_OF_RUN_ID)  # whole, as --run wants it
+    table.add_column("verb")
     table.add_column("destination")
     table.add_column("outcome")
     for heading in ("ok", "failed", "sent", "duration"):
@@ -183,12 +199,15 @@ def _runs_table(runs: Iterable[RunRecord]) -> Table:
     for run in runs:
         ended = "" if run.ended is None else duration_of((run.ended - run.started).total_seconds())
         counts = f"{run.files_ok:,}", f"{run.files_failed:,}", size_of(run.bytes_sent), ended
-        table.add_row(run.id, printable(run.destination), run.outcome or "not ended", *counts)
+        table.add_row(run.id, run.verb, printable(name_of_place(run.destination)), run.outcome or "not ended", *counts)
     return table
 
 
 def _show_run(ledger: Ledger, run: RunRecord) -> None:
     out.print(_runs_table([run]))
+    for one in islice(ledger.verdicts(run=run.id), FEW_FAILURES):
+        place = name_of_place(one.destination)
+        out.print(plain(printable(f"  {one.verdict}: datafile {one.datafile_id}, {place}, {one.key}: {one.message}")))
     reasons: Counter[str] = Counter()
     for status in FAILED:
         for attempt in ledger.attempts(run=run.id, status=status):

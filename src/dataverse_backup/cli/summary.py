@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dataverse_backup.actions.audit_events import AuditEnded
 from dataverse_backup.actions.events import WELL
 from dataverse_backup.cli.terminal import size_of
 from dataverse_backup.errors import CatalogueUnavailable, ConfigurationError
-from dataverse_backup.ledger.base import Status
+from dataverse_backup.ledger.audits import AUDIT_VERB
+from dataverse_backup.ledger.base import BACKUP_VERB, Status
 from dataverse_backup.notify import text
 from dataverse_backup.notify.summary import Result
+from dataverse_backup.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,8 +21,30 @@ if TYPE_CHECKING:
     from dataverse_backup.errors import DataverseBackupError
 
 
-def result_of(ended: Ended) -> Result:
-    """What a run at one destination came to."""
+def result_of(ended: Ended | AuditEnded) -> Result:
+    """What a run at one destination came to, or an audit of one place."""
+    return _audited(ended) if isinstance(ended, AuditEnded) else _backed_up(ended)
+
+
+def _audited(ended: AuditEnded) -> Result:
+    troubles = [*([ended.lost] if ended.lost else []), *ended.lost_stores.values()]
+    troubles += [unknown_store(store_id, count) for store_id, count in sorted(ended.unknown_stores.items())]
+    return Result(
+        destination=ended.place,
+        ending=ended.ending,
+        is_well=ended.ending in WELL,
+        run=ended.record,
+        proven=ended.intact,
+        failed=ended.verdicts.total() - ended.intact,
+        troubles=tuple(troubles),
+        limit=ended.limit,
+        verb=AUDIT_VERB,
+        verdicts=tuple((verdict, ended.verdicts[verdict]) for verdict in Verdict if ended.verdicts[verdict]),
+        remarks=tuple(ended.remarks()),
+    )
+
+
+def _backed_up(ended: Ended) -> Result:
     return Result(
         destination=ended.destination,
         ending=ended.ending,
@@ -31,6 +56,7 @@ def result_of(ended: Ended) -> Result:
         limit=ended.limit,
         left_files=ended.left.files,
         left_size=ended.left.size,
+        verb=ended.record.verb if ended.record else BACKUP_VERB,
     )
 
 
@@ -52,8 +78,8 @@ def unknown_store(store_id: str, count: int) -> ConfigurationError:
     return ConfigurationError(said, f"add a section [Store {store_id}]; `type: ignore` there says that it is intended")
 
 
-def describe(ended: Ended) -> str:
-    """One line about a run at one destination."""
+def describe(ended: Ended | AuditEnded) -> str:
+    """One line about a run at one destination, or an audit of one place."""
     return text.describe(result_of(ended))
 
 

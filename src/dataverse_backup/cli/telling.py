@@ -22,6 +22,7 @@ from dataverse_backup.notify.summary import Summary, gather, without_ledger
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from dataverse_backup.actions.audit_events import AuditEnded
     from dataverse_backup.actions.events import Ended
     from dataverse_backup.config import Settings
     from dataverse_backup.ledger.base import Ledger
@@ -36,8 +37,10 @@ _WELL = (ExitCode.OK, ExitCode.LIMIT)
 class Telling:
     """Tells how one run starts and ends: a block around the run, so that an error that ends it is told too."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, pings: bool = True) -> None:
+        """*pings* says whether the dead-man service is told, too: it waits for backups."""
         self._settings = settings
+        self._ping_url = settings.notifications.ping_url if pings else None
         self._tail = Tail()
         self._is_told = False
         self._channels = assembly.make_channels(settings.notifications)
@@ -52,7 +55,7 @@ class Telling:
             self._tell_error(error)
         logging.getLogger().removeHandler(self._tail)
 
-    def tell(self, ledger: Ledger, ended: Sequence[Ended], code: ExitCode) -> ExitCode:
+    def tell(self, ledger: Ledger, ended: Sequence[Ended | AuditEnded], code: ExitCode) -> ExitCode:
         """Tell everybody; the exit code: what could not be told counts only where nothing else went wrong."""
         self._is_told = True
         results = [result_of(one) for one in ended]
@@ -99,11 +102,10 @@ class Telling:
         return {"always": True, "failure": not summary.is_well, "change": summary.has_changed}[when]
 
     def _ping(self, moment: Moment, said: str) -> None:
-        url = self._settings.notifications.ping_url
-        if url is None:
+        if self._ping_url is None:
             return
         try:
-            ping(url.get_secret_value(), moment, said + self._tail.text())
+            ping(self._ping_url.get_secret_value(), moment, said + self._tail.text())
         except NotificationError as error:  # the service tells people itself that nobody called
             log.warning("%s", error.message)
 

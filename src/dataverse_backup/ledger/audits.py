@@ -19,8 +19,13 @@ if TYPE_CHECKING:
     from dataverse_backup.ledger.base import Copy, Kept
     from dataverse_backup.verdict import Verdict
 
+AUDIT_VERB = "audit"
+LISTING_VERB = "listing"
+"""What the ledger calls the runs of an audit, and of one that only listed."""
 PRIMARY = ""
 """What stands in place of a destination where Dataverse's own storage is meant: no destination is called so."""
+PRIMARY_NAME = "primary storage"
+"""What people read there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,11 @@ class Damage:
     size: int
     since: datetime
     """When the one was judged that was judged first."""
+
+
+def name_of_place(destination: str) -> str:
+    """What people read where a destination, or PRIMARY, is meant."""
+    return destination if destination != PRIMARY else PRIMARY_NAME
 
 
 class Audits(ABC):

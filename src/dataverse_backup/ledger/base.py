@@ -29,6 +29,11 @@ MAIN = "main"
 """The tag of the object that the registered checksum describes; other tags are for objects beside it, later."""
 
 
+BACKUP_VERB = "backup"
+REPAIR_VERB = "repair"
+"""What the runs of these verbs are called; each verb that keeps runs has a word of its own."""
+
+
 class Status(StrEnum):
     """Where a datafile stands at a destination. The first three are the original script's."""
 
@@ -256,7 +261,7 @@ class Ledger(History, Audits, ABC):
 
     @abstractmethod
     def last_run(self, destination: str | None = None) -> RunRecord | None:
-        """The newest run, of one destination or of all."""
+        """The newest backup, to one destination or to any; other verbs have runs of their own (`History.runs`)."""
 
     @abstractmethod
     def standings(self, destination: str) -> Iterator[Standing]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dataverse_backup.errors import LedgerError, LockHeld
 from dataverse_backup.ledger.audits import PRIMARY, VerdictRecord
-from dataverse_backup.ledger.base import Holder, Kept, Ledger, Listed, RunRecord, Standing, Status, Tally
+from dataverse_backup.ledger.base import BACKUP_VERB, Holder, Kept, Ledger, Listed, RunRecord, Standing, Status, Tally
 from dataverse_backup.ledger.memory_audits import MemoryAudits, Primary
 from dataverse_backup.ledger.memory_history import MemoryHistory
 from dataverse_backup.ledger.memory_row import MemoryRow
@@ -127,8 +127,8 @@ class MemoryLedger(MemoryHistory, MemoryAudits, Ledger):
 
     def last_run(self, destination: str | None = None) -> RunRecord | None:
         """The one that began last."""
-        fitting = (run for run in reversed(self._runs.values()) if destination in (None, run.destination))
-        return next(fitting, None)
+        backups = (run for run in reversed(self._runs.values()) if run.verb == BACKUP_VERB)
+        return next((run for run in backups if destination in (None, run.destination)), None)
 
     def _of(self, destination: str) -> list[MemoryRow]:
         return [self._rows[place] for place in sorted(self._rows) if place[0] == destination]

@@ -13,7 +13,7 @@ from dataverse_backup.errors import LedgerError
 from dataverse_backup.ledger import migrate, rows, upserts
 from dataverse_backup.ledger import takeover as original
 from dataverse_backup.ledger.audits import PRIMARY
-from dataverse_backup.ledger.base import Ledger
+from dataverse_backup.ledger.base import BACKUP_VERB, Ledger
 from dataverse_backup.ledger.occupants import in_the_way, is_stale, refold
 from dataverse_backup.ledger.postgresql import PostgresDatabase
 from dataverse_backup.ledger.rules import FAILED, check_attempts, counts, in_order, new_run_id
@@ -206,7 +206,7 @@ class SqlLedger(SqlAudits, Ledger):
 
     def last_run(self, destination: str | None = None) -> RunRecord | None:
         """The one that began last."""
-        newest = select(runs).order_by(runs.c.id.desc()).limit(1)
+        newest = select(runs).where(runs.c.verb == BACKUP_VERB).order_by(runs.c.id.desc()).limit(1)
         if destination is not None:
             newest = newest.where(runs.c.destination == destination)
         with self._database.reading() as connection:

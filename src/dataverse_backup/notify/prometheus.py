@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from dataverse_backup.errors import NotificationError, printable
-from dataverse_backup.ledger.base import Status
+from dataverse_backup.ledger.audits import AUDIT_VERB, PRIMARY
+from dataverse_backup.ledger.base import BACKUP_VERB, Status
+from dataverse_backup.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry, Gauge
 
+    from dataverse_backup.ledger.audits import Damage
     from dataverse_backup.ledger.base import Ledger, RunRecord
     from dataverse_backup.ledger.history import Holding
 
@@ -59,21 +62,44 @@ class _Figures:
         self._unproven = self._gauge(
             "oldest_unproven_age_seconds", "Age of the oldest datafile that has no proven copy; 0 where each has one."
         )
+        self._last_audit = self._gauge("last_audit_timestamp_seconds", "When the last audit ended; 0 for never.")
+        self._oldest_proof = self._gauge(
+            "oldest_proof_age_seconds", "Age of the proof of the copy that was not proven for longest; 0 for no copy."
+        )
+        self._not_intact = self._gauge("not_intact_files", "Files by what the last audit of each found.", "verdict")
 
     def _gauge(self, name: str, about: str, *labels: str) -> Gauge:
         from prometheus_client import Gauge  # noqa: PLC0415 -- when it is asked for
 
         return Gauge(f"{PREFIX}_{name}", about, ["destination", *labels], registry=self._registry)
 
-    def fill(self, ledger: Ledger, destinations: Iterable[str], now: datetime) -> None:
+    def fill(self, ledger: Ledger, destinations: Sequence[str], now: datetime) -> None:
         holdings = ledger.holdings()
         for destination in destinations:
             self._add_runs(ledger, destination)
             self._add_files(ledger, destination)
             self._add_age(destination, holdings, now)
+            self._add_proofs(destination, holdings, now)
+        damage = ledger.damage()
+        for destination in (*destinations, PRIMARY):
+            self._add_audits(ledger, destination, damage)
+
+    def _add_proofs(self, destination: str, holdings: Iterable[Holding], now: datetime) -> None:
+        ours = (each for each in holdings if each.destination == destination and each.status is not Status.GONE)
+        oldest = min((each.oldest_proof for each in ours if each.oldest_proof is not None), default=now)
+        self._oldest_proof.labels(destination).set(max(0.0, (now - oldest).total_seconds()))
+
+    def _add_audits(self, ledger: Ledger, destination: str, damage: Iterable[Damage]) -> None:
+        audits = (run.ended for run in ledger.runs(destination) if run.verb == AUDIT_VERB and run.ended is not None)
+        newest = next(audits, None)
+        self._last_audit.labels(destination).set(newest.timestamp() if newest else 0)
+        found = {each.verdict: each.files for each in damage if each.destination == destination}
+        for verdict in Verdict:
+            if verdict is not Verdict.INTACT:
+                self._not_intact.labels(destination, verdict.value).set(found.get(verdict, 0))
 
     def _add_runs(self, ledger: Ledger, destination: str) -> None:
-        first, ended, success = _telling(run for run in ledger.runs(destination) if run.verb == "backup")
+        first, ended, success = _telling(run for run in ledger.runs(destination) if run.verb == BACKUP_VERB)
         if first is not None:
             self._last_start.labels(destination).set(first.started.timestamp())
         if ended is not None and ended.ended is not None:

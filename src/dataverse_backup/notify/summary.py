@@ -7,7 +7,8 @@ from itertools import chain, islice, takewhile
 from typing import TYPE_CHECKING
 
 from dataverse_backup.hints import HINTS
-from dataverse_backup.ledger.base import Status
+from dataverse_backup.ledger.audits import AUDIT_VERB, name_of_place
+from dataverse_backup.ledger.base import BACKUP_VERB, Status
 from dataverse_backup.notify.lists import (
     COPIED_COLUMNS,
     COPIED_LIST,
@@ -19,11 +20,13 @@ from dataverse_backup.notify.lists import (
     fitting,
 )
 from dataverse_backup.spreadsheet import BoundedList
+from dataverse_backup.verdict import DAMAGE, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from dataverse_backup.errors import DataverseBackupError, Reason
+    from dataverse_backup.ledger.audits import VerdictRecord
     from dataverse_backup.ledger.base import Ledger, Listed, RunRecord, Tally
     from dataverse_backup.ledger.history import AttemptRecord
     from dataverse_backup.notify.base import Attachment
@@ -44,6 +47,7 @@ class Result:
     proven: int
     """Datafiles that the run copied or proved."""
     failed: int
+    """Of an audit, those that are not intact."""
     troubles: tuple[DataverseBackupError, ...] = ()
     """What went wrong with a whole destination or store."""
     limit: str | None = None
@@ -51,6 +55,21 @@ class Result:
     left_files: int = 0
     """What it had planned and did not come to."""
     left_size: int = 0
+    verb: str = BACKUP_VERB
+    verdicts: tuple[tuple[Verdict, int], ...] = ()
+    """How many there were of each, of an audit."""
+    remarks: tuple[str, ...] = ()
+    """What else is worth knowing of it, a sentence each."""
+
+    @property
+    def name(self) -> str:
+        """The place that it was about, as people read it."""
+        return name_of_place(self.destination)
+
+    @property
+    def damaged(self) -> int:
+        """How many files an audit found missing or altered."""
+        return sum(count for verdict, count in self.verdicts if verdict in DAMAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +112,8 @@ class Section:
     changes: Changes
     killed: tuple[RunRecord, ...]
     """Runs just before this one, killed or ended by an error, that told nobody of their files; they are told now."""
+    findings: tuple[VerdictRecord, ...] = ()
+    """The first MOST_NAMED files that an audit did not find intact."""
 
     @property
     def failing(self) -> int:
@@ -117,6 +138,16 @@ class Summary:
     def is_well(self) -> bool:
         """Whether nobody needs to do anything."""
         return self.trouble is None and all(section.result.is_well for section in self.sections)
+
+    @property
+    def verb(self) -> str:
+        """What was done."""
+        return self.sections[0].result.verb if self.sections else BACKUP_VERB
+
+    @property
+    def damaged(self) -> int:
+        """How many files an audit found missing or altered."""
+        return sum(section.result.damaged for section in self.sections)
 
     @property
     def is_limited(self) -> bool:
@@ -152,8 +183,18 @@ def _section(ledger: Ledger, result: Result, copied: BoundedList) -> Section:
     runs = [*reversed(killed), *([result.run] if result.run else [])]
     attempts = chain.from_iterable(ledger.attempts(run=run.id) for run in runs)
     is_other = before is None or before.outcome != result.ending
+    if result.run is not None and result.verb == AUDIT_VERB:  # an audit tries nothing: what it found is its outcome
+        is_other |= before is None or before.files_failed != result.run.files_failed
     changes = _changes(attempts, copied, is_other_outcome=is_other)
-    return Section(result, tallies, tuple(sorted(groups, key=lambda group: -group.files)), changes, tuple(killed))
+    in_order = tuple(sorted(groups, key=lambda group: -group.files))
+    return Section(result, tallies, in_order, changes, tuple(killed), _findings(ledger, result))
+
+
+def _findings(ledger: Ledger, result: Result) -> tuple[VerdictRecord, ...]:
+    if result.run is None or not result.failed:
+        return ()
+    bad = (one for one in ledger.verdicts(run=result.run.id) if one.verdict is not Verdict.INTACT)
+    return tuple(islice(bad, MOST_NAMED))
 
 
 def _group(ledger: Ledger, destination: str, tally: Tally) -> Group:

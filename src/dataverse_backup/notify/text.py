@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dataverse_backup.errors import printable
+from dataverse_backup.ledger.audits import AUDIT_VERB, LISTING_VERB, name_of_place
 from dataverse_backup.wording import duration_of, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dataverse_backup.ledger.audits import VerdictRecord
     from dataverse_backup.ledger.base import Listed
     from dataverse_backup.ledger.history import AttemptRecord
     from dataverse_backup.notify.summary import Group, Result, Section, Summary
@@ -26,13 +28,17 @@ WHERE = {
 
 def subject(summary: Summary) -> str:
     """One line, the outcome first."""
-    return one_line(f"Dataverse backup {outcome(summary)}: {_headline(summary)} ({summary.host})")[:LONGEST_SUBJECT]
+    return one_line(f"Dataverse {summary.verb} {outcome(summary)}: {_headline(summary)} ({summary.host})")[
+        :LONGEST_SUBJECT
+    ]
 
 
 def outcome(summary: Summary) -> str:
     """How it came out, in capital letters."""
     if summary.is_well:
         return "STOPPED AT A LIMIT" if summary.is_limited else "OK"
+    if summary.damaged:
+        return "DAMAGE FOUND"
     return "INTERRUPTED" if summary.is_interrupted else "FAILED"
 
 
@@ -41,8 +47,10 @@ def _headline(summary: Summary) -> str:
         return str(summary.trouble)
     failed = sum(section.result.failed for section in summary.sections)
     proven = sum(section.result.proven for section in summary.sections)
-    busy = [section.result.destination for section in summary.sections if section.result.ending in ("busy", "lost")]
+    busy = [section.result.name for section in summary.sections if section.result.ending in ("busy", "lost")]
     could_not = f", {', '.join(busy)} could not be used" if busy else ""
+    if summary.verb == AUDIT_VERB:
+        return f"{proven:,} files intact, {failed:,} not{could_not}"
     left = sum(section.result.left_files for section in summary.sections if section.result.limit)
     to_do = f", {left:,} left for the next run" if left else ""
     return f"{proven:,} files backed up, {failed:,} failed{to_do}{could_not}"
@@ -55,7 +63,7 @@ def one_line(text: str) -> str:
 
 def body(summary: Summary, *, is_attached: bool) -> str:
     """The whole story; *is_attached* says whether the lists of files go with it."""
-    lines = [f"Dataverse backup on {summary.host}: {outcome(summary)}", ""]
+    lines = [f"Dataverse {summary.verb} on {summary.host}: {outcome(summary)}", ""]
     if summary.trouble is not None:
         lines += [*_trouble(summary.trouble.message, summary.trouble.hint), ""]
     for section in summary.sections:
@@ -79,10 +87,21 @@ def brief(summary: Summary) -> str:
 def describe(result: Result) -> str:
     """One line about a run at one destination."""
     if result.run is None:
-        return f"{result.destination}: {result.ending}"
+        return f"{result.name}: {result.ending}"
+    if result.verb == AUDIT_VERB:
+        return _describe_audit(result)
     sent = f"{size_of(result.run.bytes_sent)} in {duration_of(seconds_of(result))}{rate(result)}"
     did = f"{result.proven:,} copied or proven, {result.failed:,} failed"
     return f"{result.destination}: {result.ending}; this run: {did}, {sent}{left(result)}"
+
+
+def _describe_audit(result: Result) -> str:
+    """One line about an audit of one place."""
+    counts = ", ".join(f"{count:,} {verdict}" for verdict, count in result.verdicts if count)
+    read = f"{size_of(result.run.bytes_read)} read in {duration_of(seconds_of(result))}" if result.run else ""
+    how = "only listed, which proves nothing" if result.run is not None and result.run.verb == LISTING_VERB else read
+    said = f"{result.name}: {result.ending}; {counts or 'nothing was to be looked at'}; {how}"
+    return "; ".join((said, *result.remarks))
 
 
 def left(result: Result) -> str:
@@ -129,15 +148,30 @@ def _section(section: Section) -> Iterator[str]:
     for run in section.killed:
         yield f"  the run that began {run.started:%Y-%m-%d %H:%M:%S} UTC told nobody; what it did is told here"
     yield ""
+    yield from _findings(section)
     for tally in section.tallies:
         yield f"  {tally.status:<10} {tally.reason or '':<16} {tally.files:>10,} files  {size_of(tally.size):>12}"
     yield ""
     if section.groups:
         new = section.changes.began_to_fail
-        yield f"Failing at {section.result.destination}: {files(section.failing)}{f', {new:,} of them new' * bool(new)}"
+        yield f"Failing at {section.result.name}: {files(section.failing)}{f', {new:,} of them new' * bool(new)}"
         for group in section.groups:
             yield from _group(group)
     yield from _well_again(section)
+
+
+def _findings(section: Section) -> Iterator[str]:
+    """What an audit did not find intact."""
+    if not section.findings:
+        return
+    yield f"Not intact: {files(section.result.failed)}"
+    for one in section.findings:
+        yield f"  - {one.verdict}: datafile {one.datafile_id}, {one_line(one.dataset)}, {one_line(name_of(one))}"
+        yield f"    {name_of_place(one.destination)}: {one_line(one.key)}"
+        yield f"    {one_line(one.message)}"
+    if section.result.failed > len(section.findings):
+        yield f"  … and {section.result.failed - len(section.findings):,} more"
+    yield ""
 
 
 def _group(group: Group) -> Iterator[str]:
@@ -159,7 +193,7 @@ def _failure(listed: Listed) -> Iterator[str]:
         yield f"    {one_line(listed.message)}"
 
 
-def name_of(listed: Listed | AttemptRecord) -> str:
+def name_of(listed: Listed | AttemptRecord | VerdictRecord) -> str:
     """The file name with its folder, as Dataverse shows it."""
     return f"{listed.directory_label}/{listed.label}" if listed.directory_label else listed.label
 
@@ -168,7 +202,7 @@ def _well_again(section: Section) -> Iterator[str]:
     changes = section.changes
     if not changes.well_again:
         return
-    yield f"Well again at {section.result.destination}: {files(changes.well_again)} that failed before"
+    yield f"Well again at {section.result.name}: {files(changes.well_again)} that failed before"
     for attempt in changes.first_well_again:
         yield f"  - datafile {attempt.datafile_id}, {one_line(attempt.dataset)}, {one_line(name_of(attempt))}"
     if changes.well_again > len(changes.first_well_again):
@@ -188,10 +222,17 @@ def lists(summary: Summary, *, is_attached: bool) -> list[str]:
 def advice(summary: Summary) -> list[str]:
     """What to do next, a sentence each."""
     if summary.trouble is not None:
-        return ["nothing was backed up, or not everything: look at the error above, then `dataverse-backup check`"]
+        return ["not everything was done: look at the error above, then `dataverse-backup check`"]
     found = []
     if summary.is_interrupted:
-        found.append("start `dataverse-backup backup` again: it goes on where this run was stopped")
+        found.append(f"start `dataverse-backup {summary.verb}` again: it goes on where this run was stopped")
+    if summary.damaged:
+        found.append(
+            "`dataverse-backup repair` makes damaged copies again from intact files; the next backup does, too"
+        )
+        found.append(
+            "a file that is missing or altered in Dataverse itself: `repair --stores`, when a person has looked"
+        )
     if any(section.result.troubles for section in summary.sections):
         found.append("`dataverse-backup check` tries out everything that a backup needs")
     if any(section.failing for section in summary.sections):
@@ -199,6 +240,8 @@ def advice(summary: Summary) -> list[str]:
         found.append("every run tries again what failed")
     if summary.is_well and summary.is_limited:
         return ["nothing: the next run goes on where the limit stopped this one"]
-    if summary.is_well:
+    if summary.is_well and summary.verb != AUDIT_VERB:
         return ["nothing: every file that can be copied has a proven copy"]
+    if summary.is_well:
+        return ["nothing: everything that was looked at is what it was"]
     return found or ["the log of the run says what happened"]

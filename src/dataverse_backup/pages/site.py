@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from dataverse_backup import __version__
 from dataverse_backup.actions.report import IN_DANGER
 from dataverse_backup.hints import HINTS
-from dataverse_backup.ledger.base import Status
+from dataverse_backup.ledger.base import BACKUP_VERB, Status
 from dataverse_backup.pages.charts import charts
 from dataverse_backup.pages.data import write_rows
 from dataverse_backup.pages.folder import publication
 from dataverse_backup.pages.templating import BEGINNING, render
+from dataverse_backup.verdict import ADVICE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 150_000
 """So many files, or attempts of a run, are in a table that a browser holds; those with problems come first."""
+MOST_FINDINGS = 1_000
+"""So many files that an audit did not find intact are on its page."""
 MOST_PAGES = 200
 """So many of the newest runs have a page each."""
 _SHOWN = (".js", ".css", ".svg", ".txt")
@@ -64,6 +67,7 @@ def write_pages(report: Report, ledger: Ledger, folder: Path) -> None:
             problems=_problems(report),
             paged={run.id for run in paged},
             meanings=MEANINGS,
+            advice=ADVICE,
         )
         new.write("index.html", page)
 
@@ -159,9 +163,14 @@ def _write_run(new: Publication, ledger: Ledger, run: RunRecord) -> bool:
     rows = _attempt_rows(ledger, run, counted)
     data = write_rows(new, f"runs/{run.id}", islice(rows, MOST_ROWS))
     deque(rows, maxlen=0)  # the others are counted too
+    findings = list(islice(ledger.verdicts(run=run.id), MOST_FINDINGS))
     told = {"run": run, "counted": counted, "data": data, "most": MOST_ROWS, "meanings": MEANINGS}
-    new.write(name, render("run.html", mark, **told))
+    new.write(name, render("run.html", mark, findings=findings, advice=ADVICE, is_backup=_is_backup(run), **told))
     return True
+
+
+def _is_backup(run: RunRecord) -> bool:
+    return run.verb == BACKUP_VERB
 
 
 def _is_file_name(run: str) -> bool:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from dataverse_backup import __version__
 from dataverse_backup.errors import printable
+from dataverse_backup.ledger.audits import name_of_place
 from dataverse_backup.pages.data import block
 from dataverse_backup.wording import duration_of, size_of
 
@@ -45,6 +46,7 @@ def _environment() -> Environment:
         "size": size_of,
         "count": "{:,}".format,
         "when": _when,
+        "place": name_of_place,
         "duration": _duration,
         "seconds": _seconds,
         "speed": _speed,
@@ -68,9 +70,9 @@ def _seconds(run: RunRecord) -> float:
 
 
 def _speed(run: RunRecord) -> float:
-    """Bytes sent in a second; 0 for a run of which none can be told."""
+    """Bytes sent, or read, in a second; 0 for a run of which none can be told."""
     seconds = _seconds(run)
-    return run.bytes_sent / seconds if seconds >= 1 else 0.0
+    return (run.bytes_sent + run.bytes_read) / seconds if seconds >= 1 else 0.0
 
 
 def _duration(run: RunRecord) -> str:

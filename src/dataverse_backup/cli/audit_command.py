@@ -1,0 +1,106 @@
+"""The command `audit` and its options."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from dataverse_backup import logs
+from dataverse_backup.actions.audit_events import AuditRequest
+from dataverse_backup.allowance import Limits
+from dataverse_backup.cli import auditing
+from dataverse_backup.cli.invocation import option_value, settings_of
+from dataverse_backup.cli.telling import Telling
+from dataverse_backup.config.values import duration_from, scheduler_address, size_from
+
+DEFAULT_AGE = timedelta(days=30)
+"""What is older is looked at where nothing else is asked for, as Borealis does."""
+_PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%")
+
+
+def audit(
+    context: typer.Context,
+    every: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Only what was not proven for so long, as 30d; the default. A promise."),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every copy, whenever it was proven.")] = False,
+    sample: Annotated[
+        str | None, typer.Option(metavar="SHARE", help="Only a part of all, chosen at random, as 1%.")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(metavar="PID", help="Only this dataset, all of it.")] = None,
+    destination: Annotated[
+        list[str] | None,
+        typer.Option("--destination", metavar="NAME", help="Only this one; may be given again. [Backup] is default."),
+    ] = None,
+    stores: Annotated[
+        bool, typer.Option("--stores", help="Look at Dataverse's own files, not at the copies: all of their bytes.")
+    ] = False,
+    listed: Annotated[
+        bool, typer.Option("--listed", help="Only see whether copies are there with their size: quick, and no proof.")
+    ] = False,
+    max_duration: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Begin nothing more after 90m, 6h … Exit code 12.")
+    ] = None,
+    max_bytes: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Begin nothing more once 500G, 2T … are read. Exit code 12.")
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Let a Dask cluster do the work: tcp://host:port of its scheduler. Scheduler in [Backup] is default.",
+        ),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing when all is well.")] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="An object a line: what is not intact, and in the end what came of each place."),
+    ] = False,
+) -> None:
+    """Read the copies again, oldest proof first, and say which are not what they were.
+
+    Prints each file that is not intact with its verdict and key, and the number of the others. What was read is
+    remembered, so an audit that was stopped goes on where it was. Damage is exit code 4.
+    """
+    if everything and every is not None:
+        raise typer.BadParameter("it cannot be given together with --every", param_hint="--all")
+    if listed and stores:
+        raise typer.BadParameter("stores are not listed; their files are read", param_hint="--listed")
+    request = AuditRequest(
+        limits=Limits(
+            None if max_duration is None else option_value(duration_from, "--max-duration", max_duration),
+            None if max_bytes is None else option_value(size_from, "--max-bytes", max_bytes),
+        ),
+        every=_age(every, is_needless=everything or listed or bool(sample or dataset)),
+        dataset=dataset,
+        share=None if sample is None else option_value(share_from, "--sample", sample),
+        is_listing=listed,
+    )
+    if scheduler is not None:
+        option_value(scheduler_address, "--scheduler", scheduler)
+    order = auditing.Order(request, destination or [], scheduler, is_of_stores=stores, is_quiet=quiet, is_json=as_json)
+    settings = settings_of(context)
+    if quiet and context.obj.log_level is None:
+        logs.hush()
+    with Telling(settings, pings=False) as telling:
+        raise typer.Exit(auditing.run(settings, order, telling.tell))
+
+
+def _age(text: str | None, *, is_needless: bool) -> timedelta | None:
+    """How old a proof must be; None for any age."""
+    if text is not None:
+        return timedelta(seconds=option_value(duration_from, "--every", text))
+    return None if is_needless else DEFAULT_AGE
+
+
+def share_from(text: str) -> float:
+    """A share such as ``1%``; ValueError where it is none."""
+    match = _PERCENT.fullmatch(text.strip())
+    share = float(match[1]) / 100 if match else 0.0
+    if not 0.0 < share <= 1.0:
+        raise ValueError("not a share: a number above 0 and up to 100 with %, such as 1%")
+    return share

@@ -1,0 +1,63 @@
+"""The command `repair` and its options."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dataverse_backup import logs
+from dataverse_backup.cli import repairing
+from dataverse_backup.cli.invocation import settings_of
+from dataverse_backup.cli.telling import Telling
+
+
+def repair(
+    context: typer.Context,
+    file: Annotated[
+        list[int] | None,
+        typer.Option("--file", metavar="ID", help="Only this datafile; may be given again.", min=1),
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(metavar="PID", help="Only this dataset.")] = None,
+    destination: Annotated[
+        list[str] | None,
+        typer.Option("--destination", metavar="NAME", help="Only this one; may be given again. [Backup] is default."),
+    ] = None,
+    stores: Annotated[
+        bool,
+        typer.Option(
+            "--stores",
+            help="Write Dataverse's own files back from intact copies; shows first, needs --file or --dataset.",
+        ),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --stores: do what was shown.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing when all is well.")] = False,
+) -> None:
+    """Make copies again that audits found missing or altered, from intact files; the next backup does so, too.
+
+    What lies under an altered copy's key is kept under .superseded. With --stores the other way round: a file that is
+    missing or altered in Dataverse itself is written back from an intact copy, where its store's own is kept aside.
+    """
+    order = repairing.Order(
+        files=frozenset(file or ()),
+        dataset=dataset,
+        destinations=destination or [],
+        is_meant=yes and not dry_run,
+        is_dry=dry_run,
+        is_quiet=quiet,
+    )
+    if not stores and yes:
+        raise typer.BadParameter("it belongs to --stores", param_hint="--yes")
+    if stores and not order.files and dataset is None:
+        raise typer.BadParameter("which files? --file ID or --dataset PID", param_hint="--stores")
+    settings = settings_of(context)
+    if quiet and context.obj.log_level is None:
+        logs.hush()
+    if stores:
+        raise typer.Exit(repairing.put_back(settings, order))
+    if dry_run:
+        repairing.show_damaged(settings, order)
+        return
+    with Telling(settings, pings=False) as telling:
+        raise typer.Exit(repairing.make_again(settings, order, telling.tell))

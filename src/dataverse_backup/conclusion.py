@@ -55,7 +55,7 @@ class Conclusion:
             durable=receipt.durable,
             proven=datetime.now(UTC),
         )
-        return self._succeeded(copy, superseded, bytes_sent=receipt.size)
+        return self._succeeded(copy, superseded, bytes_sent=receipt.size - receipt.kept)
 
     def proven(self, found: StoredDigest) -> Attempt:
         """What lay under its key fits: proven again where the ledger knew it, adopted otherwise."""

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from io import BytesIO
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from dataverse_backup.errors import SourceChanged, SourceDiffers
 
@@ -121,6 +121,14 @@ class ByteStream(Protocol):
         """Give back what reading needs; may be called twice."""
 
 
+@runtime_checkable
+class CountsSent(Protocol):
+    """What a ByteStream may have besides: it counts what is read as sent, and holds it to a bandwidth."""
+
+    def read_unsent(self, length: int, /) -> bytes:
+        """As ``read``, of bytes that need not be sent."""
+
+
 class BytesStream(BytesIO):
     """A ByteStream of bytes that are in memory already."""
 
@@ -149,7 +157,14 @@ class HashingReader:
 
     def read(self, length: int) -> bytes:
         """Up to *length* further bytes, hashed. Raises SourceError, SourceChanged when there are too many."""
-        data = self._stream.read(length)
+        return self._hashed(self._stream.read(length))
+
+    def read_unsent(self, length: int) -> bytes:
+        """As ``read``, of bytes that lie at the destination already: they take nothing of its bandwidth."""
+        stream = self._stream
+        return self._hashed(stream.read_unsent(length) if isinstance(stream, CountsSent) else stream.read(length))
+
+    def _hashed(self, data: bytes) -> bytes:
         self._hash.update(data)
         self.bytes_read += len(data)
         if self.bytes_read > self.size:

@@ -61,6 +61,11 @@ class _Outgoing:
         self._notes.add(len(data))
         return data
 
+    def read_unsent(self, length: int, /) -> bytes:
+        data = self._stream.read(length)
+        self._notes.add(len(data))
+        return data
+
     def close(self) -> None:
         self._stream.close()
 

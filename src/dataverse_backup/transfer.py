@@ -32,6 +32,7 @@ from dataverse_backup.errors import (
 )
 from dataverse_backup.fixity import OWN_ALGORITHM, Algorithm, BytesStream, Checksum, HashingReader
 from dataverse_backup.layout import superseded_key
+from dataverse_backup.logs import facts
 from dataverse_backup.outflow import Outflow
 from dataverse_backup.pause import pause
 from dataverse_backup.work import Why
@@ -339,6 +340,7 @@ class Transfer:
     def _must_be_sent_again(self, item: _Item, result: Receipt | Failure) -> bool:
         """Conclude one item if that can be done; otherwise say whether another of its names is to be tried."""
         if isinstance(result, Receipt):
+            self._tell_of_resuming(result)
             self._succeed(item, self._conclusion(item).stored(result, item.supersede_to))
             return False
         if item.errors and item.errors[-1] is result.error:
@@ -351,6 +353,11 @@ class Transfer:
             return True
         self._fail(item)
         return False
+
+    def _tell_of_resuming(self, receipt: Receipt) -> None:
+        if receipt.kept:
+            told = facts(destination=self._destination.name, key=receipt.key, kept=receipt.kept)
+            log.info("%s", f"resumed: {receipt.kept} of {receipt.size} bytes lay there already", extra=told)
 
     # What is said in the end.
 

@@ -21,7 +21,7 @@ from dataverse_backup.bandwidth import Timetable
 from dataverse_backup.destinations.filesystem import FilesystemDestination
 from dataverse_backup.engine import Capacity, Stop
 from dataverse_backup.errors import NoWorkSpace
-from dataverse_backup.fixity import BytesStream
+from dataverse_backup.fixity import Algorithm, BytesStream, Checksum, HashingReader
 from dataverse_backup.ledger.base import Attempt
 from dataverse_backup.outflow import Meter, Notes, Outflow, Pace
 from dataverse_backup.stores.memory import MemoryStore
@@ -93,6 +93,15 @@ def test_without_a_limit_nothing_waits() -> None:
     assert stream.read(1 << 20) == b"x" * 1000
     stream.close()
     assert whole.closed
+
+
+def test_what_lies_there_already_takes_nothing_of_the_bandwidth(pace: Pace) -> None:
+    whole = BytesStream(bytes(10 * RATE), place="here", key="key")
+    with HashingReader(Outflow(pace).stream(whole), Algorithm.MD5) as reader:
+        began = time.monotonic()
+        assert len(reader.read_unsent(10 * RATE)) == 10 * RATE
+        assert time.monotonic() - began < 1
+        assert reader.finish(None) == Checksum.of(bytes(10 * RATE), Algorithm.MD5)
 
 
 def test_pieces_are_small_so_that_no_connection_waits_long(pace: Pace) -> None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dataverse_backup.destinations.base import SUPERSEDED_PREFIX, Failure
+from dataverse_backup.destinations.base import SUPERSEDED_PREFIX, Failure, Staging
+from dataverse_backup.destinations.filesystem import FilesystemDestination
 from dataverse_backup.destinations.memory import MemoryDestination
 from dataverse_backup.errors import (
     DestinationLost,
@@ -28,6 +29,7 @@ from tests.unit.memory_world import World, checksum_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from dataverse_backup.destinations.base import Receipt, Upload
     from dataverse_backup.ledger.base import Attempt
@@ -582,3 +584,24 @@ def test_a_new_key_that_is_taken_is_adopted_and_the_next_ones_are_asked_about() 
     ] * 2
     assert [attempt.bytes_sent for attempt in (*second, *third)] == [4, 0, 4, 0]
     assert destination.asked == [1, 1, 2]
+
+
+def test_only_what_was_sent_of_a_big_object_that_was_continued_counts(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = bytes(range(256)) * 20
+    file = datafile(1, checksum=checksum_of(data), size=len(data))
+    key = key_of(file)
+    store = MemoryStore("file", {key: data})
+    store.faults[key] = Fault(breaks_after=5000, breaks_with=SourceUnavailable)
+
+    def mend(_: float) -> None:
+        store.faults.clear()
+
+    staging = Staging("ledger", "run")
+    with FilesystemDestination("offsite", tmp_path, staging, resumes_from=1000) as destination, caplog.at_level("INFO"):
+        transfer = Transfer({"file": store}, destination, sleep=mend)
+        (attempt,) = transfer.copy(Batch(HERE, (Work(file, key, None, Why.NEW),))).attempts
+    assert (attempt.status, attempt.bytes_sent) == (Status.OK, len(data) - 5000)
+    assert "resumed: 5000 of 5120 bytes lay there already" in caplog.text
+    assert (tmp_path / key).read_bytes() == data

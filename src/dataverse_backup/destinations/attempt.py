@@ -9,12 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from io import FileIO
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from dataverse_backup.destinations.base import Failure, Receipt, checked_path_key
+from dataverse_backup.destinations.folder_partials import FolderPartials, continued
+from dataverse_backup.destinations.partials import may_pass, partial_name
 from dataverse_backup.errors import CopyDiffers, KeyOccupied, ObjectError
 from dataverse_backup.fixity import Checksum, Durability, HashingReader, VerifiedBy
-from dataverse_backup.services.files import CHUNK, stored_checksum, write_all
+from dataverse_backup.services.files import stored_checksum
 from dataverse_backup.services.system_errors import copy_error, copy_errors
 
 if TYPE_CHECKING:
@@ -38,18 +41,21 @@ class Staged:
     size: int
     checksum: Checksum
     """Of what was read from the source."""
+    kept: int
+    """How many of its bytes lay there already."""
 
 
 class Attempt:
-    """Stores one batch below *tree*; leaving it removes what it staged.
+    """Stores one batch below *tree*; leaving it removes what it staged, but for what may be continued.
 
     An object that fails is set aside as a Failure and the others go on; StoreLost leaves at once, before anything
     became visible.
     """
 
-    def __init__(self, place: str, tree: Tree, staging: Staging) -> None:
+    def __init__(self, place: str, tree: Tree, staging: Staging, resumes_from: int) -> None:
         """Stage below *staging* under a name of this attempt's own; *place* names the destination in errors."""
-        self._place, self._tree = place, tree
+        self._place, self._tree, self._resumes_from = place, tree, resumes_from
+        self._partials = FolderPartials(tree, staging)
         self._folder = f"{staging.prefix}/{secrets.token_hex(8)}"
         self._changed: set[str] = set()
         self._failures: list[Failure] = []
@@ -59,7 +65,7 @@ class Attempt:
         staged = [
             one
             for number, upload in enumerate(uploads)
-            if (one := self._tried(upload.key, partial(self._stage, upload, f"{self._folder}/{number}")))
+            if (one := self._tried(upload.key, partial(self._stage, upload, str(number))))
         ]
         with ThreadPoolExecutor(_SYNCS) as pool:
             proofs = pool.map(lambda one: self._tried(one.upload.key, partial(self._prove, one)), staged)
@@ -77,26 +83,32 @@ class Attempt:
             self._failures.append(Failure(key, error))
             return None
 
-    def _stage(self, upload: Upload, name: str) -> Staged:
+    def _stage(self, upload: Upload, number: str) -> Staged:
         key = checked_path_key(self._place, upload.key)
         if upload.supersede_to is not None:
             checked_path_key(self._place, upload.supersede_to)
         elif self._tree.status(key) is not None:
             raise KeyOccupied(self._place, key, "something lies there already")
         with HashingReader(upload.open(), upload.algorithm) as reader:
-            try:
-                self._write(name, reader)
-                return Staged(upload, name, reader.size, reader.finish(upload.promised))
-            except BaseException:
-                with suppress(OSError):
-                    self._tree.unlink(name)  # now, not at the end: it may be what fills the disk
-                raise
+            big = partial_name(upload, reader.size, self._resumes_from)
+            name = f"{self._folder}/{big or number}"
+            with self._opened(name, big) as file:
+                try:
+                    kept = continued(file.fileno(), reader)
+                    return Staged(upload, name, reader.size, reader.finish(upload.promised), kept)
+                except BaseException as error:
+                    with suppress(OSError):
+                        if big is not None and may_pass(error):
+                            self._partials.give_back(self._folder, big)
+                        else:
+                            self._tree.unlink(name)  # now, not at the end: it may be what fills the disk
+                    raise
 
-    def _write(self, name: str, reader: HashingReader) -> None:
+    def _opened(self, name: str, big: str | None) -> FileIO:
+        """The file *name*: a new one, or what was broken off of a big one."""
         self._tree.make_folder(self._folder)
-        with os.fdopen(self._tree.create(name), "wb", buffering=0) as file:
-            while data := reader.read(min(CHUNK, reader.size - reader.bytes_read)):
-                write_all(file.fileno(), data)
+        descriptor = self._tree.create(name) if big is None else self._partials.take(self._folder, big)
+        return FileIO(descriptor, "r+b")
 
     def _prove(self, staged: Staged) -> Staged:
         """*staged*, if its bytes are on the disk and there as they were sent; otherwise raises CopyDiffers."""
@@ -148,13 +160,15 @@ class Attempt:
             return
         durable = Durability.YES if all(offered) else Durability.DATA_ONLY
         for one in visible:
-            yield Receipt(one.upload.key, one.size, one.checksum, VerifiedBy.READ_BACK, durable)
+            yield Receipt(one.upload.key, one.size, one.checksum, VerifiedBy.READ_BACK, durable, one.kept)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         with suppress(OSError):  # a later sweep does it
+            if may_pass(error):
+                self._partials.give_back_all(self._folder)
             self._tree.remove_folder(self._folder)
 
 

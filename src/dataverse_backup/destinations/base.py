@@ -73,6 +73,8 @@ class Receipt:
     """Computed from the stored bytes, equal to what was read and to what was promised."""
     verified_by: VerifiedBy
     durable: Durability
+    kept: int = 0
+    """How many of its bytes lay there already, of a try that was broken off: they were proven, and not sent again."""
 
 
 @dataclass(frozen=True, slots=True)

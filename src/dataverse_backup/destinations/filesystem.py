@@ -31,6 +31,8 @@ from dataverse_backup.destinations.base import (
     checked_path_key,
 )
 from dataverse_backup.destinations.folder_notes import FolderNotes
+from dataverse_backup.destinations.folder_partials import FolderPartials
+from dataverse_backup.destinations.partials import RESUMES_FROM, Resumable
 from dataverse_backup.errors import CopyMissing, DestinationLost, KeyRefused, ObjectError, Unavailable
 from dataverse_backup.fixity import Durability, VerifiedBy
 from dataverse_backup.services.files import stored_checksum, write_all
@@ -48,7 +50,7 @@ _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQ
 """Nothing can be tried out there; reading still works, and writing says so by itself."""
 
 
-class FilesystemDestination(Destination, Listable, Explainable):
+class FilesystemDestination(Destination, Listable, Explainable, Resumable):
     """Keeps copies as files below one folder.
 
     Every object is written to staging, brought to the disk, read back from there and only then linked to its key: a
@@ -57,9 +59,17 @@ class FilesystemDestination(Destination, Listable, Explainable):
     """
 
     def __init__(
-        self, name: str, directory: Path, staging: Staging, file_mode: int = 0o640, dir_mode: int = 0o750
+        self,
+        name: str,
+        directory: Path,
+        staging: Staging,
+        file_mode: int = 0o640,
+        dir_mode: int = 0o750,
+        *,
+        resumes_from: int = RESUMES_FROM,
     ) -> None:
         """Keep copies below *directory*, which exists; what we make gets the modes, whatever the umask is."""
+        self.resumes_from = resumes_from
         self.name, self.method = name, "filesystem"
         self._directory, self._staging = directory, staging
         self._file_mode, self._dir_mode = file_mode, dir_mode
@@ -98,7 +108,7 @@ class FilesystemDestination(Destination, Listable, Explainable):
         except DestinationLost as lost:
             yield from self._unavailable([upload.key for upload in uploads], lost)
             return
-        with Attempt(self.name, tree, self._staging) as attempt:
+        with Attempt(self.name, tree, self._staging, self.resumes_from) as attempt:
             yield from attempt.run(uploads)
 
     def digests(self, keys: Sequence[str], algorithm: Algorithm) -> Iterator[StoredDigest | Failure]:
@@ -190,11 +200,9 @@ class FilesystemDestination(Destination, Listable, Explainable):
             return FolderNotes(self.name, tree, self._staging).write(notes)
 
     def sweep(self) -> None:
-        tree, ours = self._reach(), self._staging.ledger_prefix
+        tree = self._reach()
         with self._lost_errors():
-            for run in tree.entries(ours):
-                if run != self._staging.run:
-                    tree.remove_folder(f"{ours}/{run}")
+            FolderPartials(tree, self._staging).sweep()
 
     def remove(self, keys: Sequence[str]) -> None:
         for key in keys:

@@ -81,11 +81,11 @@ class Tree:
         os.fchmod(descriptor, self._file_mode)
         return descriptor
 
-    def open(self, key: str) -> int:
-        """A descriptor for reading of a regular file."""
+    def open(self, key: str, access: int = os.O_RDONLY) -> int:
+        """A descriptor for reading of a regular file, or with another *access* of ``os.open``."""
         with self.parent(key) as (folder, name):
             # O_NONBLOCK: a FIFO that somebody put there would wait for a writer for ever.
-            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            flags = access | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             descriptor = os.open(name, flags, dir_fd=folder)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)

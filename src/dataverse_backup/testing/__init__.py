@@ -18,5 +18,6 @@ pytest.register_assert_rewrite(
     "dataverse_backup.testing.explainable",
     "dataverse_backup.testing.listable",
     "dataverse_backup.testing.restorable",
+    "dataverse_backup.testing.resumable",
     "dataverse_backup.testing.stores",
 )

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -15,8 +16,13 @@ import pytest
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.ledger.sql import open_ledger
 from demo.proof import differences, stamps
+from tests.acceptance.freezing import frozen, some_copy_in
+from tests.acceptance.small import small_files, unequal_copies
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.acceptance.conftest import Small
     from tests.acceptance.installation import Installation
     from tests.servers.postgresql import PostgresServer
 
@@ -282,3 +288,28 @@ def test_a_second_run_says_who_holds_the_lock_and_since_when(installation: Insta
     assert f"process {os.getpid()}" in answer.stderr
     assert "since" in answer.stderr
     assert installation.run("backup").returncode == SOME_FAILED
+
+
+def test_a_worker_that_is_killed_costs_nothing_but_time(small: Small) -> None:
+    installation = small(small_files(60, size=100_000))
+    installation.back_up_to_folder("Workers: 2", "BatchFiles: 5", "BandwidthLimit: 2M")
+    run = installation.start("backup")
+    with frozen(run, some_copy_in(installation.backup)):
+        os.kill(next(workers_of(run.pid)), signal.SIGKILL)
+    output, _ = run.communicate(timeout=120)
+    assert run.returncode == 0, output
+    assert "a worker process died (SIGKILL); what it worked on is tried again, alone" in output
+    assert unequal_copies(installation.sample, installation.backup) == []
+    assert installation.status()["OK"] == 60
+
+
+def workers_of(pid: int) -> Iterator[int]:
+    """The worker processes that *pid* has started."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            _, parent, *_ = path.read_text().rpartition(")")[2].split()
+            command = path.with_name("cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(parent) == pid and b"spawn_main" in command:
+            yield int(path.parent.name)

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import kills, nothing_to_do, page
+from benchmarks import auditing, kills, nothing_to_do, page
 from benchmarks.bench import WAYS, names_of_workloads, opened, usual_delays, workloads
 from benchmarks.contents import contents
 from benchmarks.link import ceiling
@@ -110,6 +110,14 @@ def _no_op(options: argparse.Namespace) -> int:
     return 0
 
 
+def _audit(options: argparse.Namespace) -> int:
+    said = auditing.run(1_000 if options.quick else 10_000, options.rounds, options.set)
+    print(said)
+    if options.write:
+        page.write_words("audit", said)
+    return 0
+
+
 def _kills(options: argparse.Namespace) -> int:
     return kills.run(options.kills)
 
@@ -128,6 +136,7 @@ def _ceilings(round_trip: float) -> str:
 
 OTHERS: dict[str, tuple[str, Callable[[argparse.Namespace], int]]] = {
     "no-op": ("how long a run takes that has nothing to do, and how much memory", _no_op),
+    "audit": ("how long it takes to read small copies over ssh again, beside md5sum by hand", _audit),
     "kills": ("what is left when runs are killed at any moment", _kills),
     "link": ("how much the link with a delay passes on", _link),
 }

@@ -295,4 +295,8 @@ class ExaminerFactory:
 
     def __call__(self) -> Callable[[Task], Examined]:
         """From stores and destinations of its own."""
-        return Examiner(self.make_stores(), self.make_destinations, self.identity).examine
+        return self.make().examine
+
+    def make(self) -> Examiner:
+        """What does them; whoever makes it in a process that goes on closes it."""
+        return Examiner(self.make_stores(), self.make_destinations, self.identity)

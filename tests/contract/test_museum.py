@@ -18,11 +18,11 @@ from dataverse_backup.ledger.audits import PRIMARY
 from dataverse_backup.ledger.base import Attempt, Copy, Status
 from dataverse_backup.ledger.memory import MemoryLedger
 from dataverse_backup.stores.memory import MemoryStore
+from dataverse_backup.threads import threads
 from dataverse_backup.verdict import Verdict
 from tests.contract.ledger_cases import NOON, datafile, key_of
 from tests.contract.store_cases import SHELVES
 from tests.museum import EXHIBITS
-from tests.unit.thread_workers import threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,10 +10,10 @@ from dataverse_backup.actions.audit_events import AuditEnded, AuditPlan, AuditRe
 from dataverse_backup.actions.sites import Installation, Site
 from dataverse_backup.allowance import NO_LIMITS
 from dataverse_backup.engine import Capacity, Stop
+from dataverse_backup.threads import threads
 from dataverse_backup.transfer import Transfer
 from tests.contract.ledger_cases import HERE
 from tests.unit.memory_world import World
-from tests.unit.thread_workers import threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -22,6 +22,7 @@ from dataverse_backup.ledger.audits import PRIMARY, Amount
 from dataverse_backup.ledger.base import RunRecord, Status
 from dataverse_backup.stores.memory import Fault, MemoryStore
 from dataverse_backup.verdict import Verdict
+from dataverse_backup.workers import processes
 from tests.contract.ledger_cases import HERE, NOON, key_of, succeeded
 from tests.unit.audit_world import EVERYTHING, AuditWorld, backed_up
 from tests.unit.memory_world import checksum_of
@@ -510,3 +511,27 @@ def test_a_share_is_given_in_percent(text: str, share: float) -> None:
 def test_other_shares_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="such as 1%"):
         share_from(text)
+
+
+# Who does the work
+
+
+def test_for_little_work_no_process_is_started_and_every_connection_is_given_back(
+    world: AuditWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backed_up(world)
+    closed = []
+    monkeypatch.setattr(world.destination, "close", lambda: closed.append(1))
+    site = replace(world.site, open_workers=processes)
+    events = list(audit(world.installation, [site], EVERYTHING, world.stop))
+    (ended,) = (event for event in events if isinstance(event, AuditEnded))
+    assert ended.intact == 5
+    assert len(closed) == 2  # the run's own connection, and its worker's
+
+
+def test_for_much_work_there_are_the_workers_of_the_site(world: AuditWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    backed_up(world)
+    monkeypatch.setattr("dataverse_backup.actions.audit_run.LITTLE_FILES", 4)
+    site = replace(world.site, open_workers=processes)
+    with pytest.raises(AttributeError, match="pickle"):  # what is in memory cannot be seen by another process
+        list(audit(world.installation, [site], EVERYTHING, world.stop))

@@ -6,7 +6,7 @@ import logging
 import random
 import time
 from abc import ABC, abstractmethod
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
@@ -30,7 +30,9 @@ from dataverse_backup.examine import ExaminerFactory
 from dataverse_backup.in_flight import in_flight
 from dataverse_backup.ledger.audits import AUDIT_VERB, LISTING_VERB, PRIMARY, Amount, Choice, name_of_place
 from dataverse_backup.logs import facts
+from dataverse_backup.threads import threads
 from dataverse_backup.verdict import Verdict
+from dataverse_backup.workers import processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -46,6 +48,9 @@ if TYPE_CHECKING:
     Rows = Mapping[int, Datafile | NotHere]
 
 log = logging.getLogger(__name__)
+
+LITTLE_FILES, LITTLE_SIZE = 20_000, 1 << 30
+"""Up to so many files and bytes no worker processes are started: that would take longer than to read them."""
 
 Item = TypeVar("Item")
 
@@ -127,10 +132,29 @@ class PlaceAudit(ABC):
         amount = _share_of(self._amount(self._choice), self._request.share)
         yield AuditPlan(self._place, amount, self._promise())
         if amount.files:
-            with self._open_workers(self._factory(), self._capacity.workers) as submit:
+            with self._workers_for(amount) as submit:
                 yield from self._examined(submit, self._within_limits())
         self._ended.ending = self._ending()
         yield self._end()
+
+    @contextmanager
+    def _workers_for(self, amount: Amount) -> Iterator[Submit[Task, Examined]]:
+        """Threads for little work, which is mostly waiting for others to hash it; otherwise what the site has."""
+        is_little = amount.files <= LITTLE_FILES and amount.size <= LITTLE_SIZE
+        factory, workers = self._factory(), self._capacity.workers
+        if not is_little or self._open_workers is not processes:
+            with self._open_workers(factory, workers) as submit:
+                yield submit
+            return
+        with ExitStack() as made:
+
+            def make() -> Callable[[Task], Examined]:
+                examiner = factory.make()
+                made.callback(examiner.close)
+                return examiner.examine
+
+            with threads(make, workers) as submit:
+                yield submit
 
     def _factory(self) -> ExaminerFactory:
         staging = Staging(self._ledger.id, self._run)

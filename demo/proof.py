@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from dataverse_backup.destinations.base import OWN_PREFIX
+from dataverse_backup.destinations.base import OWN_PREFIX, is_note
 from dataverse_backup.errors import printable
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def stamps(folder: Path) -> Stamps:
 def _files(folder: Path) -> Iterator[str]:
     for path in folder.rglob("*"):
         name = path.relative_to(folder)
-        if path.is_file() and name.parts[0] != OWN_PREFIX:
+        if path.is_file() and not is_note(str(name)) and name.parts[0] != OWN_PREFIX:
             yield str(name)
 
 

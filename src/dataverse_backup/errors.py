@@ -8,6 +8,7 @@
     ├── NoWorkSpace               this machine cannot keep what a run notes for itself
     ├── ReportError               the report cannot be written
     ├── RestoreError              nothing, or nothing more, can be restored
+    ├── ManifestError             what a destination says of itself cannot be used
     ├── CatalogueError            the Dataverse database cannot be read
     │   └── CatalogueUnavailable  … now; it may be later
     ├── LedgerError               the ledger cannot be used
@@ -115,6 +116,10 @@ class ReportError(DataverseBackupError):
 
 class RestoreError(DataverseBackupError):
     """Nothing, or nothing more, can be restored to where it was wanted; what is there already is kept."""
+
+
+class ManifestError(DataverseBackupError):
+    """A manifest cannot be used: damaged, or of something else; copies are not touched by that."""
 
 
 class CatalogueError(DataverseBackupError):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dataverse_backup.destinations.base import is_own
 from demo.proof import differences, stamps
 from tests.servers.sshd import SshServer
 
@@ -57,7 +58,7 @@ def test_runs_killed_at_random_moments_are_made_good_by_the_next(installation: I
         run.communicate(timeout=30)
         whole = {e.key: e.size for e in installation.sample.expected if e.key and e.size is not None}
         found = {str(p.relative_to(copies)): p.stat().st_size for p in copies.rglob("*") if p.is_file()}
-        visible = {key: size for key, size in found.items() if not key.startswith(".")}
+        visible = {key: size for key, size in found.items() if not is_own(key)}
         assert {key: whole[key] for key in visible} == visible  # never half a file under a final name
     ok = {line["datafile_id"] for line in installation.listed("--status", "OK")}
     before = stamps(copies)

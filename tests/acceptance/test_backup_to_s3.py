@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dataverse_backup.destinations.base import is_own
 from demo.contents import OnDisk
 from demo.proof import differences
 from tests.acceptance.small import small_file, small_files
@@ -40,7 +41,7 @@ class Buckets:
         """Every copy, and when it was stored."""
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.copies, Prefix=f"{self.prefix}/")
         found = {entry["Key"]: entry["LastModified"] for page in pages for entry in page.get("Contents", ())}
-        return {key: when for key, when in found.items() if "/.dataverse-backup/" not in key}
+        return {key: when for key, when in found.items() if not is_own(key.removeprefix(f"{self.prefix}/"))}
 
     def fetch(self, folder: Path) -> Path:
         """Every copy as a file in *folder*."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from dataverse_backup.destinations.base import is_own
 from demo.proof import differences
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def listed_objects(server: SwiftServer, container: str) -> dict[str, str]:
     """Every copy, and when it was stored."""
     with server.hand.connection() as connection:
         _, found = connection.get_container(container, full_listing=True)
-    return {one["name"]: one["last_modified"] for one in found if not one["name"].startswith(".dataverse-backup/")}
+    return {one["name"]: one["last_modified"] for one in found if not is_own(one["name"])}
 
 
 def fetch(server: SwiftServer, container: str, folder: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,6 +50,22 @@ def backed_up(request: pytest.FixtureRequest, installation: Installation) -> Ins
     assert installation.run("backup").returncode == SOME_FAILED
     lose_everything(installation)
     return installation
+
+
+def test_a_destination_is_checked_by_its_own_script_and_by_plain_tools(installation: Installation) -> None:
+    installation.run("backup")
+    script = installation.backup / "verify.sh"
+    answer = subprocess.run(["sh", script], capture_output=True, text=True, check=False, timeout=60)
+    assert (answer.returncode, answer.stderr) == (0, ""), answer.stdout
+    assert f"{len(copied(installation))} files in" in answer.stdout
+    lists = list(installation.backup.rglob(".dataverse-backup/md5sum.txt"))
+    assert len(lists) > 5
+    for one in lists:
+        folder = one.parent.parent
+        assert subprocess.run(["md5sum", "--quiet", "-c", one], cwd=folder, check=False, timeout=60).returncode == 0
+    victim = installation.backup / str(copied(installation)[0].key)
+    victim.write_bytes(b"x")
+    assert subprocess.run(["sh", script], capture_output=True, check=False, timeout=60).returncode == 1
 
 
 def test_everything_that_was_copied_comes_back_byte_for_byte(backed_up: Installation, tmp_path: Path) -> None:

@@ -53,6 +53,8 @@ class Ended:
     lost: DataverseBackupError | None = None
     """Why the destination could not be used, or be used to the end."""
     lost_stores: dict[str, StoreLost] = field(default_factory=dict)
+    unexplained: list[DataverseBackupError] = field(default_factory=list)
+    """What went wrong when the manifests were written; the copies are not touched by that."""
     unconfirmed: int = 0
     """Failures that were not recorded, because their rows could not be read again."""
     bytes_read: int = 0

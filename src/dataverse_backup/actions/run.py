@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dataverse_backup.actions.attempt_log import log_attempts
 from dataverse_backup.actions.events import Ended, Ending, Event, Planning
+from dataverse_backup.actions.manifests import write_manifests
 from dataverse_backup.actions.possession import take_possession
 from dataverse_backup.allowance import Allowance
 from dataverse_backup.conclusion import Conclusion
@@ -169,12 +170,27 @@ class Run:
     def end(self) -> Ended:
         """Let go of everything. Raises LedgerError."""
         if not self.is_over:
+            self._explain()
             self._ended.ending = self._ending()
             self.is_over = True
         if self._id is not None:
             self._ended.record = self._ledger.end_run(self._id, self._ended.ending)
         self._held.close()
         return self._ended
+
+    def _explain(self) -> None:
+        """Let the destination say what lies in it; what fails is told, and made good by the next run."""
+        if self._plan is None or self._ended.lost is not None or self._stop.is_set():
+            return
+        if next(self._ledger.stale_manifests(self.name), None) is None:
+            return
+        try:
+            self._confirm()
+            with self.site.open_destination(self.staging) as destination:
+                destination.connect()
+                self._ended.unexplained = write_manifests(self._ledger, destination, self._stop)
+        except (DestinationLost, LockHeld) as error:
+            self._ended.unexplained = [error]
 
     def abandon(self) -> None:
         """Let go of everything, because something went wrong that ends all runs."""
@@ -250,6 +266,6 @@ class Run:
         if plan.lost_stores and plan.lost_stores.keys() >= plan.stores_seen:
             return Ending.LOST
         failed = ended.tried[Status.FAIL_READ] + ended.tried[Status.FAIL_WRITE] + ended.unconfirmed
-        if failed or ended.lost or ended.lost_stores or plan.unknown_stores:
+        if failed or ended.unexplained or ended.lost or ended.lost_stores or plan.unknown_stores:
             return Ending.FAILURES
         return Ending.OK if ended.limit is None else Ending.LIMIT

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from dataverse_backup.actions.events import Ended
     from dataverse_backup.errors import DataverseBackupError
 
+MOST_UNEXPLAINED = 5
+"""So many of the manifests that could not be written are named."""
+
 
 def result_of(ended: Ended | AuditEnded) -> Result:
     """What a run at one destination came to, or an audit of one place."""
@@ -67,6 +70,7 @@ def _troubles(ended: Ended) -> Iterator[DataverseBackupError]:
     yield from ended.lost_stores.values()
     for store_id, count in sorted(ended.plan.unknown_stores.items()) if ended.plan else ():
         yield unknown_store(store_id, count)
+    yield from ended.unexplained[:MOST_UNEXPLAINED]
     if ended.unconfirmed:
         said = f"{ended.unconfirmed:,} failures are not recorded: their rows could not be read again"
         yield CatalogueUnavailable(said, "the next run tries them again")

@@ -337,6 +337,14 @@ class Ledger(History, Audits, ABC):
         """
 
     @abstractmethod
+    def stale_manifests(self, destination: str) -> Iterator[str]:
+        """Storage paths of the datasets of which something was recorded there since their manifest was written."""
+
+    @abstractmethod
+    def manifests_written(self, destination: str, storage_paths: Sequence[str]) -> None:
+        """Remember that these manifests are as the ledger is."""
+
+    @abstractmethod
     def oldest_failure(self, destination: str) -> datetime | None:
         """When the datafile that has been failing for longest began to fail."""
 

@@ -28,7 +28,7 @@ from dataverse_backup.ledger.rules import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from dataverse_backup.datafile import Datafile, NotHere
     from dataverse_backup.errors import Reason
@@ -56,6 +56,8 @@ class MemoryLedger(MemoryHistory, MemoryAudits, Ledger):
     _runs: dict[str, RunRecord] = field(default_factory=dict)
     _destinations: dict[str, bool] = field(default_factory=dict)
     _holders: dict[str, Holder] = field(default_factory=dict)
+    _stale: set[tuple[str, str]] = field(default_factory=set)
+    """Destinations, and storage paths of datasets whose manifest there is not up to date."""
     _tried: list[tuple[str, Attempt]] = field(default_factory=list)
     """Every attempt, with its run."""
     _abilities: dict[str, str] = field(default_factory=dict)
@@ -101,6 +103,7 @@ class MemoryLedger(MemoryHistory, MemoryAudits, Ledger):
         doubted = [row for row in self._of(destination) if row.status is Status.OK]
         for row in doubted:
             row.status, row.reason, row.message = None, None, ""
+        self._spoil(destination, self._of(destination))
         return len(doubted)
 
     def destinations(self) -> list[str]:
@@ -172,6 +175,10 @@ class MemoryLedger(MemoryHistory, MemoryAudits, Ledger):
         for datafile_id in gone:
             if row_gone := self._rows.get((destination, datafile_id)):
                 row_gone.is_gone = True
+        told = [*(datafile.id for datafile in refreshed), *gone]
+        self._spoil(
+            destination, [self._rows[destination, number] for number in told if (destination, number) in self._rows]
+        )
 
     def _row(self, destination: str, datafile_id: int) -> MemoryRow:
         return self._rows.setdefault((destination, datafile_id), MemoryRow(datafile_id, destination))
@@ -184,6 +191,9 @@ class MemoryLedger(MemoryHistory, MemoryAudits, Ledger):
         for attempt in attempts:
             self._destinations.setdefault(attempt.destination, False)
             self._row(attempt.destination, attempt.datafile.id).conclude(attempt)
+        for attempt in attempts:
+            if attempt.copy is not None or attempt.status is Status.GONE:
+                self._spoil(attempt.destination, [self._row(attempt.destination, attempt.datafile.id)])
         self._tried.extend((run, attempt) for attempt in attempts)
         added = counts(attempts)
         self._runs[run] = replace(
@@ -254,6 +264,17 @@ class MemoryLedger(MemoryHistory, MemoryAudits, Ledger):
             is_there = destinations is None or one.destination in destinations
             if fits and is_there and datafile_id in (None, one.datafile.id):
                 yield one
+
+    def stale_manifests(self, destination: str) -> Iterator[str]:
+        """As they are when it is called."""
+        return iter(sorted(path for name, path in self._stale if name == destination))
+
+    def manifests_written(self, destination: str, storage_paths: Sequence[str]) -> None:
+        """They are forgotten."""
+        self._stale -= {(destination, path) for path in storage_paths}
+
+    def _spoil(self, destination: str, rows: Iterable[MemoryRow]) -> None:
+        self._stale |= {(destination, row.datafile.dataset.storage_path) for row in rows if row.datafile}
 
     def oldest_failure(self, destination: str) -> datetime | None:
         """Of those that are still here and failing."""

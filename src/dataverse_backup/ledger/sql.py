@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import URL, func, insert, make_url, or_, select, tuple_, update
+from sqlalchemy import URL, delete, func, insert, make_url, or_, select, tuple_, update
 
 from dataverse_backup.errors import LedgerError
 from dataverse_backup.ledger import migrate, rows, upserts
 from dataverse_backup.ledger import takeover as original
 from dataverse_backup.ledger.audits import PRIMARY
-from dataverse_backup.ledger.base import BACKUP_VERB, Ledger
+from dataverse_backup.ledger.base import BACKUP_VERB, Ledger, Status
+from dataverse_backup.ledger.chunks import chunks
 from dataverse_backup.ledger.occupants import in_the_way, is_stale, refold
 from dataverse_backup.ledger.postgresql import PostgresDatabase
 from dataverse_backup.ledger.rules import FAILED, check_attempts, counts, in_order, new_run_id
@@ -28,13 +29,14 @@ from dataverse_backup.ledger.tables import (
     runs,
     shown_reason,
     shown_status,
+    stale_manifests,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
     from dataverse_backup.datafile import Datafile, NotHere
     from dataverse_backup.errors import Reason
@@ -47,7 +49,6 @@ if TYPE_CHECKING:
         Planned,
         RunRecord,
         Standing,
-        Status,
         Takeover,
         Tally,
     )
@@ -173,6 +174,7 @@ class SqlLedger(SqlAudits, Ledger):
     def doubt(self, destination: str) -> int:
         """One update."""
         with self._database.writing() as connection:
+            self._spoil_of(connection, destination)
             return connection.execute(upserts.DOUBT, {"its_destination": destination}).rowcount
 
     def destinations(self) -> list[str]:
@@ -266,6 +268,9 @@ class SqlLedger(SqlAudits, Ledger):
             self._write(
                 connection, upserts.VANISH, [rows.gone_values(destination, datafile_id, now) for datafile_id in gone]
             )
+            self._spoil(connection, destination, [datafile.dataset.storage_path for datafile in refreshed])
+            for some in chunks(gone):
+                self._spoil_of(connection, destination, datafilestatus.c.datafile_id.in_(some))
 
     def record(self, run: str, attempts: Sequence[Attempt]) -> None:
         """All of it or nothing."""
@@ -276,6 +281,7 @@ class SqlLedger(SqlAudits, Ledger):
             self._write(connection, upserts.conclude(self._dialect), [rows.tried_values(a) for a in attempts])
             proven = [rows.copy_values(a, a.copy) for a in attempts if a.copy is not None]
             self._write(connection, upserts.prove(self._dialect), proven)
+            self._spoil_all(connection, attempts)
             counted = {name: runs.c[name] + count for name, count in counts(attempts)._asdict().items()}
             connection.execute(update(runs).where(runs.c.run == run).values(counted))
 
@@ -332,6 +338,38 @@ class SqlLedger(SqlAudits, Ledger):
         page = page.order_by(its.datasetidentifier, its.datafile_id, its.destination)
         for row in self._paged(page, lambda r: order > (r.datasetidentifier, r.datafile_id, r.destination)):
             yield rows.kept(row)
+
+    def stale_manifests(self, destination: str) -> Iterator[str]:
+        """Page by page."""
+        its = stale_manifests.c
+        page = select(its.datasetidentifier).where(its.destination == destination).order_by(its.datasetidentifier)
+        for row in self._paged(page, lambda last: its.datasetidentifier > last.datasetidentifier):
+            yield row.datasetidentifier
+
+    def manifests_written(self, destination: str, storage_paths: Sequence[str]) -> None:
+        """They are forgotten."""
+        its = stale_manifests.c
+        with self._database.writing() as connection:
+            for some in chunks(storage_paths):
+                connection.execute(
+                    delete(stale_manifests).where(its.destination == destination, its.datasetidentifier.in_(some))
+                )
+
+    def _spoil(self, connection: Connection, destination: str, paths: Iterable[str]) -> None:
+        stale = [{"destination": destination, "datasetidentifier": path} for path in sorted(set(paths))]
+        self._write(connection, upserts.spoil(self._dialect), stale)
+
+    def _spoil_all(self, connection: Connection, attempts: Sequence[Attempt]) -> None:
+        """What these attempts proved, or found gone, is to be told."""
+        told = [attempt for attempt in attempts if attempt.copy is not None or attempt.status is Status.GONE]
+        for destination in {attempt.destination for attempt in told}:
+            its = [attempt for attempt in told if attempt.destination == destination]
+            self._spoil(connection, destination, [attempt.datafile.dataset.storage_path for attempt in its])
+
+    def _spoil_of(self, connection: Connection, destination: str, *which: ColumnElement[bool]) -> None:
+        its = datafilestatus.c
+        known = select(its.datasetidentifier).distinct().where(its.destination == destination, *which)
+        self._spoil(connection, destination, [path for path in connection.scalars(known) if path is not None])
 
     def oldest_failure(self, destination: str) -> datetime | None:
         """Of those that are still here and failing."""

@@ -191,6 +191,13 @@ Index(None, copies.c.destination, copies.c.proven, copies.c.datafile_id)
 Index(None, copies.c.destination, copies.c.key, unique=True)
 Index(None, copies.c.destination, copies.c.folded_key)
 
+stale_manifests = Table(
+    "stale_manifests",  # datasets whose manifest at a destination is not as the ledger is
+    metadata,
+    Column("destination", Words, primary_key=True),
+    Column("datasetidentifier", Words, primary_key=True),
+)
+
 attempts = Table(
     "attempts",
     metadata,

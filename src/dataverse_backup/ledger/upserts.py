@@ -12,7 +12,14 @@ from sqlalchemy import ColumnElement, Table, bindparam, case, func, insert, null
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dataverse_backup.ledger.base import Status
-from dataverse_backup.ledger.tables import attempts, copies, datafilestatus, destinations, original_matches
+from dataverse_backup.ledger.tables import (
+    attempts,
+    copies,
+    datafilestatus,
+    destinations,
+    original_matches,
+    stale_manifests,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnCollection
@@ -130,6 +137,12 @@ def prove(dialect: str) -> Insert:
 def know(dialect: str) -> Insert:
     """A destination is known by name."""
     return insert_into(dialect, destinations).on_conflict_do_nothing()
+
+
+@cache
+def spoil(dialect: str) -> Insert:
+    """The manifest of a dataset is not up to date."""
+    return insert_into(dialect, stale_manifests).on_conflict_do_nothing()
 
 
 @cache

@@ -1,0 +1,86 @@
+"""Let a destination say what lies in it: manifests beside the copies, a README and a script at its root."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from dataverse_backup.destinations.base import Explainable
+from dataverse_backup.errors import CopyMissing, DataverseBackupError, ObjectError
+from dataverse_backup.manifest import notes_of, root_notes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from dataverse_backup.destinations.base import Destination
+    from dataverse_backup.engine import Stop
+    from dataverse_backup.ledger.base import Ledger
+
+log = logging.getLogger(__name__)
+
+TOGETHER = 500
+"""The most datasets whose manifests are written together; over a slow line that costs a few round trips."""
+BYTES_TOGETHER = 16 << 20
+
+_SAME_LENGTH = 60
+"""So many bytes at their beginning tell our notes at the root from somebody else's of the same name."""
+
+
+def write_manifests(ledger: Ledger, destination: Destination, stop: Stop) -> list[DataverseBackupError]:
+    """Write every manifest that is not up to date; what went wrong. What failed is made good the next time."""
+    if not isinstance(destination, Explainable):
+        return []
+    troubles: list[DataverseBackupError] = []
+    for number, batch in enumerate(_batches(ledger, destination.name)):
+        if number == 0:
+            troubles += [failure.error for failure in destination.write_notes(_missing_root_notes(destination))]
+        if stop.is_set():
+            break
+        notes = {key: data for its in batch.values() for key, data in its.items()}
+        failed = {failure.key: failure.error for failure in destination.write_notes(notes)}
+        troubles += failed.values()
+        ledger.manifests_written(
+            destination.name, [path for path, its in batch.items() if not its.keys() & failed.keys()]
+        )
+    return troubles
+
+
+def _batches(ledger: Ledger, destination: str) -> Iterator[Mapping[str, Mapping[str, bytes | None]]]:
+    """The notes of datasets, by storage path, in portions."""
+    batch: dict[str, dict[str, bytes | None]] = {}
+    size = 0
+    for path in ledger.stale_manifests(destination):
+        batch[path] = notes = notes_of(ledger.kept(destinations=[destination], storage_path=path), ledger.id)
+        size += sum(len(data) for data in notes.values() if data)
+        if len(batch) >= TOGETHER or size >= BYTES_TOGETHER:
+            yield batch
+            batch, size = {}, 0
+    if batch:
+        yield batch
+
+
+def _missing_root_notes(destination: Destination) -> dict[str, bytes | None]:
+    """Those that are not there as they should be; what somebody else put there under the same name stays."""
+    wanted: dict[str, bytes | None] = {}
+    for key, data in root_notes().items():
+        there = _read(destination, key)
+        if there is not None and there[:_SAME_LENGTH] != data[:_SAME_LENGTH]:
+            log.warning("%s: %s is not ours; it stays, and ours is not written", destination.name, key)
+        elif there != data:
+            wanted[key] = data
+    return wanted
+
+
+def _read(destination: Destination, key: str) -> bytes | None:
+    try:
+        stream = destination.open(key)
+    except CopyMissing:
+        return None
+    except ObjectError:
+        return b""
+    try:
+        return stream.read(1 << 16)
+    except ObjectError:
+        return b""
+    finally:
+        stream.close()

@@ -40,13 +40,15 @@ def copies(folder: Path) -> list[Path]:
 
 
 def test_cron_says_nothing_when_all_is_well_and_something_when_not(site: Installation) -> None:
-    quiet, logged = (line.split(None, 6)[6] for line in cron_lines())
+    quiet, logged, audit = (line.split(None, 6)[6] for line in cron_lines())
     answer = done(site, quiet)
     assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
     assert len(copies(site.backup)) == 2
     answer = done(site, logged)
     assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
     assert "run ended" in (site.folder / "backup.log").read_text()
+    answer = done(site, audit)
+    assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
     site.backup.rename(site.folder / "elsewhere")
     answer = done(site, quiet)
     assert answer.returncode == 1

@@ -18,7 +18,8 @@ from tests.servers import unavailable
 
 PACKAGING = Path(__file__).parents[2] / "packaging"
 SYSTEMD = PACKAGING / "systemd"
-SERVICE, TIMER = SYSTEMD / "dataverse-backup.service", SYSTEMD / "dataverse-backup.timer"
+SERVICE, AUDIT = SYSTEMD / "dataverse-backup.service", SYSTEMD / "dataverse-backup-audit.service"
+TIMERS = [SYSTEMD / "dataverse-backup.timer", SYSTEMD / "dataverse-backup-audit.timer"]
 DROP_INS = sorted((SYSTEMD / "dataverse-backup.service.d").iterdir())
 INSTALLED = "/usr/local/bin/dataverse-backup"
 EXPOSURE = 20
@@ -47,15 +48,16 @@ def units(tmp_path: Path) -> Path:
     """The units where systemd can find the command that they start: ours, wherever it is installed."""
     folder = tmp_path / "system"
     shutil.copytree(SYSTEMD, folder)
-    service = folder / SERVICE.name
     command = Path(sys.executable).with_name("dataverse-backup")
-    service.write_text(service.read_text().replace(f"={INSTALLED} ", f"={command} "))
+    for service in (folder / SERVICE.name, folder / AUDIT.name):
+        service.write_text(service.read_text().replace(f"={INSTALLED} ", f"={command} "))
     return folder
 
 
 def test_systemd_finds_nothing_wrong_with_the_units_and_the_examples_of_drop_ins(units: Path) -> None:
     analyze = tool("systemd-analyze", "systemd")
-    assert said_by(analyze, "verify", "--man=no", units / SERVICE.name, units / TIMER.name) == ""
+    names = [SERVICE.name, AUDIT.name, *(timer.name for timer in TIMERS)]
+    assert said_by(analyze, "verify", "--man=no", *(units / name for name in names)) == ""
 
 
 def test_a_mistake_in_a_unit_would_be_seen(units: Path) -> None:
@@ -70,8 +72,17 @@ def test_the_service_is_hardened(units: Path) -> None:
     assert "OK" in said_by(*judge, units / SERVICE.name)
 
 
-def test_the_timer_says_when() -> None:
-    (when,) = values(TIMER, "OnCalendar")
+def test_an_audit_is_as_hardened_as_a_backup() -> None:
+    of_its_own = ("#", "Description=", "Documentation=", "ExecStart=")
+    backup, audit = (
+        [line for line in unit.read_text().splitlines() if not line.startswith(of_its_own)] for unit in (SERVICE, AUDIT)
+    )
+    assert audit == backup
+
+
+@pytest.mark.parametrize("timer", TIMERS, ids=lambda path: path.stem)
+def test_a_timer_says_when(timer: Path) -> None:
+    (when,) = values(timer, "OnCalendar")
     assert said_by(tool("systemd-analyze", "systemd"), "calendar", when)
 
 
@@ -99,7 +110,7 @@ def test_the_log_of_cron_is_rotated_and_nobody_else_may_read_it(tmp_path: Path) 
     rotate = tool("logrotate", "logrotate")
     log = tmp_path / "backup.log"
     shown = (PACKAGING / "logrotate" / "dataverse-backup").read_text()
-    assert f"2>>{shown.split('*.log')[0].splitlines()[-1]}backup.log" in cron_lines()[-1]
+    assert f"2>>{shown.split('*.log')[0].splitlines()[-1]}backup.log" in cron_lines()[1]
     us = f"{pwd.getpwuid(os.geteuid()).pw_name} {grp.getgrgid(os.getegid()).gr_name}"
     configuration = tmp_path / "logrotate.conf"
     configuration.write_text(

@@ -16,6 +16,7 @@ from multiprocessing.reduction import DupFd
 from typing import TYPE_CHECKING, Any
 
 from dataverse_backup.errors import NoWorkSpace
+from dataverse_backup.services.origin import origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,6 +52,7 @@ class _Outgoing:
     def __init__(self, stream: ByteStream, pace: Pace | None, notes: Notes) -> None:
         self._stream, self._pace, self._notes = stream, pace, notes
         self.place, self.key, self.size = stream.place, stream.key, stream.size
+        self.origin = origin_of(stream)
 
     def read(self, length: int, /) -> bytes:
         if self._pace is not None:

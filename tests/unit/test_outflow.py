@@ -24,6 +24,7 @@ from dataverse_backup.errors import NoWorkSpace
 from dataverse_backup.fixity import Algorithm, BytesStream, Checksum, HashingReader
 from dataverse_backup.ledger.base import Attempt
 from dataverse_backup.outflow import Meter, Notes, Outflow, Pace
+from dataverse_backup.services.origin import Origin, origin_of
 from dataverse_backup.stores.memory import MemoryStore
 from tests.unit.memory_world import World
 from tests.unit.test_backup_deadly import MakeTransfer
@@ -54,6 +55,15 @@ def meter() -> Iterator[Meter]:
     made = Meter()
     yield made
     made.close()
+
+
+class Placed(BytesStream):
+    origin = Origin("service", "bucket", "name", '"etag"')
+
+
+def test_what_lies_in_a_service_is_known_to_lie_there_when_it_is_sent() -> None:
+    assert origin_of(Outflow().stream(Placed(b"data", place="s3", key="name"))) is Placed.origin
+    assert origin_of(Outflow().stream(BytesStream(b"data", place="s3", key="name"))) is None
 
 
 def send(through: Outflow, size: int) -> float:

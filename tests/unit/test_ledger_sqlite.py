@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 from dataverse_backup.errors import LedgerError, LedgerUnavailable, LockHeld
-from dataverse_backup.ledger import sqlite
+from dataverse_backup.ledger import migrate, sqlite
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.ledger.migrate import VERSION_TABLE
 from dataverse_backup.ledger.mounts import network_file_system
@@ -33,6 +34,11 @@ _MOUNTS = """\
 28 22 0:24 / /mnt/sshfs rw - fuse.sshfs user@host: rw
 29 22 0:25 / /mnt/ntfs rw - fuseblk /dev/sdd1 rw
 """
+
+
+def test_the_newest_version_is_that_of_the_last_migration() -> None:
+    head = ScriptDirectory(str(Path(migrate.__file__).parent / "migrations")).get_current_head()
+    assert migrate.newest_version() == head
 
 
 @pytest.fixture

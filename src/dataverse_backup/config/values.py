@@ -45,7 +45,13 @@ class SectionModel(BaseModel):
     An alias is the key in the file; a field without one is filled by the loader.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        arbitrary_types_allowed=True,
+        defer_build=True,  # few of them are needed in one run, and each takes milliseconds
+    )
 
 
 def absolute(value: str | Path, folder: Path) -> Path:

@@ -1,19 +1,19 @@
-"""Brings the ledger's tables to the form that this version works with."""
+"""Brings the ledger's tables to the form that this version works with.
+
+Alembic is imported when there is something to do: it takes a fifth of a second, and nearly always there is nothing.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Column, MetaData, String, Table, inspect, select
 
 from dataverse_backup.errors import LedgerError
 
 if TYPE_CHECKING:
+    from alembic.config import Config
     from sqlalchemy import Connection
 
 VERSION_TABLE = "ledger_version"
@@ -28,12 +28,13 @@ def upgrade(connection: Connection, place: str, to: str = "head") -> None:
 
     Raises LedgerError for a ledger that a newer version of this tool made.
     """
-    config = _config(connection)
-    scripts = ScriptDirectory.from_config(config)
     stored = stored_version(connection)
-    if stored == scripts.get_current_head():
+    if stored == newest_version():
         return
-    if stored is not None and not _is_known(scripts, stored):
+    from alembic import command  # noqa: PLC0415 -- see above
+
+    config = _config(connection)
+    if stored is not None and not _is_known(config, stored):
         raise LedgerError(
             f"the ledger {place} was made by a newer version of dataverse-backup (its tables have version {stored})",
             "install that version here too, or name another ledger in [Database] BackupDatabase",
@@ -43,7 +44,12 @@ def upgrade(connection: Connection, place: str, to: str = "head") -> None:
 
 def is_current(connection: Connection) -> bool:
     """Whether there is nothing to do for `upgrade`."""
-    return stored_version(connection) == ScriptDirectory.from_config(_config(connection)).get_current_head()
+    return stored_version(connection) == newest_version()
+
+
+def newest_version() -> str:
+    """The version of the tables after `upgrade`: what the name of the last migration's file begins with."""
+    return max(path.stem for path in (_MIGRATIONS / "versions").glob("[0-9]*.py")).partition("_")[0]
 
 
 def stored_version(connection: Connection) -> str | None:
@@ -54,14 +60,19 @@ def stored_version(connection: Connection) -> str | None:
 
 
 def _config(connection: Connection) -> Config:
+    from alembic.config import Config  # noqa: PLC0415 -- see above
+
     config = Config(attributes={"connection": connection, "version_table": VERSION_TABLE})
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     return config
 
 
-def _is_known(scripts: ScriptDirectory, version: str) -> bool:
+def _is_known(config: Config, version: str) -> bool:
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 -- see above
+    from alembic.util import CommandError  # noqa: PLC0415 -- see above
+
     try:
-        return scripts.get_revision(version) is not None
+        return ScriptDirectory.from_config(config).get_revision(version) is not None
     except CommandError:
         return False

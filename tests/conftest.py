@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +23,25 @@ if TYPE_CHECKING:
 
 _numbers = count(1)
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say for ``--dist loadgroup`` which tests share what takes long to make: those of one file, as a rule.
+
+    The tests of the installed command take longest and share little: they fill the time that is left in the end.
+    """
+    for item in items:
+        if not item.get_closest_marker("xdist_group") and not _shares_nothing(item):
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(_TESTS))))
+
+
+def _shares_nothing(item: pytest.Item) -> bool:
+    assert isinstance(item, pytest.Function)
+    fixtures = item._fixtureinfo.name2fixturedefs.values()
+    is_sharing = any(definition.scope == "module" for found in fixtures for definition in found)
+    return item.path.is_relative_to(_TESTS / "acceptance") and not is_sharing
+
+
+_TESTS = Path(__file__).parent
 
 settings.register_profile("patient", deadline=None)  # a busy machine is no fault
 settings.load_profile("patient")

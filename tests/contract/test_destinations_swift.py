@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from tests.servers.keystone import KeystoneServer
     from tests.servers.swift import SwiftServer
 
+pytestmark = pytest.mark.xdist_group("Keystone")
 MIB = 1 << 20
 BIG = bytes(range(256)) * (10 * MIB // 1024)
 """Two segments and a half."""

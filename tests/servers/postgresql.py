@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _PROGRAMS = ("initdb", "pg_ctl", "postgres")
 _NOBODY = 65534
+_KNOWS_STRATEGIES = 150_000
+"""The first version of PostgreSQL that does."""
 _LONGEST_SOCKET_FOLDER = 80
 """A Unix socket's path has room for 107 bytes; ours ends in ``/.s.PGSQL.65535``."""
 
@@ -89,8 +91,9 @@ class PostgresServer:
         return f"postgresql://{login}@{self.host}:{self.port}/{quote(database, safe='')}"
 
     def connect(self, database: str) -> psycopg.Connection[tuple[Any, ...]]:
-        """A superuser's session, in autocommit."""
-        return psycopg.connect(self.dsn(database), autocommit=True)
+        """A superuser's session, in autocommit; by the socket, where there is one: passwords take their time."""
+        host = str(self.folder) if self._socket_fits else self.host
+        return psycopg.connect(self.dsn(database), host=host, autocommit=True)
 
     def execute(self, database: str, statements: str | Path) -> None:
         """Run *statements*, a text or a file of SQL (without psql's own commands), as the superuser."""
@@ -100,10 +103,14 @@ class PostgresServer:
 
     def create_database(self, name: str, *, template: str = "template0", encoding: str = "UTF8") -> None:
         """Create the database *name* as a copy of *template*."""
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} ENCODING {}").format(
-            sql.Identifier(name), sql.Identifier(template), sql.Literal(encoding)
-        )
-        self.execute("postgres", statement.as_string())
+        with self.connect("postgres") as connection:
+            # The faster way for small ones where nothing is synced, and the only one before version 15.
+            strategy = sql.SQL("STRATEGY file_copy" if connection.info.server_version >= _KNOWS_STRATEGIES else "")
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {} ENCODING {} {}").format(
+                    sql.Identifier(name), sql.Identifier(template), sql.Literal(encoding), strategy
+                )
+            )
 
     def create_role(self, name: str, password: str) -> None:
         """Create a role that may log in and nothing else."""

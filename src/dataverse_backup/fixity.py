@@ -171,6 +171,10 @@ class HashingReader:
             raise SourceChanged(self._place, self._key, f"grew beyond {self.size} bytes while it was read")
         return data
 
+    def so_far(self) -> Checksum:
+        """That of what has been read until now."""
+        return Checksum(self._algorithm, self._hash.hexdigest())
+
     def finish(self, promised: Checksum | None) -> Checksum:
         """The checksum of everything read; call it when ``size`` bytes have been read.
 
@@ -184,7 +188,7 @@ class HashingReader:
                 f"shrank from {self.size} to {self.bytes_read} bytes while it was read",
             )
         self.read(1)
-        computed = Checksum(self._algorithm, self._hash.hexdigest())
+        computed = self.so_far()
         if promised is not None and computed != promised:
             raise SourceDiffers(
                 self._place,

@@ -34,7 +34,7 @@ class FolderPartials:
         except FileNotFoundError:
             return self._tree.create(key)
         try:
-            return self._tree.open(key, os.O_RDWR)
+            return self._tree.reopen(key)
         except OSError:  # not a file, or not ours to write to
             self._tree.remove_folder(key)
             return self._tree.create(key)

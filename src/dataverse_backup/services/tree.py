@@ -81,6 +81,17 @@ class Tree:
         os.fchmod(descriptor, self._file_mode)
         return descriptor
 
+    def reopen(self, key: str) -> int:
+        """A descriptor for reading and writing of a regular file of ours, whatever its mode forbids."""
+        descriptor = self.open(key)
+        try:
+            os.fchmod(descriptor, 0o600)
+        finally:
+            os.close(descriptor)
+        descriptor = self.open(key, os.O_RDWR)
+        os.fchmod(descriptor, self._file_mode)
+        return descriptor
+
     def open(self, key: str, access: int = os.O_RDONLY) -> int:
         """A descriptor for reading of a regular file, or with another *access* of ``os.open``."""
         with self.parent(key) as (folder, name):

@@ -10,12 +10,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dataverse_backup.destinations.base import Failure, Receipt, checked_path_key
+from dataverse_backup.destinations.partials import partial_name
 from dataverse_backup.destinations.ssh.bundle import Bundle
 from dataverse_backup.destinations.ssh.failures import CONNECTION_ERRORS, VENDOR_ERRORS, object_error, spoken_error
 from dataverse_backup.destinations.ssh.files import each
 from dataverse_backup.destinations.ssh.item import Item
 from dataverse_backup.destinations.ssh.shell import EXTRACTED
-from dataverse_backup.errors import CopyDiffers, KeyOccupied, ObjectError
+from dataverse_backup.errors import CopyDiffers, KeyOccupied, ObjectError, Unavailable
 from dataverse_backup.fixity import Algorithm, Checksum, Durability, HashingReader, VerifiedBy
 
 if TYPE_CHECKING:
@@ -26,11 +27,14 @@ if TYPE_CHECKING:
 
     from dataverse_backup.destinations.base import Upload
     from dataverse_backup.destinations.ssh.loop import EventLoopThread
+    from dataverse_backup.destinations.ssh.partials import RemotePartials
     from dataverse_backup.destinations.ssh.session import Session
+    from dataverse_backup.destinations.ssh.settings import SshSettings
     from dataverse_backup.destinations.ssh.shell import Shell
 
 log = logging.getLogger(__name__)
 
+_READ_SIZE = 1024 * 1024
 _WRITE_SIZE = 128 * 1024
 _WRITES_IN_FLIGHT = 32
 _SMALL_IN_FLIGHT = 32
@@ -39,9 +43,19 @@ _SMALL_IN_FLIGHT = 32
 class Batch:
     """Uploads that travel together. Reads and hashes in the caller's thread."""
 
-    def __init__(self, place: str, loop: EventLoopThread, session: Session, staging_prefix: str, big_file: int) -> None:
-        """Stage below *staging_prefix*; objects from *big_file* bytes on travel alone."""
-        self._place, self._loop, self._session, self._big_file = place, loop, session, big_file
+    def __init__(
+        self,
+        place: str,
+        loop: EventLoopThread,
+        session: Session,
+        staging_prefix: str,
+        *,
+        settings: SshSettings,
+        partials: RemotePartials,
+    ) -> None:
+        """Stage below *staging_prefix*; *settings* say which objects travel alone, and which are continued."""
+        self._place, self._loop, self._session, self._partials = place, loop, session, partials
+        self._big_file, self._resumes_from = settings.big_file, settings.resumes_from
         self._files = session.files
         self._directory = self._files.path(f"{staging_prefix}/{uuid.uuid4().hex}")
         self._items: list[Item] = []
@@ -160,7 +174,7 @@ class Batch:
         try:
             if item.upload.supersede_to is None:
                 self._loop.run(self._files.refuse_taken(item.upload.key))
-            file = self._loop.run(self._files.create(self._staged(item)))
+            file = self._opened(item, reader)
             try:
                 self._write_pieces(file, reader)
                 self._loop.run(self._files.complete(file))
@@ -172,16 +186,51 @@ class Batch:
         except VENDOR_ERRORS as error:
             raise self._diagnosed(item, error) from error
 
+    def _opened(self, item: Item, reader: HashingReader) -> asyncssh.SFTPClientFile:
+        """The file to write what is left of *reader* to: a new one, or what was broken off and holds the rest of it."""
+        if (name := partial_name(item.upload, reader.size, self._resumes_from)) is not None:
+            item.name = name
+            item.kept = self._loop.run(self._partials.take(self._staged(item)))
+        if not item.kept:
+            return self._loop.run(self._files.create(self._staged(item)))
+        self._compare_kept(item, reader)
+        return self._loop.run(self._partials.reopened(self._staged(item)))
+
+    def _compare_kept(self, item: Item, reader: HashingReader) -> None:
+        """Read as many bytes as lie there. Raises Unavailable where those are others: the next try begins anew."""
+        if item.kept > reader.size or not self._is_read_too(item, reader):
+            self._loop.run(self._files.discard(self._staged(item)))
+            said = "what an earlier try left there is not what is read now; it was removed, the next try begins anew"
+            raise Unavailable(self._place, item.upload.key, said)
+
+    def _is_read_too(self, item: Item, reader: HashingReader) -> bool:
+        stored = self._loop.submit(self._stored_checksum(item))  # it is hashed over there while we read
+        try:
+            while (left := item.kept - reader.bytes_read) and reader.read_unsent(min(_READ_SIZE, left)):
+                pass
+            return stored.result() == reader.so_far()
+        finally:
+            stored.cancel()
+
+    async def _stored_checksum(self, item: Item) -> Checksum | None:
+        algorithm, shell, name = item.upload.algorithm, self._session.shell, item.name.encode()
+        if shell is None or algorithm not in shell.hashes:
+            return await self._files.checksum(self._staged(item), algorithm)
+        found = await shell.digests(self._session.connection, self._directory, [name], algorithm)
+        return Checksum(algorithm, found[name]) if name in found else None
+
     def _write_pieces(self, file: asyncssh.SFTPClientFile, reader: HashingReader) -> None:
-        offset = 0
+        offset = reader.bytes_read
         writes: deque[Future[int]] = deque()
-        for piece in _pieces(reader):
-            writes.append(self._loop.submit(file.write(piece, offset)))
-            offset += len(piece)
-            if len(writes) > _WRITES_IN_FLIGHT:
-                writes.popleft().result()
-        for write in writes:
-            write.result()
+        try:
+            for piece in _pieces(reader):
+                writes.append(self._loop.submit(file.write(piece, offset)))
+                offset += len(piece)
+                if len(writes) > _WRITES_IN_FLIGHT:
+                    writes.popleft().result()
+        finally:  # also where the source breaks off: there shall be no holes in what is continued
+            for write in writes:
+                write.result()
 
     def _finish_sending(self) -> None:
         while self._writes:
@@ -303,32 +352,38 @@ class Batch:
     def _write_receipts(self, durable: Durability) -> None:
         for item in self._unfinished():
             assert item.sent is not None  # noqa: S101 -- an item without one has failed
-            item.outcome = Receipt(item.upload.key, item.size, item.sent, item.verified_by, durable)
+            item.outcome = Receipt(item.upload.key, item.size, item.sent, item.verified_by, durable, item.kept)
 
     # Afterwards, whatever happened.
 
     def _clean(self) -> None:
-        """Leave nothing in staging; what a lost connection leaves there is swept by a later run."""
+        """Leave nothing in staging but what may be continued; what a lost connection leaves is swept by a later run."""
         if self._bundle is not None:
             self._bundle.abandon()
         for _, write in self._writes:  # where a source broke all off: what is still on its way would come after us
             with suppress(*VENDOR_ERRORS):
                 write.result()
-        if self._session.connection.lost or self._is_removed:
+        if self._is_removed:
             return
-        leftovers = [self._staged(item) for item in self._items if not item.revealed]
-        with suppress(*VENDOR_ERRORS):
-            self._loop.run(self._removed(leftovers))
+        kept = [self._staged(item) for item in self._items if item.may_be_continued]
+        try:
+            if not self._session.connection.lost:
+                self._loop.run(self._removed(kept))
+                return
+        except VENDOR_ERRORS:
+            pass
+        self._partials.remember(kept)
 
-    async def _removed(self, leftovers: Sequence[bytes]) -> None:
+    async def _removed(self, kept: Sequence[bytes]) -> None:
         if await self._files.exists(self._directory):
-            await each(self._files.discard, leftovers)
+            await each(self._partials.give_back, kept)
+            await each(self._files.discard, [self._staged(item) for item in self._items if not item.revealed])
             await self._files.sftp.rmdir(self._directory)
 
 
 def _pieces(reader: HashingReader) -> Iterable[bytes]:
     """The bytes of a source, as many as its size says."""
-    left = reader.size
+    left = reader.size - reader.bytes_read
     while left and (data := reader.read(min(left, _WRITE_SIZE))):
         left -= len(data)
         yield data

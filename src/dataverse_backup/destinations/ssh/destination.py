@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import posixpath
 import uuid
 from typing import TYPE_CHECKING, TypeVar
-
-import asyncssh
 
 from dataverse_backup.destinations.base import (
     IDENTITY_KEY,
@@ -21,6 +18,7 @@ from dataverse_backup.destinations.base import (
     checked_notes,
     checked_path_key,
 )
+from dataverse_backup.destinations.partials import Resumable
 from dataverse_backup.destinations.ssh.abilities import Abilities
 from dataverse_backup.destinations.ssh.audit import Audit
 from dataverse_backup.destinations.ssh.batch import Batch
@@ -30,6 +28,7 @@ from dataverse_backup.destinations.ssh.identity import Identity
 from dataverse_backup.destinations.ssh.listing import Listing
 from dataverse_backup.destinations.ssh.loop import EventLoopThread
 from dataverse_backup.destinations.ssh.notes import RemoteNotes
+from dataverse_backup.destinations.ssh.partials import RemotePartials
 from dataverse_backup.destinations.ssh.session import opened_session
 from dataverse_backup.destinations.ssh.stream import RemoteStream
 from dataverse_backup.errors import (
@@ -46,6 +45,8 @@ from dataverse_backup.errors import (
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
     from typing import Any
+
+    import asyncssh
 
     from dataverse_backup.destinations.base import Receipt, Staging, Traits, Upload
     from dataverse_backup.destinations.ssh.files import RemoteFiles
@@ -64,7 +65,7 @@ _MAY_WORK_OTHERWISE = (CopyFailed, CopyDiffers)
 """What becomes of an object where a server can no longer do what it once could."""
 
 
-class SshDestination(Destination, Listable, Explainable):
+class SshDestination(Destination, Listable, Explainable, Resumable):
     """Copies in a folder of an OpenSSH server; one connection, made again when it was lost."""
 
     def __init__(self, name: str, settings: SshSettings, staging: Staging) -> None:
@@ -76,6 +77,9 @@ class SshDestination(Destination, Listable, Explainable):
         self._abilities = Abilities.from_text(staging.abilities, settings.where)
         """What is taken for granted with the next connection; None: probe."""
         self._identity = Identity()
+        self.resumes_from = settings.resumes_from
+        self._left: dict[str, bytes] = {}
+        """Where big objects lie that were broken off with their connection."""
 
     def connect(self) -> Traits:
         self._disconnect()
@@ -92,7 +96,8 @@ class SshDestination(Destination, Listable, Explainable):
         except DestinationLost as lost:
             yield from self._unavailable(keys, lost)
             return
-        batch = Batch(self.name, self._loop, session, self._staging.prefix, self._settings.big_file)
+        partials = RemotePartials(session.files, self._staging, self._left)
+        batch = Batch(self.name, self._loop, session, self._staging.prefix, settings=self._settings, partials=partials)
         yield from self._probed_again(session, self._believed(session, batch.store(uploads)))
 
     def digests(self, keys: Sequence[str], algorithm: Algorithm) -> Iterator[StoredDigest | Failure]:
@@ -198,17 +203,7 @@ class SshDestination(Destination, Listable, Explainable):
         return self._run_for_all(RemoteNotes(self.name, session, self._staging.prefix).write(notes))
 
     def sweep(self) -> None:
-        files = self._connected().files
-        self._run_for_all(self._swept(files.sftp, files.path(self._staging.ledger_prefix)))
-
-    async def _swept(self, sftp: asyncssh.SFTPClient, directory: bytes) -> None:
-        try:
-            names = await sftp.listdir(directory)
-        except asyncssh.SFTPNoSuchFile:
-            return
-        for name in names:
-            if name not in (b".", b"..", self._staging.run.encode()):
-                await sftp.rmtree(posixpath.join(directory, name))
+        self._run_for_all(RemotePartials(self._connected().files, self._staging, {}).sweep())
 
     def remove(self, keys: Sequence[str]) -> None:
         for key in keys:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dataverse_backup.destinations.base import Failure
+from dataverse_backup.destinations.partials import is_partial_name, may_pass
 from dataverse_backup.fixity import VerifiedBy
 
 if TYPE_CHECKING:
@@ -25,8 +26,16 @@ class Item:
     sent: Checksum | None = None
     """What was read and sent."""
     verified_by: VerifiedBy = VerifiedBy.READ_BACK
+    kept: int = 0
+    """How many of its bytes lay there already."""
     revealed: bool = False
     outcome: Receipt | Failure | None = None
+
+    @property
+    def may_be_continued(self) -> bool:
+        """Whether what is in staging of it may be used by another try."""
+        has_failed = isinstance(self.outcome, Failure) and not may_pass(self.outcome.error)
+        return is_partial_name(self.name) and not self.revealed and not has_failed
 
     def fail(self, error: ObjectError) -> None:
         """Conclude with *error*."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dataverse_backup.destinations.partials import RESUMES_FROM
+
 MEBIBYTE = 1024 * 1024
 
 
@@ -33,6 +35,8 @@ class SshSettings:
     """Seconds of silence before a sign of life is asked for; the third unanswered one ends the connection."""
     big_file: int = 4 * MEBIBYTE
     """Bytes from which an object travels alone; smaller ones are bundled."""
+    resumes_from: int = RESUMES_FROM
+    """Bytes from which one that was broken off is continued; at least ``big_file``."""
 
     @property
     def where(self) -> str:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import auditing, kills, nothing_to_do, page
+from benchmarks import auditing, cluster, kills, nothing_to_do, page
 from benchmarks.bench import WAYS, names_of_workloads, opened, usual_delays, workloads
 from benchmarks.contents import contents
 from benchmarks.link import ceiling
@@ -122,6 +122,11 @@ def _kills(options: argparse.Namespace) -> int:
     return kills.run(options.kills)
 
 
+def _cluster(options: argparse.Namespace) -> int:
+    print(cluster.run(options.rounds, 60 if options.quick else cluster.FILES))
+    return 0
+
+
 def _link(options: argparse.Namespace) -> int:
     said = "\n".join(f"* round trip {round_trip} ms: {_ceilings(round_trip)}" for round_trip in ROUND_TRIPS)
     print(said)
@@ -138,6 +143,7 @@ OTHERS: dict[str, tuple[str, Callable[[argparse.Namespace], int]]] = {
     "no-op": ("how long a run takes that has nothing to do, and how much memory", _no_op),
     "audit": ("how long it takes to read small copies over ssh again, beside md5sum by hand", _audit),
     "kills": ("what is left when runs are killed at any moment", _kills),
+    "cluster": ("how much faster four workers of a Dask cluster are than one, over a slow link", _cluster),
     "link": ("how much the link with a delay passes on", _link),
 }
 """What has no contenders."""

@@ -149,3 +149,13 @@ def test_the_builder_of_the_container_is_sent_what_it_copies() -> None:
     names = {name for line in copied for name in line.split()}
     assert names == sent
     assert [name for name in names if not (checkout / name).exists()] == []
+
+
+def test_systemd_finds_nothing_wrong_with_the_units_of_a_cluster(tmp_path: Path) -> None:
+    analyze = tool("systemd-analyze", "systemd")
+    dask = Path(sys.executable).with_name("dask")
+    for name in ("dataverse-backup-scheduler.service", "dataverse-backup-worker.service"):
+        text = (SYSTEMD / name).read_text()
+        assert "=/opt/dataverse-backup/bin/dask " in text
+        (tmp_path / name).write_text(text.replace("=/opt/dataverse-backup/bin/dask ", f"={dask} "))
+        assert said_by(analyze, "verify", "--man=no", tmp_path / name) == ""

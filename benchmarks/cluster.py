@@ -1,0 +1,121 @@
+"""What more workers of a Dask cluster gain over a slow link: ``scripts/bench cluster``.
+
+Bound by latency: small batches to a server 100 ms away, so that a worker waits most of its time. Every run is the
+installed command as a whole, with an empty ledger and an empty folder; scheduler and workers are running already, as
+on machines that others use too.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.contents import KIBIBYTE, Content
+from benchmarks.link import Link
+from benchmarks.measuring import Command, Cost, cost_of
+from benchmarks.source import Source
+from dataverse_backup.cluster.scheduler import Scheduler
+from tests.acceptance.installation import COMMAND, Installation
+from tests.servers.dask_cluster import DaskScheduler
+from tests.servers.postgresql import PostgresServer
+from tests.servers.sshd import SshServer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROUND_TRIP = 100.0
+"""Milliseconds."""
+BATCH_FILES = 10
+FILES = 1_500
+WORKERS = (1, 4)
+LONGEST_SECONDS = 1_200
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where all runs copy from and to."""
+
+    folder: Path
+    source: Source
+    server: SshServer
+    port: int
+    scheduler: DaskScheduler
+
+    def turn(self, number: int) -> Cost:
+        """One backup into an empty folder."""
+        copies = self.folder / f"copies-{number}"
+        copies.mkdir()
+        known_hosts = self.folder / "known_hosts"
+        known_hosts.write_text(f"[127.0.0.1]:{self.port} {(self.server.folder / 'host_key.pub').read_text()}")
+        settings = self.server.settings(copies)
+        lines = [
+            "StorageType: ssh",
+            f"SshHost: {settings.host}",
+            f"SshPort: {self.port}",
+            f"SshUsername: {settings.username}",
+            f"SshIdentityFile: {settings.identity_file}",
+            f"SshKnownHosts: {known_hosts}",
+            f"SshConfigFile: {settings.config_file}",
+            f"BackupDirectory: {copies}",
+            f"BatchFiles: {BATCH_FILES}",
+            f"Scheduler: {self.scheduler.address}",
+        ]
+        database = {"BackupDatabase": f"sqlite:///{self.folder}/ledger-{number}.db"}
+        site = Installation(self.folder, self.source.dsn, self.source.sample, database, "\n".join(lines))
+        cost = cost_of(Command([COMMAND, "--config", site.configure(), "backup"]), LONGEST_SECONDS)
+        stored = sum(1 for path in copies.glob("[!.]*/**/*") if path.is_file())
+        if stored != self.source.number:
+            raise SystemExit(f"{stored} of {self.source.number} files were copied:\n{cost.output}")
+        return cost
+
+
+def run(rounds: int, files: int = FILES) -> str:
+    """Measure with as many workers as WORKERS says, one number after the other; what is to be said of it."""
+    content = Content("cluster", f"{files:,} files of 4 KiB", [4 * KIBIBYTE] * files, 50)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dataverse-backup-bench-")))
+        database = stack.enter_context(PostgresServer())
+        database.create_database(content.name)
+        source = Source(content, folder / "source", database.dsn(content.name))
+        source.make()
+        server = stack.enter_context(SshServer())
+        link = stack.enter_context(Link(server.port, ROUND_TRIP))
+        (folder / "dask").mkdir()
+        environment = {"DATAVERSE_BACKUP_CONFIG": str(folder / "config.ini")}
+        scheduler = stack.enter_context(DaskScheduler(folder / "dask", environment))
+        place = Place(folder, source, server, link.port, scheduler)
+        return _said(content, {workers: _seconds(place, workers, rounds) for workers in WORKERS})
+
+
+def _seconds(place: Place, workers: int, rounds: int) -> Sequence[float]:
+    """How long each run took, with so many workers."""
+    while len(place.scheduler.workers) < workers:
+        place.scheduler.start_worker()
+    dask = Scheduler(place.scheduler.address)
+    dask.connect()
+    while len(dask.members()) < workers:
+        time.sleep(0.2)
+    dask.close()
+    taken = []
+    for number in range(rounds):
+        cost = place.turn(workers * 1_000 + number)
+        print(f"{workers} workers: {cost.seconds:.1f} s", file=sys.stderr, flush=True)
+        taken.append(cost.seconds)
+    return taken
+
+
+def _said(content: Content, seconds: dict[int, Sequence[float]]) -> str:
+    medians = {workers: statistics.median(taken) for workers, taken in seconds.items()}
+    first, last = WORKERS[0], WORKERS[-1]
+    parts = ", ".join(f"{workers} workers {taken:.1f} s" for workers, taken in medians.items())
+    rounds = len(seconds[first])
+    return (
+        f"{content.what} over ssh, round trip {ROUND_TRIP:g} ms, {BATCH_FILES} files in a batch: {parts} "
+        f"(medians of {rounds}); {medians[first] / medians[last]:.1f} times as fast"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import deque
 from dataclasses import replace
 from functools import partial
@@ -550,3 +551,20 @@ def test_a_digest_of_ours_needs_no_service(place: BucketPlace) -> None:
         found = digest(destination, KEY, OWN_ALGORITHM)
     assert isinstance(found, StoredDigest)
     assert found.checksum == Checksum(OWN_ALGORITHM, hashlib.sha256(WHOLE).hexdigest())
+
+
+# A service that is there and does nothing.
+
+
+def test_a_frozen_service_is_unavailable_after_a_while_and_is_used_again_when_it_goes_on(
+    place: BucketPlace, s3_server: SeaweedfsServer
+) -> None:
+    access = s3_server.access(connect_timeout=1.0, read_timeout=1.0)
+    with S3Destination(NAME, place.settings(access=access), STAGING) as one:
+        one.connect()
+        began = time.monotonic()
+        with s3_server.frozen():
+            error = failed(one, upload(KEY))
+        assert isinstance(error, Unavailable)
+        assert time.monotonic() - began < 60
+        stored(one, upload(KEY))

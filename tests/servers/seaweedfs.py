@@ -12,12 +12,15 @@ import sys
 import tempfile
 import time
 import urllib.request
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from tests.servers.s3_service import S3Service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ACCESS_KEY, SECRET_KEY = "testkey", "testsecret12345"
 """May do everything."""
@@ -122,6 +125,16 @@ class SeaweedfsServer(S3Service):
         if process is not None:
             process.send_signal(signal.SIGKILL)
             process.wait()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It is there, and does nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def _options(self) -> list[str]:
         ports = [

@@ -142,7 +142,7 @@ def test_all_workers_together_have_the_bandwidth_once_and_one_alone_has_all_of_i
         together = time.monotonic() - began
         alone = submit(RATE).result(60)
     assert together >= 1.0 - 2 * outflow.SECONDS_OF_PIECE
-    assert 1.0 - 2 * outflow.SECONDS_OF_PIECE <= alone < 2.5  # a third of the rate would take 3 seconds
+    assert 1.0 - 2 * outflow.SECONDS_OF_PIECE <= alone < 2.8  # a third of the rate would take 3 seconds
 
 
 def test_a_worker_that_is_killed_leaves_its_bandwidth_to_the_others(pace: Pace) -> None:

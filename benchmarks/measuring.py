@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 SAMPLING_SECONDS = 0.1
+_HINDRANCES = {"PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 
 
@@ -59,7 +60,7 @@ def cost_of(command: Command, timeout: float) -> Cost:
         process = subprocess.Popen(
             command.arguments,
             cwd=command.folder,
-            env={**os.environ, **command.environment},
+            env=_without_hindrances(os.environ) | dict(command.environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -77,6 +78,11 @@ def cost_of(command: Command, timeout: float) -> Cost:
         said = " ".join(map(str, command.arguments))
         raise CommandFailed(f"{said}\nended with {process.returncode} after {seconds:.0f} s:\n{output[-3000:]}")
     return Cost(seconds, processor, sampler.most, read_by_first, read_by_all, output)
+
+
+def _without_hindrances(environment: Mapping[str, str]) -> dict[str, str]:
+    """What no administrator has set: Python would compile every module anew in each process."""
+    return {name: value for name, value in environment.items() if name not in _HINDRANCES}
 
 
 def _output(process: subprocess.Popen[bytes]) -> str:

@@ -13,6 +13,7 @@ import pytest
 
 from dataverse_backup.destinations.base import IDENTITY_KEY, STAGING_PREFIX, Staging, StoredDigest, Upload
 from dataverse_backup.destinations.s3 import S3Destination
+from dataverse_backup.destinations.s3.bucket import Part, etag_of
 from dataverse_backup.errors import (
     CopyDiffers,
     CopyFailed,
@@ -93,9 +94,12 @@ def test_what_is_stored_otherwise_is_no_copy(place: BucketPlace, liar: LyingS3, 
     assert place.final_keys() == place.staged() == set()
 
 
-def test_an_object_in_parts_that_is_stored_otherwise_is_no_copy(place: BucketPlace, liar: LyingS3) -> None:
+@pytest.mark.parametrize("verify", PROOFS)
+def test_an_object_in_parts_that_is_stored_otherwise_is_no_copy(
+    place: BucketPlace, liar: LyingS3, verify: VerifiedBy
+) -> None:
     liar.alter = lambda data: data[:-1] + bytes((data[-1] ^ 1,))
-    with through(liar.url, place) as destination:
+    with through(liar.url, place, verify=verify) as destination:
         assert type(failed(destination, upload(KEY, BIG))) is CopyDiffers
     assert place.final_keys() == place.staged() == set()
 
@@ -145,6 +149,22 @@ def test_the_service_vouches_for_what_it_hashed(place: BucketPlace) -> None:
         found = digest(destination, KEY, Algorithm.SHA512)
         assert isinstance(found, StoredDigest)
         assert (found.verified_by, found.checksum) == (VerifiedBy.READ_BACK, receipt.checksum)
+
+
+@pytest.mark.parametrize("etag", [f'"{"0" * 32}-2"', '"opaque"', ""])
+def test_an_etag_that_is_not_made_of_the_md5_of_our_parts_proves_nothing(
+    place: BucketPlace, liar: LyingS3, etag: str
+) -> None:
+    liar.etag = etag
+    with through(liar.url, place, verify=VerifiedBy.SERVICE) as destination:
+        receipt = stored(destination, upload(KEY, BIG))[KEY]
+    assert receipt.verified_by is VerifiedBy.READ_BACK
+
+
+def test_what_the_service_copied_itself_it_does_not_vouch_for() -> None:
+    sent = Part(1, '"a"', b"m" * 16)
+    assert etag_of([sent]) == f"{hashlib.md5(b'm' * 16).hexdigest()}-1"
+    assert etag_of([sent, Part(2, '"b"')]) is None
 
 
 # Conditions that a service does not know, or whose answers are lost.
@@ -373,8 +393,7 @@ def test_a_big_object_is_stored_in_parts_and_proven(place: BucketPlace) -> None:
     for verify in PROOFS:
         with direct(place, verify=verify) as destination:
             receipt = stored(destination, upload(f"{KEY}-{verify}", BIG, Algorithm.SHA1))[f"{KEY}-{verify}"]
-        assert receipt.checksum == checksum(BIG, Algorithm.SHA1)
-        assert receipt.verified_by is VerifiedBy.READ_BACK
+        assert (receipt.checksum, receipt.verified_by) == (checksum(BIG, Algorithm.SHA1), verify)
         assert place.read(f"{KEY}-{verify}") == BIG
     assert place.staged() == set()
 

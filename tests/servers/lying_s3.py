@@ -45,7 +45,7 @@ class LyingS3:
         self.ignores_conditions = False
         """It stores whole objects whatever the request says that must be."""
         self.etag: str | None = None
-        """What every ETag in the answers to PUT and HEAD is."""
+        """What every ETag of a whole object in the answers to PUT and HEAD is."""
         self.spoils_copies = False
         """What it copies itself is something else."""
         self.rewrites: dict[bytes, bytes] = {}
@@ -105,7 +105,7 @@ class LyingS3:
         try:
             connection.request(method, path, body or None, headers)
             response = connection.getresponse()
-            return self._told(Answer(response.status, dict(response.getheaders()), response.read()), method)
+            return self._told(Answer(response.status, dict(response.getheaders()), response.read()), method, path)
         finally:
             connection.close()
 
@@ -140,11 +140,14 @@ class LyingS3:
         else:
             put = self.client.put_object(Bucket=bucket, Key=key, Body=body)
             etag, version = put["ETag"], put.get("VersionId")
-        return self._told(Answer(200, {"ETag": etag} | ({"x-amz-version-id": version} if version else {}), b""), "PUT")
+        return self._told(
+            Answer(200, {"ETag": etag} | ({"x-amz-version-id": version} if version else {}), b""), "PUT", path
+        )
 
-    def _told(self, answer: Answer, method: str) -> Answer:
+    def _told(self, answer: Answer, method: str, path: str) -> Answer:
         headers, body = answer.headers, answer.body
-        if self.etag is not None and method in {"PUT", "HEAD"} and answer.status == http.client.OK:
+        is_of_object = method in {"PUT", "HEAD"} and answer.status == http.client.OK and "partNumber=" not in path
+        if self.etag is not None and is_of_object:
             headers = {name: value for name, value in headers.items() if name.lower() != "etag"} | {"ETag": self.etag}
         if self.hides_checksums:
             headers = {name: value for name, value in headers.items() if "x-amz-checksum" not in name.lower()}

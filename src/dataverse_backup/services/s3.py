@@ -16,12 +16,14 @@ import botocore.exceptions as vendor
 import urllib3.exceptions
 from botocore.config import Config
 
+from dataverse_backup import __version__
 from dataverse_backup.errors import ConfigurationError, printable
 from dataverse_backup.services.trouble import Diagnosis, Trouble, seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
+    from botocore.awsrequest import AWSRequest
     from mypy_boto3_s3 import S3Client
 
 CONFIGURED_REGION = "us-east-1"
@@ -29,6 +31,8 @@ CONFIGURED_REGION = "us-east-1"
 _TRIES = 3
 """Of one request, by botocore; whole objects are tried again by whoever copies them."""
 _LONGEST_SAYING = 300
+_WORTH_ASKING = 1 << 20
+"""Bytes of a body from which the service is asked first whether it wants them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ def connected(access: S3Access) -> S3Client:
                 aws_secret_access_key=access.secret_key,
                 config=_config(access),
             )
+            client.meta.events.register("request-created.s3", _send_at_once)
     except (vendor.BotoCoreError, ValueError) as error:
         raise ConfigurationError(f"S3 cannot be used as configured: {words(error)}", "see `config validate`") from error
     return client
@@ -105,7 +110,17 @@ def _config(access: S3Access) -> Config:
         max_pool_connections=access.connections,
         proxies={"http": access.proxy, "https": access.proxy} if access.proxy else None,
         retries={"mode": "standard", "total_max_attempts": _TRIES},
+        # Both cost more than signing, for each request: every request is ours, and botocore's own word for who we are
+        # is put together anew each time.
+        parameter_validation=False,
+        user_agent=f"dataverse-backup/{__version__}",
     )
+
+
+def _send_at_once(request: AWSRequest, **_: object) -> None:
+    """Do not ask first whether a small body is wanted (Expect): the question takes as long as the body itself."""
+    if isinstance(request.data, bytes) and len(request.data) < _WORTH_ASKING:
+        del request.headers["Expect"]
 
 
 _KINDS: dict[type[Exception], Trouble] = {

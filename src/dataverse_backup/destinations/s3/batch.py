@@ -9,20 +9,20 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dataverse_backup.destinations.base import Receipt
-from dataverse_backup.destinations.s3.bucket import CHUNK, Span
+from dataverse_backup.destinations.s3.bucket import CHUNK, Span, etag_of, md5_of
 from dataverse_backup.destinations.s3.flight import Flight, tried
 from dataverse_backup.errors import CopyDiffers, CopyRefused, KeyOccupied, KeyRefused, ObjectError, Unavailable
-from dataverse_backup.fixity import Durability, HashingReader, VerifiedBy
+from dataverse_backup.fixity import Algorithm, Durability, HashingReader, VerifiedBy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from dataverse_backup.destinations.base import Failure, Upload
     from dataverse_backup.destinations.s3.aside import Aside
-    from dataverse_backup.destinations.s3.bucket import Bucket, Stored
+    from dataverse_backup.destinations.s3.bucket import Bucket, Part, Stored
     from dataverse_backup.destinations.s3.parts import PartUploads
     from dataverse_backup.destinations.s3.settings import S3Settings
     from dataverse_backup.destinations.s3.within import Within
@@ -96,15 +96,15 @@ class Batch:
             origin = None
         if upload.supersede_to is None and (origin is not None or not self._bucket.keeps_conditions):
             self._refuse_occupied(upload.key)
-        send = partial(self._bucket.write, upload.key, data, options)
+        md5 = bytes.fromhex(checksum.value) if checksum.algorithm is Algorithm.MD5 else md5_of(data)
+        send = partial(self._bucket.write, upload.key, data, options, md5=md5)
         published = self._publish(upload, partial(self._within.whole, origin, upload.key, send))
-        if is_for_service and self._is_vouched_for(published, data):
+        if is_for_service and self._is_vouched_for(published, data, md5.hex()):
             return Receipt(upload.key, len(data), checksum, VerifiedBy.SERVICE, Durability.YES)
         return self._read_back(published, len(data), checksum, origin)
 
-    def _is_vouched_for(self, published: Published, data: bytes) -> bool:
-        """Whether the service names a true checksum of the whole object, and it is that of what we sent."""
-        md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    def _is_vouched_for(self, published: Published, data: bytes, md5: str) -> bool:
+        """Whether the service names a true checksum of the whole object, and it is that of *data*, which we sent."""
         if published.stored.md5 == md5:
             return True
         seen = self._bucket.look(published.key)
@@ -123,14 +123,14 @@ class Batch:
             if upload.supersede_to is None:
                 self._refuse_occupied(upload.key)  # some services (Ceph) keep to conditions, and not to this one
             published = self._publish(upload, partial(self._bucket.complete, upload.key, upload_id, parts))
+        if self._settings.verify is VerifiedBy.SERVICE and _is_made_of(parts, published.stored, reader.size):
+            return Receipt(upload.key, reader.size, checksum, VerifiedBy.SERVICE, Durability.YES)
         return self._read_back(published, reader.size, checksum, origin)
 
-    def _sent_parts(
-        self, key: str, upload_id: str, reader: HashingReader, origin: Origin | None
-    ) -> list[dict[str, Any]]:
+    def _sent_parts(self, key: str, upload_id: str, reader: HashingReader, origin: Origin | None) -> list[Part]:
         size = self._settings.part_size_for(reader.size)
-        under_way: deque[Future[dict[str, Any]]] = deque()
-        parts: list[dict[str, Any]] = []
+        under_way: deque[Future[Part]] = deque()
+        parts: list[Part] = []
         with ThreadPoolExecutor(self._settings.threads) as pool:  # left with nothing under way: that would stay
             for number in count(1):
                 start = reader.bytes_read
@@ -217,6 +217,11 @@ class Batch:
         except CopyRefused:
             return False
         return True
+
+
+def _is_made_of(parts: Sequence[Part], stored: Stored, size: int) -> bool:
+    """Whether the service says that it hashed each part as we did, and made the object of just these, in this order."""
+    return stored.size == size and stored.etag.strip('"').lower() == etag_of(parts)
 
 
 def _sha256(data: bytes) -> str:

@@ -18,7 +18,7 @@ from dataverse_backup.services.s3_object import ObjectReader
 from dataverse_backup.services.trouble import Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from mypy_boto3_s3 import S3Client
 
@@ -44,6 +44,17 @@ class Stored:
     """Hexadecimal digits, where the ETag looks like one and the encryption does not say otherwise."""
     sha256: str | None
     """In base64, where the service keeps one of the whole object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of an upload, as the service knows it."""
+
+    number: int
+    """From 1."""
+    etag: str
+    md5: bytes | None = None
+    """Of the bytes that we sent as this part; None where the service copied them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +138,17 @@ class Bucket:
             reader.close()
         return size, Checksum(algorithm, hashed.hexdigest())
 
-    def write(self, key: str, data: bytes, options: Mapping[str, Any], condition: Mapping[str, str]) -> Stored:
-        """Store *data*, whose MD5 the service compares before it does; *condition* must hold."""
-        request = {**self._target(key), **options, "Body": data, "ContentMD5": content_md5(data)}
+    def write(
+        self,
+        key: str,
+        data: bytes,
+        options: Mapping[str, Any],
+        condition: Mapping[str, str],
+        *,
+        md5: bytes | None = None,
+    ) -> Stored:
+        """Store *data*, whose MD5 (*md5*, where that is known) the service compares before; *condition* must hold."""
+        request = {**self._target(key), **options, "Body": data, "ContentMD5": _base64(md5 or md5_of(data))}
         with self._errors(key):
             answer = self._if(condition, self._client.put_object, request)
         return Stored(
@@ -210,14 +229,15 @@ class Bucket:
             request = self._target(key) | self._settings.options_for(key)
             return self._client.create_multipart_upload(**request)["UploadId"]
 
-    def send_part(self, key: str, upload_id: str, number: int, data: bytes) -> dict[str, Any]:
-        """Send part *number* (from 1); returns what ``complete`` needs to know of it."""
+    def send_part(self, key: str, upload_id: str, number: int, data: bytes) -> Part:
+        """Send part *number*, from 1."""
         request = self._target(key) | {"UploadId": upload_id, "PartNumber": number}
+        md5 = md5_of(data)
         with self._errors(key):
-            answer = self._client.upload_part(**request, Body=data, ContentMD5=content_md5(data))
-        return {"PartNumber": number, "ETag": answer["ETag"]}
+            answer = self._client.upload_part(**request, Body=data, ContentMD5=_base64(md5))
+        return Part(number, answer["ETag"], md5)
 
-    def copy_part(self, to: str, upload_id: str, number: int, source: Span) -> dict[str, Any]:
+    def copy_part(self, to: str, upload_id: str, number: int, source: Span) -> Part:
         """Let the service copy what *source* tells as part *number*."""
         request = self._target(to) | {
             "UploadId": upload_id,
@@ -230,11 +250,12 @@ class Bucket:
         etag = answer.get("CopyPartResult", {}).get("ETag")
         if etag is None:
             raise CopyFailed(self.place, to, "the service does not say that it has copied anything")
-        return {"PartNumber": number, "ETag": etag}
+        return Part(number, etag)
 
-    def complete(self, key: str, upload_id: str, parts: list[dict[str, Any]], condition: Mapping[str, str]) -> Stored:
+    def complete(self, key: str, upload_id: str, parts: Sequence[Part], condition: Mapping[str, str]) -> Stored:
         """Make the object of the *parts* visible; *condition* must hold."""
-        request = self._target(key) | {"UploadId": upload_id, "MultipartUpload": {"Parts": parts}}
+        told = [{"PartNumber": part.number, "ETag": part.etag} for part in parts]
+        request = self._target(key) | {"UploadId": upload_id, "MultipartUpload": {"Parts": told}}
         with self._errors(key):
             answer = self._if(condition, self._client.complete_multipart_upload, request)
         # Some services (Ceph) name another ETag in this answer than in all others.
@@ -285,9 +306,23 @@ def _source(origin: Origin) -> dict[str, Any]:
     return {"CopySource": {"Bucket": origin.container, "Key": origin.name}, "CopySourceIfMatch": origin.etag}
 
 
-def content_md5(data: bytes) -> str:
-    """What the header Content-MD5 says of *data*."""
-    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+def etag_of(parts: Sequence[Part]) -> str | None:
+    """The ETag of an object of *parts* whose bytes are those that we sent; None where the service copied some.
+
+    S3 makes it of the MD5 of each part, as it came, and of their number ("Checking object integrity" in its guide). Who
+    makes it otherwise, as with keys of a key service, names one that is not equal.
+    """
+    digests = [part.md5 for part in parts if part.md5 is not None]
+    return f"{md5_of(b''.join(digests)).hex()}-{len(parts)}" if len(digests) == len(parts) else None
+
+
+def md5_of(data: bytes) -> bytes:
+    """The MD5 of *data*."""
+    return hashlib.md5(data, usedforsecurity=False).digest()
+
+
+def _base64(digest: bytes) -> str:
+    return base64.b64encode(digest).decode()
 
 
 def _md5_of(found: Mapping[str, Any]) -> str | None:

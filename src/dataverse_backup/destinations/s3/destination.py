@@ -53,9 +53,9 @@ class S3Destination(Destination, Listable, Explainable):
     No object is seen before all of it was read and fits; S3 shows an object, or does not, as a whole. It has no way to
     show it only after it was read back: one that differs is taken away again at once, and the key reads as before.
     Receipts are proven by reading back, or, with ``VerifiedBy.SERVICE``, by the checksum of the whole object that the
-    service names after it took the bytes: its MD5 (as ETag) or SHA-256. We compute those and the registered one from
-    the same bytes, so where they agree the receipt tells the registered one. Objects of several parts have none of
-    these and are read back.
+    service names after it took the bytes: its MD5 (as ETag) or SHA-256, or, of several parts, the MD5 of the MD5s of
+    just those that we sent. We compute those and the registered one from the same bytes, so where they agree the
+    receipt tells the registered one. Where they do not, the object is read back.
 
     Every copy is durable: S3 answers when it has stored an object for good. An object is never written over: the
     request says so (If-None-Match), and where we have not seen that the service keeps to it the key is looked at first.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from dataverse_backup.errors import CopyDiffers, CopyError, CopyMissing, KeyOccupied, KeyRefused, Unavailable
 from dataverse_backup.logs import facts
@@ -13,7 +13,7 @@ from dataverse_backup.services.origin import origin_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from dataverse_backup.destinations.s3.bucket import Bucket, Span, Stored
+    from dataverse_backup.destinations.s3.bucket import Bucket, Part, Span, Stored
     from dataverse_backup.fixity import ByteStream
     from dataverse_backup.services.origin import Origin
 
@@ -78,10 +78,8 @@ class Within:
             return send(condition)
         return self._copied_or_sent(origin, partial(self._copied, origin, key, condition), partial(send, condition))
 
-    def part(
-        self, span: Span | None, to: str, upload_id: str, number: int, send: Callable[[], dict[str, Any]]
-    ) -> dict[str, Any]:
-        """Make *span* one part of an upload; returns what completing it needs to know."""
+    def part(self, span: Span | None, to: str, upload_id: str, number: int, send: Callable[[], Part]) -> Part:
+        """Make *span* one part of an upload."""
         if span is None:
             return send()
         copy = partial(self._bucket.copy_part, to, upload_id, number, span)

@@ -359,6 +359,13 @@ def by_speed(settings: Settings, names: Iterable[str]) -> list[str]:
     return sorted(kinds, key=lambda name: (_SPEED.get(kinds[name], len(_SPEED)), name))
 
 
+def open_passing_ledger(folder: Path) -> Ledger:
+    """A ledger in *folder*, for the time of one command."""
+    from dataverse_backup.ledger.sql import open_ledger as open_sql_ledger  # noqa: PLC0415 -- as above
+
+    return open_sql_ledger(f"sqlite:///{folder}/ledger.db")
+
+
 def make_retriever(
     settings: Settings, names: Iterable[str], make_target: Callable[[], Target], *, identity: str | None
 ) -> RetrieverFactory:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dataverse_backup.ledger.base import Status
+from demo.proof import stamps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,3 +98,32 @@ def test_everything_comes_back_to_where_dataverse_looks_for_it(backed_up: Instal
     again = backed_up.run("restore", "--all", "--in-place")
     assert again.returncode == 0
     assert "0 files restored" in again.stdout
+
+
+def test_without_ledger_and_database_everything_comes_back_from_the_destination_alone(
+    backed_up: Installation, tmp_path: Path
+) -> None:
+    (backed_up.folder / "ledger.db").unlink()
+    to = tmp_path / "restored"
+    answer = backed_up.run("restore", "--all", "--from-manifests", "--to", str(to))
+    assert answer.returncode == 0, answer.stderr
+    found = {key: sha256(path) for key, path in files_below(to).items()}
+    assert found == {one.key: one.sha256 for one in copied(backed_up)}
+
+
+def test_a_ledger_that_was_lost_is_made_anew_and_proven_by_the_next_backup(installation: Installation) -> None:
+    installation.run("backup")
+    before = {
+        line["datafile_id"]: (line["status"], line["key"], line["checksum_value"]) for line in installation.listed()
+    }
+    (installation.folder / "ledger.db").unlink()
+    answer = installation.run("rebuild", "default")
+    assert answer.returncode == 0, answer.stderr
+    assert {line["status"] for line in installation.listed()} == {"PENDING"}
+    stamped = stamps(installation.backup)
+    assert installation.run("backup").returncode == SOME_FAILED
+    assert stamps(installation.backup) == stamped
+    after = {
+        line["datafile_id"]: (line["status"], line["key"], line["checksum_value"]) for line in installation.listed()
+    }
+    assert after == before

@@ -18,6 +18,7 @@ from dataverse_backup.cli import (
     checking,
     explaining,
     nagios,
+    rebuilding,
     repair_command,
     reporting,
     restoring,
@@ -183,6 +184,10 @@ def restore(
             "--fill-empty-stores", help="With --in-place: an empty store lost everything; its disk is mounted."
         ),
     ] = False,
+    from_manifests: Annotated[
+        bool,
+        typer.Option("--from-manifests", help="Ask the destination itself what lies there: the ledger is lost."),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, max=64, metavar="N", help="How many processes; otherwise the destination's.")
@@ -205,6 +210,7 @@ def restore(
         tuple(destination or ()),
         is_named=names,
         fills_empty_stores=fill_empty_stores,
+        asks_destinations=from_manifests,
         workers=workers,
         is_quiet=quiet,
     )
@@ -310,6 +316,18 @@ def accept(
     Where it was not, the next backup proves every copy there, and copies what is missing.
     """
     checking.accept_destination(settings_of(context), destination)
+
+
+@app.command(epilog=EPILOG)
+def rebuild(
+    context: typer.Context, destination: Annotated[str, typer.Argument(metavar="NAME", help="The destination.")]
+) -> None:
+    """Make the ledger anew, where it was lost, from the manifests at a destination.
+
+    What the ledger knows already stays as it is. The destination becomes this ledger's; the next backup proves every
+    copy where it lies.
+    """
+    raise typer.Exit(rebuilding.run(settings_of(context), destination))
 
 
 @config_app.command(epilog=EPILOG)

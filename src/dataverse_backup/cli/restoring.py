@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 import uuid
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dataverse_backup import assembly, logs
 from dataverse_backup.actions.folder import claimed, free_bytes
 from dataverse_backup.actions.restore import Ending, Restored, restore
 from dataverse_backup.actions.restore_plan import KeyLayout, NamedLayout, Shelves, StoreLayout, Wanted, make_plan
+from dataverse_backup.cli import rebuilding
 from dataverse_backup.cli.backing_up import chosen_destinations
 from dataverse_backup.cli.exit_codes import ExitCode
 from dataverse_backup.cli.progress import counting
@@ -24,7 +27,6 @@ from dataverse_backup.stores.restorable import Restorable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from dataverse_backup.actions.restore_plan import Layout, RestorePlan
     from dataverse_backup.config import Settings
@@ -54,6 +56,8 @@ class Order:
     destinations: tuple[str, ...] = ()
     is_named: bool = False
     fills_empty_stores: bool = False
+    asks_destinations: bool = False
+    """Whether the destinations say what lies there, because the ledger is lost."""
     workers: int | None = None
     is_quiet: bool = False
 
@@ -65,7 +69,7 @@ class Order:
 
 def show_plan(settings: Settings, order: Order) -> None:
     """What a restore would do."""
-    with assembly.open_ledger(settings) as ledger, _plan(settings, order, ledger) as plan:
+    with _ledger(settings, order) as ledger, _plan(settings, order, ledger) as plan:
         _show_plan(plan)
         _say_what_is_odd(plan)
         free = None if order.to is None else free_bytes(order.to)
@@ -78,16 +82,34 @@ def run(settings: Settings, order: Order) -> ExitCode:
     stop = Stop()
     with ExitStack() as held:
         held.enter_context(stopping_on_signals(stop))
-        ledger = held.enter_context(assembly.open_ledger(settings))
+        ledger = held.enter_context(_ledger(settings, order))
         plan = held.enter_context(_plan(settings, order, ledger))
         if not order.is_quiet:
             _show_plan(plan)
         _say_what_is_odd(plan)
         target = _target(settings, order, held)
-        retriever = assembly.make_retriever(settings, plan.by_destination, target, identity=ledger.id)
+        retriever = assembly.make_retriever(
+            settings, plan.by_destination, target, identity=None if order.asks_destinations else ledger.id
+        )
         workers = order.workers or max(settings.destinations[name].workers for name in _names(settings, order))
         restored = _shown(plan, restore(plan, retriever, stop, workers=workers), order)
     return _CODES[restored.ending]
+
+
+@contextmanager
+def _ledger(settings: Settings, order: Order) -> Iterator[Ledger]:
+    """The ledger, or one for the moment, made of what the destinations say of themselves."""
+    if not order.asks_destinations:
+        with assembly.open_ledger(settings) as ledger:
+            yield ledger
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="dataverse-backup-") as folder,
+        assembly.open_passing_ledger(Path(folder)) as ledger,
+    ):
+        for name in _names(settings, order):
+            rebuilding.read(settings, ledger, name, takes_over=False)
+        yield ledger
 
 
 def _target(settings: Settings, order: Order, held: ExitStack) -> Callable[[], Target]:

@@ -337,6 +337,14 @@ class Ledger(History, Audits, ABC):
         """
 
     @abstractmethod
+    def note_kept(self, destination: str, kept: Sequence[Kept]) -> None:
+        """Write down copies that are said to be there, of datafiles that the ledger does not know, in one transaction.
+
+        They are PENDING, or GONE where *kept* says so, until their copies are proven. A datafile or a key that is known
+        already stays as it is.
+        """
+
+    @abstractmethod
     def stale_manifests(self, destination: str) -> Iterator[str]:
         """Storage paths of the datasets of which something was recorded there since their manifest was written."""
 

@@ -265,6 +265,17 @@ class MemoryLedger(MemoryHistory, MemoryAudits, Ledger):
             if fits and is_there and datafile_id in (None, one.datafile.id):
                 yield one
 
+    def note_kept(self, destination: str, kept: Sequence[Kept]) -> None:
+        """One after the other."""
+        self._destinations.setdefault(destination, False)
+        for one in kept:
+            keys = {row.copy.key for row in self._of(destination) if row.copy}
+            if (destination, one.datafile.id) in self._rows or one.copy.key in keys:
+                continue
+            row = self._row(destination, one.datafile.id)
+            row.learn(one.datafile)
+            row.key, row.copy, row.is_gone = one.copy.key, one.copy, one.status is Status.GONE
+
     def stale_manifests(self, destination: str) -> Iterator[str]:
         """As they are when it is called."""
         return iter(sorted(path for name, path in self._stale if name == destination))

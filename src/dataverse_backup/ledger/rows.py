@@ -190,6 +190,17 @@ def copy_values(attempt: Attempt, copy: Copy) -> Values:
     return proof_values(copy) | {"destination": attempt.destination, "datafile_id": attempt.datafile.id}
 
 
+def kept_values(kept: Kept, now: datetime) -> Values:
+    """The row of a datafile of which a copy is said to be there."""
+    gone = now if kept.status is Status.GONE else None
+    return facts(kept.datafile) | {"destination": kept.destination, "key": kept.copy.key, "gone_since": gone}
+
+
+def kept_copy_values(kept: Kept) -> Values:
+    """The row of a copy that is said to be there."""
+    return proof_values(kept.copy) | {"destination": kept.destination, "datafile_id": kept.datafile.id}
+
+
 def attempt_values(run: str, attempt: Attempt) -> Values:
     """The row of *attempt* itself."""
     # every column is named: rows that are inserted together must have the same ones

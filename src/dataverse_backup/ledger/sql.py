@@ -339,6 +339,19 @@ class SqlLedger(SqlAudits, Ledger):
         for row in self._paged(page, lambda r: order > (r.datasetidentifier, r.datafile_id, r.destination)):
             yield rows.kept(row)
 
+    def note_kept(self, destination: str, kept: Sequence[Kept]) -> None:
+        """Two inserts that leave alone what is there."""
+        if not kept:
+            return
+        now = _now()
+        with self._database.writing() as connection:
+            self._know(connection, destination)
+            for table, values in (
+                (datafilestatus, [rows.kept_values(one, now) for one in kept]),
+                (copies, [rows.kept_copy_values(one) for one in kept]),
+            ):
+                self._write(connection, upserts.insert_into(self._dialect, table).on_conflict_do_nothing(), values)
+
     def stale_manifests(self, destination: str) -> Iterator[str]:
         """Page by page."""
         its = stale_manifests.c

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.contents import KIBIBYTE, Content
 from benchmarks.link import Link
-from benchmarks.measuring import Command, Cost, cost_of
+from benchmarks.measuring import Command, cost_of
 from benchmarks.source import Source
 from dataverse_backup.cluster.scheduler import Scheduler
 from tests.acceptance.installation import COMMAND, Installation
@@ -38,6 +38,16 @@ LONGEST_SECONDS = 1_200
 
 
 @dataclass(frozen=True)
+class Turn:
+    """Two runs."""
+
+    seconds: float
+    """Of the one that copies everything."""
+    nothing: float
+    """Of the one after it, that has nothing to do: to start, to connect to all, to plan."""
+
+
+@dataclass(frozen=True)
 class Place:
     """Where all runs copy from and to."""
 
@@ -47,8 +57,8 @@ class Place:
     port: int
     scheduler: DaskScheduler
 
-    def turn(self, number: int) -> Cost:
-        """One backup into an empty folder."""
+    def turn(self, number: int) -> Turn:
+        """One backup into an empty folder, and one more."""
         copies = self.folder / f"copies-{number}"
         copies.mkdir()
         known_hosts = self.folder / "known_hosts"
@@ -68,11 +78,12 @@ class Place:
         ]
         database = {"BackupDatabase": f"sqlite:///{self.folder}/ledger-{number}.db"}
         site = Installation(self.folder, self.source.dsn, self.source.sample, database, "\n".join(lines))
-        cost = cost_of(Command([COMMAND, "--config", site.configure(), "backup"]), LONGEST_SECONDS)
-        stored = sum(1 for path in copies.glob("[!.]*/**/*") if path.is_file())
+        command = Command([COMMAND, "--config", site.configure(), "backup"])
+        cost = cost_of(command, LONGEST_SECONDS)
+        stored = sum((copies / key).is_file() for key in self.source.listing)
         if stored != self.source.number:
             raise SystemExit(f"{stored} of {self.source.number} files were copied:\n{cost.output}")
-        return cost
+        return Turn(cost.seconds, cost_of(command, LONGEST_SECONDS).seconds)
 
 
 def run(rounds: int, files: int = FILES) -> str:
@@ -90,11 +101,11 @@ def run(rounds: int, files: int = FILES) -> str:
         environment = {"DATAVERSE_BACKUP_CONFIG": str(folder / "config.ini")}
         scheduler = stack.enter_context(DaskScheduler(folder / "dask", environment))
         place = Place(folder, source, server, link.port, scheduler)
-        return _said(content, {workers: _seconds(place, workers, rounds) for workers in WORKERS})
+        return _said(content, {workers: _turns(place, workers, rounds) for workers in WORKERS})
 
 
-def _seconds(place: Place, workers: int, rounds: int) -> Sequence[float]:
-    """How long each run took, with so many workers."""
+def _turns(place: Place, workers: int, rounds: int) -> Sequence[Turn]:
+    """What each turn took, with so many workers."""
     while len(place.scheduler.workers) < workers:
         place.scheduler.start_worker()
     dask = Scheduler(place.scheduler.address)
@@ -102,20 +113,21 @@ def _seconds(place: Place, workers: int, rounds: int) -> Sequence[float]:
     while len(dask.members()) < workers:
         time.sleep(0.2)
     dask.close()
-    taken = []
+    turns = []
     for number in range(rounds):
-        cost = place.turn(workers * 1_000 + number)
-        print(f"{workers} workers: {cost.seconds:.1f} s", file=sys.stderr, flush=True)
-        taken.append(cost.seconds)
-    return taken
+        turns.append(place.turn(workers * 1_000 + number))
+        print(f"{workers} workers: {turns[-1]}", file=sys.stderr, flush=True)
+    return turns
 
 
-def _said(content: Content, seconds: dict[int, Sequence[float]]) -> str:
-    medians = {workers: statistics.median(taken) for workers, taken in seconds.items()}
+def _said(content: Content, turns: dict[int, Sequence[Turn]]) -> str:
+    whole = {workers: statistics.median(turn.seconds for turn in taken) for workers, taken in turns.items()}
+    nothing = statistics.median(turn.nothing for taken in turns.values() for turn in taken)
     first, last = WORKERS[0], WORKERS[-1]
-    parts = ", ".join(f"{workers} workers {taken:.1f} s" for workers, taken in medians.items())
-    rounds = len(seconds[first])
+    parts = ", ".join(f"{workers} workers {taken:.1f} s" for workers, taken in whole.items())
+    copying = (whole[first] - nothing) / (whole[last] - nothing)
     return (
         f"{content.what} over ssh, round trip {ROUND_TRIP:g} ms, {BATCH_FILES} files in a batch: {parts} "
-        f"(medians of {rounds}); {medians[first] / medians[last]:.1f} times as fast"
+        f"(medians of {len(turns[first])}), {whole[first] / whole[last]:.1f} times as fast; "
+        f"without what a run with nothing to do takes ({nothing:.1f} s), {copying:.1f} times"
     )

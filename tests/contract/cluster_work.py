@@ -74,5 +74,8 @@ class NotedWork:
         (self._folder / f"ended-{os.getpid()}-{time.monotonic_ns()}").touch()
         return os.getpid()
 
+    def share(self, sharers: int) -> None:
+        (self._folder / f"one-of-{sharers}").touch()
+
     def close(self) -> None:
         (self._folder / f"closed-{os.getpid()}").touch()

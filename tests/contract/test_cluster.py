@@ -296,6 +296,7 @@ def test_a_worker_makes_its_way_once_and_closes_it_in_the_end(dask: DaskSchedule
             until(lambda: submit.workers == 2)
             wait([submit(0.1) for _ in range(12)])
             assert len(list(notes.glob("made-*"))) <= 2
+            assert (notes / "one-of-2").exists()  # what there is only so much of, such as bandwidth, is shared
             assert not list(notes.glob("closed-*"))
         until(lambda: len(list(notes.glob("closed-*"))) == len(list(notes.glob("made-*"))))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import pytest
@@ -271,3 +271,19 @@ def test_a_dry_run_is_told_for_each_and_writes_nothing() -> None:
         with dry_run(campus.installation, site) as plan:
             assert plan.work.files == 6
     assert list(campus.ledger.listed()) == []
+
+
+def test_a_destination_with_workers_of_its_own_is_copied_to_by_them() -> None:
+    campus = Campus()
+    asked = []
+
+    @contextmanager
+    def elsewhere(make_work: Callable[[], Callable[[Task], Result]], workers: int) -> Iterator[Submit[Task, Result]]:
+        asked.append(getattr(make_work, "title", None))
+        with threads(make_work, workers) as submit:
+            yield submit
+
+    sites = [replace(site, open_workers=elsewhere) if site.name == "c" else site for site in campus.sites()]
+    results = ended(list(backup(campus.installation, sites, campus.stop)))
+    assert endings(results) == dict.fromkeys("abc", Ending.OK)
+    assert asked == ["backup-c"]

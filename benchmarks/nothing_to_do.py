@@ -19,13 +19,13 @@ from sqlalchemy import create_engine, insert
 from benchmarks import rows
 from benchmarks.measuring import Command, cost_of
 from dataverse_backup import assembly, config
+from dataverse_backup.changes import chunks
 from dataverse_backup.datafile import Datafile
 from dataverse_backup.destinations.base import Staging
 from dataverse_backup.fixity import Durability, VerifiedBy
 from dataverse_backup.ledger.base import Attempt, Copy, Status
 from dataverse_backup.ledger.rows import copy_values, tried_values
 from dataverse_backup.ledger.tables import copies, datafilestatus
-from dataverse_backup.plan import chunks
 from tests.acceptance.installation import COMMAND
 from tests.servers.postgresql import PostgresServer
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -65,12 +65,18 @@ class Datafile:
     """Folder in the latest version; ``''`` is the top."""
     original_name: str = ""
     """Of an ingested file, what its original was called; ``''`` where nobody knows (facts 1.2, ``datatable``)."""
+    mark: int | None = field(default=None, compare=False, repr=False)
+    """What its row was marked with when it was listed: while that stays the same, so does the row."""
 
     @property
     def location(self) -> str:
         """Everything after the first ``://``, or all of it where there is none (facts 2.2)."""
         prefix, separator, rest = self.storageidentifier.partition("://")
         return rest if separator and prefix else self.storageidentifier
+
+
+Mark = tuple[int, int]
+"""A datafile's id, and a number that changes with its row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,8 @@ class NotHere:
     storageidentifier: str = ""
     label: str = ""
     created: datetime | None = None
+    mark: int | None = field(default=None, compare=False, repr=False)
+    """What its row was marked with when it was listed: while that stays the same, so does the row."""
 
 
 def fingerprint(row: Datafile | NotHere) -> str:

@@ -1,18 +1,21 @@
 """What must be done: the catalogue against the ledger, in one merge pass.
 
 Nothing is a watermark: the whole catalogue is compared each time, so a late commit, an equal timestamp or an earlier
-failure loses nothing (facts 1.6). Both sides are read by ascending datafile id, so memory does not grow with the
-number of files; what must be done goes to a spool on disk, which gives the totals before the first byte moves.
+failure loses nothing (facts 1.6). Marks are compared first (`changes`), and what they leave is looked at row by row.
+Both sides are read by ascending datafile id, so memory does not grow with the number of files; what must be done goes
+to a spool on disk, which gives the totals before the first byte moves.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
+from dataverse_backup import __version__
+from dataverse_backup.changes import Changes, chunks
 from dataverse_backup.claims import Claims, is_own_key
 from dataverse_backup.datafile import Datafile, NotHere, fingerprint
 from dataverse_backup.errors import ObjectError, Reason, StoreLost
@@ -21,14 +24,14 @@ from dataverse_backup.ledger.base import Planned, Standing, Status
 from dataverse_backup.work import Spool, Why, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterator, Mapping, Sequence
     from typing import Self
 
     from dataverse_backup.catalogue.base import Catalogue
+    from dataverse_backup.changes import Pair
+    from dataverse_backup.datafile import Mark
     from dataverse_backup.ledger.base import Ledger
     from dataverse_backup.stores.base import Store
-
-T = TypeVar("T")
 
 CHUNK = 2_000
 """Rows that are compared, claimed and noted together."""
@@ -119,38 +122,25 @@ def make_plan(catalogue: Catalogue, ledger: Ledger, scope: Scope) -> Plan:
 
     Raises CatalogueError and LedgerError. The catalogue's snapshot is closed on return.
     """
-    with closing(catalogue.rows()) as rows, ExitStack() as on_error:
+    layout = _layout(catalogue, scope)
+    if not scope.dry_run:
+        ledger.keep_layout(scope.destination, layout)
+    with catalogue.snapshot() as snapshot, ExitStack() as on_error:
         planner = _Planner(ledger, scope)
         on_error.enter_context(planner.plan)
-        for chunk in chunks(_merged(rows, ledger.standings(scope.destination)), CHUNK):
-            planner.take(chunk)
+        with Changes.between(snapshot.marks(), ledger.marks(scope.destination, layout)) as changes:
+            planner.pass_by(changes)
+            for chunk in chunks(changes.pairs(snapshot, ledger, scope.destination), CHUNK):
+                planner.take(chunk)
         on_error.pop_all()
         return planner.plan
 
 
-def chunks(items: Iterable[T], length: int) -> Iterator[list[T]]:
-    """*items* in lists of at most *length*."""
-    iterator = iter(items)
-    while chunk := list(islice(iterator, length)):
-        yield chunk
-
-
-Pair = tuple[Datafile | NotHere | None, Standing | None]
-
-
-def _merged(rows: Iterator[Datafile | NotHere], standings: Iterator[Standing]) -> Iterator[Pair]:
-    """Pair what exists with where it stands, by id; one side is None where the other knows nothing of it."""
-    row, standing = next(rows, None), next(standings, None)
-    while row is not None or standing is not None:
-        if standing is None or (row is not None and row.id < standing.datafile_id):
-            yield row, None
-            row = next(rows, None)
-        elif row is None or standing.datafile_id < row.id:
-            yield None, standing
-            standing = next(standings, None)
-        else:
-            yield row, standing
-            row, standing = next(rows, None), next(standings, None)
+def _layout(catalogue: Catalogue, scope: Scope) -> str:
+    """What else than the rows decides what is settled: another one, and every row is looked at again."""
+    told = [__version__, catalogue.interpretation, f"folded: {scope.folded is not None}"]
+    told += [f"{store_id} {store.layout}" for store_id, store in sorted(scope.stores.items())]
+    return hashlib.blake2b(repr(told).encode(), digest_size=12).hexdigest()
 
 
 class _Planner:
@@ -161,6 +151,18 @@ class _Planner:
         self._scope = scope
         self.plan = Plan()
         self._reachable: dict[str, bool] = {}
+
+    def pass_by(self, changes: Changes) -> None:
+        """Count what did not change: it was settled, or is not here, and is so still."""
+        plan = self.plan
+        plan.catalogue.files += changes.unchanged.total()
+        plan.catalogue.size += changes.unchanged_size
+        for (store_id, why), files in changes.unchanged.items():
+            if why is not None:
+                plan.not_here[Reason(why)] += files
+            else:
+                plan.settled += files
+                plan.stores_seen.add(store_id)
 
     def take(self, pairs: Sequence[Pair]) -> None:
         """Plan one chunk and note it."""
@@ -180,6 +182,7 @@ class _Planner:
                 refreshed=notes.refreshed,
                 not_here=notes.not_here,
                 gone=notes.gone,
+                marked=notes.marked,
             )
 
     def _vanished(self, standing: Standing | None, notes: _Notes) -> None:
@@ -196,14 +199,13 @@ class _Planner:
             return None
         reason, message = excluded
         return NotHere(
-            row.id, reason, message, row.dataset.persistent_id, row.storageidentifier, row.label, row.created
+            row.id, reason, message, row.dataset.persistent_id, row.storageidentifier, row.label, row.created, row.mark
         )
 
     def _elsewhere(self, row: NotHere, standing: Standing | None, notes: _Notes) -> None:
         self.plan.catalogue.files += 1
         self.plan.not_here[row.reason] += 1
-        if standing is None or standing.status is not Status.NOT_HERE or standing.fingerprint != fingerprint(row):
-            notes.not_here.append(row)
+        notes.see(row, standing if standing is not None and standing.status is Status.NOT_HERE else None)
 
     def _present(self, datafile: Datafile, standing: Standing | None, notes: _Notes) -> None:
         self.plan.catalogue.add(datafile)
@@ -216,8 +218,7 @@ class _Planner:
         self.plan.stores_seen.add(store.id)
         if is_settled(datafile, standing, store):
             self.plan.settled += 1
-            if standing is not None and standing.fingerprint != fingerprint(datafile):
-                notes.refreshed.append(datafile)
+            notes.see(datafile, standing)
         elif (self._scope.only is None or datafile.id in self._scope.only) and self._can_read(store):
             notes.wanted.append((datafile, standing))
 
@@ -275,9 +276,19 @@ class _Notes:
     refreshed: list[Datafile] = field(default_factory=list)
     not_here: list[NotHere] = field(default_factory=list)
     gone: list[int] = field(default_factory=list)
+    marked: list[Mark] = field(default_factory=list)
+
+    def see(self, row: Datafile | NotHere, standing: Standing | None) -> None:
+        """Note what *row* says if that is not what *standing* was noted with, and otherwise its mark alone."""
+        if standing is not None and standing.fingerprint == fingerprint(row):
+            self.marked += [] if row.mark is None else [(row.id, row.mark)]
+        elif isinstance(row, Datafile):
+            self.refreshed.append(row)
+        else:
+            self.not_here.append(row)
 
     def __bool__(self) -> bool:
-        return bool(self.unknown or self.refreshed or self.not_here or self.gone)
+        return bool(self.unknown or self.refreshed or self.not_here or self.gone or self.marked)
 
 
 def is_settled(datafile: Datafile, standing: Standing | None, store: Store) -> bool:

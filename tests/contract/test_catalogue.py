@@ -15,6 +15,7 @@ import pytest
 
 from dataverse_backup.catalogue.connection import session
 from dataverse_backup.catalogue.memory import MemoryCatalogue
+from dataverse_backup.catalogue.schema import recognise
 from dataverse_backup.datafile import Datafile, NotHere
 from dataverse_backup.errors import CatalogueError, Reason
 from dataverse_backup.fixity import Algorithm, Checksum
@@ -108,6 +109,16 @@ def test_reading_ids_gives_the_same_rows_and_leaves_out_what_is_gone(filled: Cat
     first = min(rows)
     assert filled.read([first]) == {first: rows[first]}
     assert filled.read([]) == {}
+
+
+def test_a_snapshot_has_a_mark_for_each_row_and_reads_rows_by_their_ids(filled: Catalogue) -> None:
+    with filled.snapshot() as snapshot:
+        rows = {row.id: row for row in snapshot.rows()}
+        marks = list(snapshot.marks())
+        assert [number for number, _ in marks] == list(rows)
+        assert len({mark for _, mark in marks}) == len(rows)
+        assert list(snapshot.marks()) == marks
+        assert snapshot.read([*rows, 4711]) == rows
 
 
 def test_datafiles_are_found_by_the_pid_of_their_dataset(filled: Catalogue) -> None:
@@ -349,6 +360,43 @@ def test_a_permalink_may_have_no_authority(
     assert file.dataset.storage_path == "/PERMA123"
     has_separator = form in ("modern", "later")
     assert file.dataset.persistent_id == ("perma:PERMA123" if has_separator else "perma:/PERMA123")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE dvobject SET storageidentifier = 'file://other' WHERE id = {file}",
+        "UPDATE dvobject SET identifier = 'ELSEWHERE' WHERE id = {dataset}",
+        "UPDATE dvobject SET createdate = createdate + interval '1 second' WHERE id = {file}",
+        "UPDATE datafile SET checksumvalue = 'd41d8cd98f00b204e9800998ecf8427e' WHERE id = {file}",
+        "UPDATE datafile SET filesize = 4711 WHERE id = {file}",
+        "UPDATE filemetadata SET label = 'renamed' WHERE datafile_id = {file}",
+        "UPDATE filemetadata SET directorylabel = 'moved' WHERE datafile_id = {file}",
+        "INSERT INTO datatable (id, datafile_id, unf) VALUES (1, {file}, 'UNF')",
+    ],
+)
+def test_a_row_that_changes_has_another_mark_and_the_others_keep_theirs(modern: Installation, change: str) -> None:
+    dataset, other = modern.dataset(), modern.dataset()
+    file, another = modern.datafile(dataset), modern.datafile(other)
+    modern.named(file, modern.version(dataset, "RELEASED", 1), "named")
+    with modern.catalogue() as catalogue:
+        with catalogue.snapshot() as snapshot:
+            before = dict(snapshot.marks())
+        modern.execute(change.format(file=file, dataset=dataset))
+        with catalogue.snapshot() as snapshot:
+            after = dict(snapshot.marks())
+    assert (after[another], after[file] != before[file]) == (before[another], True)
+
+
+def test_older_servers_mark_rows_by_functions_that_they_have(modern: Installation) -> None:
+    dataset = modern.dataset()
+    files = [modern.datafile(dataset) for _ in range(3)]
+    with session(modern.address) as connection:
+        form = recognise(connection)
+        for version in (90_600, 100_000, 110_000, 140_000, connection.info.server_version):
+            marks = connection.execute(form.marks(version)).fetchall()
+            assert [number for number, _ in marks] == files
+            assert len({mark for _, mark in marks}) == len(files)
 
 
 def test_a_commit_while_streaming_is_not_seen(dataverse: Installation) -> None:

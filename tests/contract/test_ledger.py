@@ -259,6 +259,39 @@ def test_a_destination_is_known_once_it_is_claimed(ledger: Ledger) -> None:
     assert not ledger.knows_destination("elsewhere")
 
 
+def marks_of(ledger: Ledger, layout: str = "plain") -> dict[int, int | None]:
+    return {number: mark for number, mark, *_ in ledger.marks(HERE, layout)}
+
+
+def test_a_mark_is_kept_of_what_is_settled_until_something_unsettles_it(ledger: Ledger) -> None:
+    ledger.keep_layout(HERE, "plain")
+    files = [replace(datafile(number), mark=number * -(1 << 60)) for number in (1, 2, 3, 4, 5)]
+    elsewhere = replace(not_here(6), mark=66)
+    ledger.note(HERE, planned=[planned(file) for file in files], not_here=[elsewhere])
+    assert marks_of(ledger) == {1: None, 2: None, 3: None, 4: None, 5: None, 6: 66}
+    recorded(ledger, *(succeeded(file) for file in files))
+    assert marks_of(ledger) == {file.id: file.mark for file in files} | {6: 66}
+    recorded(ledger, failed(files[0]))
+    ledger.note(HERE, planned=[planned(files[1])], refreshed=[replace(files[2], label="new", mark=33)], gone=[4])
+    ledger.note(HERE, marked=[(5, 55)])
+    assert marks_of(ledger) == {1: None, 2: None, 3: 33, 5: 55, 6: 66}
+    assert [standing.datafile_id for standing in ledger.standings(HERE, [5, 2, 4711])] == [2, 5]
+    ledger.doubt(HERE)
+    assert marks_of(ledger) == {1: None, 2: None, 3: None, 5: None, 6: 66}
+
+
+def test_marks_of_another_layout_are_forgotten(ledger: Ledger) -> None:
+    ledger.keep_layout(HERE, "plain")
+    file = replace(datafile(1), mark=11)
+    recorded(ledger, succeeded(file))
+    ledger.keep_layout(HERE, "plain")
+    assert list(ledger.marks(HERE, "plain")) == [(1, 11, file.store_id, file.size, None)]
+    assert marks_of(ledger, "other") == {1: None}
+    ledger.keep_layout(HERE, "other")
+    ledger.keep_layout(HERE, "plain")
+    assert marks_of(ledger) == {1: None}
+
+
 def test_what_a_destination_can_do_is_remembered(ledger: Ledger) -> None:
     assert ledger.abilities(HERE) == ""
     ledger.keep_abilities(HERE, '{"sync": "sync -f ."}')

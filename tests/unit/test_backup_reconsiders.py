@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dataverse_backup.actions.backup import backup
@@ -18,10 +19,11 @@ from tests.unit.memory_world import World, checksum_of
 from tests.unit.test_backup_several import threads
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pytest
 
+    from dataverse_backup.catalogue.base import Snapshot
     from dataverse_backup.datafile import Datafile, NotHere
     from dataverse_backup.destinations.base import Staging
     from dataverse_backup.stores.base import Store
@@ -38,8 +40,10 @@ class ChangingCatalogue(MemoryCatalogue):
         self.is_away = False
         self.asked: list[list[int]] = []
 
-    def rows(self) -> Generator[Datafile | NotHere]:
-        yield from super().rows()
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        with super().snapshot() as snapshot:
+            yield snapshot
         self._change(self.rows_now)
 
     def read(self, ids: Sequence[int]) -> dict[int, Datafile | NotHere]:

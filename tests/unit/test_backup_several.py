@@ -257,7 +257,7 @@ def test_an_error_that_ends_all_gives_back_every_lock_and_ends_every_run(monkeyp
 
     events = campus.events()
     assert isinstance(next(events), Planning)
-    monkeypatch.setattr(campus.catalogue, "rows", unavailable)
+    monkeypatch.setattr(campus.catalogue, "snapshot", unavailable)
     with pytest.raises(CatalogueUnavailable):
         next(events)
     for name in "abc":

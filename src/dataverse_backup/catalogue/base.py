@@ -7,8 +7,29 @@ from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
+    from contextlib import AbstractContextManager
 
-    from dataverse_backup.datafile import Datafile, NotHere
+    from dataverse_backup.datafile import Datafile, Mark, NotHere
+
+
+class Snapshot(ABC):
+    """The catalogue as it is at one moment, however long it is looked at; read one thing after the other."""
+
+    @abstractmethod
+    def rows(self) -> Generator[Datafile | NotHere, None, None]:
+        """Every datafile that is ours, by ascending id."""
+
+    @abstractmethod
+    def marks(self) -> Generator[Mark, None, None]:
+        """The mark of each of ``rows``, in the same order: much less than what they say, to find what changed.
+
+        A row whose mark is what it was says what it said. The same row may have another mark one day, where the
+        database was moved to another server.
+        """
+
+    @abstractmethod
+    def read(self, ids: Sequence[int]) -> dict[int, Datafile | NotHere]:
+        """The rows of these datafiles; ids that are not there are absent."""
 
 
 class Catalogue(ABC):
@@ -17,7 +38,7 @@ class Catalogue(ABC):
     Promises, each a test of the contract suite:
 
     * reading never writes: the session is read-only;
-    * ``rows`` is one consistent snapshot, streamed in constant memory;
+    * ``rows`` is one consistent snapshot, streamed in constant memory, and so is what a ``snapshot`` gives;
     * each datafile comes once, in the order of its id; harvested ones do not come at all;
     * a row that cannot become a Datafile comes as NotHere, with the reason;
     * placeholder checksums are None, never made up.
@@ -26,9 +47,17 @@ class Catalogue(ABC):
     CatalogueError for what an administrator must mend: an unknown schema form, a missing grant.
     """
 
+    interpretation: str
+    """What else than the database decides what a row means: settings, in words; marks say nothing of them."""
+
     @abstractmethod
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """The catalogue as it is now, until it is left."""
+
     def rows(self) -> Generator[Datafile | NotHere, None, None]:
         """Every datafile that is ours, by ascending id. Close the iterator (or exhaust it) to end the snapshot."""
+        with self.snapshot() as snapshot:
+            yield from snapshot.rows()
 
     @abstractmethod
     def read(self, ids: Sequence[int]) -> dict[int, Datafile | NotHere]:

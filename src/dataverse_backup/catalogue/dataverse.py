@@ -3,28 +3,57 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
-from psycopg.rows import args_row
+from psycopg.rows import args_row, tuple_row
 
-from dataverse_backup.catalogue.base import Catalogue
+from dataverse_backup.catalogue.base import Catalogue, Snapshot
 from dataverse_backup.catalogue.connection import DatabaseAddress, session
 from dataverse_backup.catalogue.rows import Record, interpret
 from dataverse_backup.catalogue.schema import EVERYTHING, THESE_IDS, recognise
 from dataverse_backup.datafile import Datafile
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
     from datetime import tzinfo
 
     from dataverse_backup.catalogue.connection import Session
-    from dataverse_backup.datafile import NotHere
+    from dataverse_backup.catalogue.schema import Form
+    from dataverse_backup.datafile import Mark, NotHere
 
 __all__ = ["DatabaseAddress", "DataverseCatalogue"]
 
 _ROWS_AT_ONCE = 5_000
 """How many rows are in memory, and are asked for in one round trip, while streaming."""
+_MARKS_AT_ONCE = 50_000
+
+
+class _Session(Snapshot):
+    """The snapshot of a session's transaction."""
+
+    def __init__(self, connection: Session, form: Form, interpret: Callable[[Record], Datafile | NotHere]) -> None:
+        self._connection, self._form, self._interpret = connection, form, interpret
+
+    def rows(self) -> Generator[Datafile | NotHere]:
+        with self._connection.cursor("datafiles", row_factory=args_row(Record)) as cursor:
+            cursor.itersize = _ROWS_AT_ONCE
+            cursor.execute(self._form.select(EVERYTHING))
+            for record in cursor:
+                yield self._interpret(record)
+
+    def marks(self) -> Generator[Mark]:
+        with self._connection.cursor("marks", binary=True, row_factory=tuple_row) as cursor:
+            cursor.itersize = _MARKS_AT_ONCE
+            cursor.execute(self._form.marks(self._connection.info.server_version))
+            yield from cursor
+
+    def read(self, ids: Sequence[int]) -> dict[int, Datafile | NotHere]:
+        if not ids:
+            return {}
+        with self._connection.cursor(row_factory=args_row(Record)) as cursor:
+            cursor.execute(self._form.select(THESE_IDS), [list(ids)])
+            return {record.id: self._interpret(record) for record in cursor}
 
 
 class DataverseCatalogue(Catalogue):
@@ -38,19 +67,16 @@ class DataverseCatalogue(Catalogue):
         self._address = address
         self._timezone = timezone
         self._default_store = default_store
+        self.interpretation = f"times of {timezone}, {default_store} where no store is named"
         self._open: set[Session] = set()
 
-    def rows(self) -> Generator[Datafile | NotHere]:
-        """As ``Catalogue.rows``; text that is no UTF-8 in a database without encoding keeps its bytes as surrogates."""
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """As ``Catalogue.snapshot``: a transaction. Without an encoding, bytes that are no UTF-8 become surrogates."""
         with session(self._address) as connection:
             self._open.add(connection)
             try:
-                statement = recognise(connection).select(EVERYTHING)
-                with connection.cursor("datafiles", row_factory=args_row(Record)) as cursor:
-                    cursor.itersize = _ROWS_AT_ONCE
-                    cursor.execute(statement)
-                    for record in cursor:
-                        yield self._interpret(record)
+                yield _Session(connection, recognise(connection), self._interpret)
             finally:
                 self._open.discard(connection)
 
@@ -58,9 +84,8 @@ class DataverseCatalogue(Catalogue):
         """As ``Catalogue.read``: one short transaction."""
         if not ids:
             return {}
-        with session(self._address) as connection, connection.cursor(row_factory=args_row(Record)) as cursor:
-            cursor.execute(recognise(connection).select(THESE_IDS), [list(ids)])
-            return {record.id: self._interpret(record) for record in cursor}
+        with self.snapshot() as snapshot:
+            return snapshot.read(ids)
 
     def named(self, persistent_id: str, limit: int) -> list[int]:
         """As ``Catalogue.named``: looks at every row."""

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from dataverse_backup.catalogue.base import Catalogue
-from dataverse_backup.datafile import Datafile
+from dataverse_backup.catalogue.base import Catalogue, Snapshot
+from dataverse_backup.datafile import Datafile, fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
-    from dataverse_backup.datafile import NotHere
+    from dataverse_backup.datafile import Mark, NotHere
+
+
+class _MemorySnapshot(Snapshot):
+    def __init__(self, rows: Iterable[Datafile | NotHere]) -> None:
+        self._rows = {row.id: row for row in sorted(rows, key=lambda row: row.id)}
+
+    def rows(self) -> Generator[Datafile | NotHere]:
+        yield from self._rows.values()
+
+    def marks(self) -> Generator[Mark]:
+        yield from ((row.id, int(fingerprint(row)[:15], 16)) for row in self._rows.values())
+
+    def read(self, ids: Sequence[int]) -> dict[int, Datafile | NotHere]:
+        return {number: self._rows[number] for number in ids if number in self._rows}
 
 
 class MemoryCatalogue(Catalogue):
@@ -21,13 +36,16 @@ class MemoryCatalogue(Catalogue):
         """Start with *rows*, in any order."""
         self.rows_now = {row.id: row for row in rows}
 
-    def rows(self) -> Generator[Datafile | NotHere]:
-        """As ``Catalogue.rows``: a snapshot of the moment of the first row."""
-        yield from sorted(self.rows_now.values(), key=lambda row: row.id)
+        self.interpretation = ""
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """As ``Catalogue.snapshot``."""
+        yield _MemorySnapshot(self.rows_now.values())
 
     def read(self, ids: Sequence[int]) -> dict[int, Datafile | NotHere]:
         """As ``Catalogue.read``."""
-        return {number: self.rows_now[number] for number in ids if number in self.rows_now}
+        return _MemorySnapshot(self.rows_now.values()).read(ids)
 
     def named(self, persistent_id: str, limit: int) -> list[int]:
         """As ``Catalogue.named``, for PIDs of datasets: rows in memory have none of their own."""

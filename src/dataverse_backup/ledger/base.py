@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from dataverse_backup.datafile import Datafile, NotHere
+    from dataverse_backup.datafile import Datafile, Mark, NotHere
     from dataverse_backup.errors import Reason
     from dataverse_backup.fixity import Checksum, Durability, VerifiedBy
     from dataverse_backup.verdict import Verdict
@@ -71,6 +71,13 @@ class Standing:
     copy: Copy | None
     fingerprint: str
     """Of the catalogue's row as last noted: ``datafile.fingerprint(row)``."""
+
+
+Marked = tuple[int, int | None, str, int | None, str | None]
+"""Datafile id, the mark with which it was settled (None: look at it), store id, registered size, why it is not here.
+
+Not a class of its own: there are millions of them.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,8 +271,20 @@ class Ledger(History, Audits, ABC):
         """The newest backup, to one destination or to any; other verbs have runs of their own (`History.runs`)."""
 
     @abstractmethod
-    def standings(self, destination: str) -> Iterator[Standing]:
-        """Where every datafile stands, by ascending datafile id; constant memory; may be read while notes are made."""
+    def standings(self, destination: str, ids: Sequence[int] | None = None) -> Iterator[Standing]:
+        """Where every datafile stands, or these, by ascending id; constant memory; may be read while notes are made."""
+
+    @abstractmethod
+    def keep_layout(self, destination: str, layout: str) -> None:
+        """What is marked at *destination* was settled under *layout*; marks of any other one are forgotten."""
+
+    @abstractmethod
+    def marks(self, destination: str, layout: str) -> Iterator[Marked]:
+        """Every datafile that is not GONE, by ascending id, as briefly as can be; constant memory.
+
+        It has the mark of the row with which it was settled, until something happens that may unsettle it: a plan that
+        wants it, a failed attempt, a doubt, another layout.
+        """
 
     @abstractmethod
     def occupants(
@@ -286,11 +305,13 @@ class Ledger(History, Audits, ABC):
         refreshed: Sequence[Datafile] = (),
         not_here: Sequence[NotHere] = (),
         gone: Sequence[int] = (),
+        marked: Sequence[Mark] = (),
     ) -> None:
         """Write down what the plan found, in one transaction.
 
         ``planned`` claims keys and becomes PENDING where there is no status; ``refreshed`` has a new label, size or
         the like and nothing else; ``not_here`` and ``gone`` (datafile ids) take that status and keep their copies.
+        ``marked`` has another mark than it was noted with, and nothing else that is new.
         A datafile that was NOT_HERE or GONE and is planned or refreshed has its former status again.
         """
 

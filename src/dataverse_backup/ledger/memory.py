@@ -30,9 +30,9 @@ from dataverse_backup.ledger.rules import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from dataverse_backup.datafile import Datafile, NotHere
+    from dataverse_backup.datafile import Datafile, Mark, NotHere
     from dataverse_backup.errors import Reason
-    from dataverse_backup.ledger.base import Attempt, Planned, Takeover
+    from dataverse_backup.ledger.base import Attempt, Marked, Planned, Takeover
     from dataverse_backup.verdict import Verdict
 
 
@@ -61,6 +61,7 @@ class MemoryLedger(MemoryHistory, MemoryAudits, Ledger):
     _tried: list[tuple[str, Attempt]] = field(default_factory=list)
     """Every attempt, with its run."""
     _abilities: dict[str, str] = field(default_factory=dict)
+    _layouts: dict[str, str] = field(default_factory=dict)
     _primaries: dict[int, Primary] = field(default_factory=dict)
     _verdicts: list[VerdictRecord] = field(default_factory=list)
 
@@ -102,7 +103,7 @@ class MemoryLedger(MemoryHistory, MemoryAudits, Ledger):
         """One after the other."""
         doubted = [row for row in self._of(destination) if row.status is Status.OK]
         for row in doubted:
-            row.status, row.reason, row.message = None, None, ""
+            row.status, row.reason, row.message, row.mark = None, None, "", None
         self._spoil(destination, self._of(destination))
         return len(doubted)
 
@@ -136,10 +137,28 @@ class MemoryLedger(MemoryHistory, MemoryAudits, Ledger):
     def _of(self, destination: str) -> list[MemoryRow]:
         return [self._rows[place] for place in sorted(self._rows) if place[0] == destination]
 
-    def standings(self, destination: str) -> Iterator[Standing]:
+    def keep_layout(self, destination: str, layout: str) -> None:
+        """One after the other."""
+        if self._layouts.get(destination) != layout:
+            self._destinations.setdefault(destination, False)
+            self._layouts[destination] = layout
+            for row in self._of(destination):
+                row.mark = None
+
+    def marks(self, destination: str, layout: str) -> Iterator[Marked]:
+        """As they are when they are asked for."""
+        holds = self._layouts.get(destination) == layout
+        for row in self._of(destination):
+            if not row.is_gone:
+                is_settled = holds and (row.status is Status.OK or row.not_here is not None)
+                why = row.not_here[0] if row.not_here else None
+                yield row.datafile_id, row.mark if is_settled else None, row.store, row.size, why
+
+    def standings(self, destination: str, ids: Sequence[int] | None = None) -> Iterator[Standing]:
         """As they are when they are asked for."""
         for row in self._of(destination):
-            yield row.standing
+            if ids is None or row.datafile_id in ids:
+                yield row.standing
 
     def occupants(
         self, destination: str, names: Sequence[str], *, folded: Callable[[str], str] | None
@@ -160,6 +179,7 @@ class MemoryLedger(MemoryHistory, MemoryAudits, Ledger):
         refreshed: Sequence[Datafile] = (),
         not_here: Sequence[NotHere] = (),
         gone: Sequence[int] = (),
+        marked: Sequence[Mark] = (),
     ) -> None:
         """One after the other."""
         self._destinations.setdefault(destination, False)
@@ -171,7 +191,11 @@ class MemoryLedger(MemoryHistory, MemoryAudits, Ledger):
                 row.reason, row.message = plan.reason, ""
         seen: tuple[Datafile | NotHere, ...] = (*refreshed, *not_here)
         for row_seen in seen:
-            self._row(destination, row_seen.id).learn(row_seen)
+            row = self._row(destination, row_seen.id)
+            row.learn(row_seen)
+            row.mark = row_seen.mark
+        for datafile_id, mark in marked:
+            self._row(destination, datafile_id).mark = mark
         for datafile_id in gone:
             if row_gone := self._rows.get((destination, datafile_id)):
                 row_gone.is_gone = True

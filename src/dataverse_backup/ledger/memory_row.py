@@ -48,6 +48,7 @@ class MemoryRow:
     """What the last audit found of the copy, where that was not that it is intact."""
     judged: datetime | None = None
     datafile: Datafile | None = None
+    mark: int | None = None
 
     @property
     def shown(self) -> tuple[Status, Reason | None, str]:
@@ -65,7 +66,7 @@ class MemoryRow:
 
     def learn(self, row: Datafile | NotHere) -> None:
         """Take over what the catalogue says."""
-        self.fingerprint = fingerprint(row)
+        self.fingerprint, self.mark = fingerprint(row), None
         self.label, self.storageidentifier = storable(row.label), storable(row.storageidentifier)
         self.createdate = row.created
         self.is_gone = False
@@ -99,6 +100,7 @@ class MemoryRow:
             self.is_gone, self.not_here = True, before[1]
             return
         self.status, self.reason, self.message = attempt.status, attempt.reason, storable(attempt.message)
+        self.mark = attempt.datafile.mark if self.status is Status.OK else None
         self.failing_since = (self.failing_since or self.lastbackuptime) if attempt.status in FAILED else None
         if attempt.copy is not None:
             self.copy, self.verdict, self.judged = attempt.copy, None, None

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
-    from dataverse_backup.datafile import NotHere
+    from dataverse_backup.datafile import Mark, NotHere
     from dataverse_backup.ledger.base import Attempt, Planned
 
 Values = dict[str, Any]
@@ -128,7 +128,7 @@ def planned_values(destination: str, planned: Planned) -> Values:
 
 def refreshed_values(destination: str, datafile: Datafile) -> Values:
     """The row of a datafile of which the catalogue says something new."""
-    return facts(datafile) | {"destination": destination}
+    return facts(datafile) | {"destination": destination, "mark": datafile.mark}
 
 
 def not_here_values(destination: str, row: NotHere) -> Values:
@@ -144,6 +144,7 @@ def not_here_values(destination: str, row: NotHere) -> Values:
         "directory_label": "",
         "fingerprint": fingerprint(row),
         "not_here": row.reason,
+        "mark": row.mark,
         "not_here_message": row.message,
     }
 
@@ -151,6 +152,12 @@ def not_here_values(destination: str, row: NotHere) -> Values:
 def gone_values(destination: str, datafile_id: int, now: datetime) -> Values:
     """What `upserts.VANISH` is told of a datafile."""
     return {"its_destination": destination, "its_id": datafile_id, "now": now}
+
+
+def mark_values(destination: str, mark: Mark) -> Values:
+    """What `upserts.MARK` is told of a datafile."""
+    datafile_id, number = mark
+    return {"its_destination": destination, "its_id": datafile_id, "its_mark": number}
 
 
 def tried_values(attempt: Attempt) -> Values:
@@ -162,6 +169,7 @@ def tried_values(attempt: Attempt) -> Values:
         "destination": attempt.destination,
         "key": attempt.key,
         "status": None if vanished else attempt.status,
+        "mark": attempt.datafile.mark if attempt.status is Status.OK else None,
         "reason": None if vanished else attempt.reason,
         "message": "" if vanished else attempt.message,
         "lastbackuptime": ended,

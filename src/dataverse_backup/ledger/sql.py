@@ -5,15 +5,15 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from sqlalchemy import URL, delete, func, insert, make_url, or_, select, tuple_, update
+from sqlalchemy import URL, case, delete, func, insert, make_url, null, or_, select, tuple_, update
 
 from dataverse_backup.errors import LedgerError
 from dataverse_backup.ledger import migrate, rows, upserts
 from dataverse_backup.ledger import takeover as original
 from dataverse_backup.ledger.audits import PRIMARY
-from dataverse_backup.ledger.base import BACKUP_VERB, Ledger, Status
+from dataverse_backup.ledger.base import BACKUP_VERB, MAIN, Ledger, Status
 from dataverse_backup.ledger.chunks import chunks
 from dataverse_backup.ledger.occupants import in_the_way, is_stale, refold
 from dataverse_backup.ledger.postgresql import PostgresDatabase
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection
 
-    from dataverse_backup.datafile import Datafile, NotHere
+    from dataverse_backup.datafile import Datafile, Mark, NotHere
     from dataverse_backup.errors import Reason
     from dataverse_backup.ledger.base import (
         Attempt,
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         Kept,
         Listed,
         Lock,
+        Marked,
         Planned,
         RunRecord,
         Standing,
@@ -217,10 +218,35 @@ class SqlLedger(SqlAudits, Ledger):
 
     # What the plan reads and writes
 
-    def standings(self, destination: str) -> Iterator[Standing]:
+    def keep_layout(self, destination: str, layout: str) -> None:
+        """One question where it is the one that is known."""
+        if self._layout(destination) == layout:
+            return
+        with self._database.writing() as connection:
+            self._know(connection, destination)
+            connection.execute(upserts.FORGET, {"its_destination": destination})
+            connection.execute(update(destinations).where(destinations.c.name == destination).values(layout=layout))
+
+    def _layout(self, destination: str) -> str | None:
+        with self._database.reading() as connection:
+            return connection.scalar(select(destinations.c.layout).where(destinations.c.name == destination))
+
+    def marks(self, destination: str, layout: str) -> Iterator[Marked]:
+        """Page by page, from one table."""
+        its = datafilestatus.c
+        is_settled = or_(its.status == Status.OK, its.not_here.is_not(None))
+        mark = case((is_settled, its.mark), else_=null()) if self._layout(destination) == layout else null()
+        page = select(its.datafile_id, mark, its.store, its.size, its.not_here).order_by(its.datafile_id)
+        page = page.where(its.destination == destination, its.object == MAIN, its.gone_since.is_(None))
+        for row in self._paged(page, lambda last: its.datafile_id > last.datafile_id):
+            yield cast("Marked", tuple(row))
+
+    def standings(self, destination: str, ids: Sequence[int] | None = None) -> Iterator[Standing]:
         """Page by page, by datafile id."""
         its = datafilestatus.c
         page = rows.every_standing.where(its.destination == destination).order_by(its.datafile_id)
+        if ids is not None:
+            page = page.where(its.datafile_id.in_(ids))
         for row in self._paged(page, lambda last: its.datafile_id > last.datafile_id):
             yield rows.standing(row)
 
@@ -253,6 +279,7 @@ class SqlLedger(SqlAudits, Ledger):
         refreshed: Sequence[Datafile] = (),
         not_here: Sequence[NotHere] = (),
         gone: Sequence[int] = (),
+        marked: Sequence[Mark] = (),
     ) -> None:
         """One upsert for each kind."""
         now = _now()
@@ -268,6 +295,7 @@ class SqlLedger(SqlAudits, Ledger):
             self._write(
                 connection, upserts.VANISH, [rows.gone_values(destination, datafile_id, now) for datafile_id in gone]
             )
+            self._write(connection, upserts.MARK, [rows.mark_values(destination, mark) for mark in marked])
             self._spoil(connection, destination, [datafile.dataset.storage_path for datafile in refreshed])
             for some in chunks(gone):
                 self._spoil_of(connection, destination, datafilestatus.c.datafile_id.in_(some))

@@ -113,6 +113,7 @@ destinations = Table(
     Column("claimed", Instant),  # when it was given our identity
     Column("folding", Words),  # which folding its folded keys are made with
     Column("abilities", Words),  # what it can do, in its own words
+    Column("layout", Words),  # what its marks were settled under
 )
 
 runs = Table(
@@ -153,6 +154,7 @@ datafilestatus = Table(
     Column("size", BigInteger),  # as registered
     Column("checksum", Words),  # as registered
     Column("fingerprint", Words, nullable=False),
+    Column("mark", BigInteger),  # of the row with which it was settled; NULL where it is to be looked at
     Column("reason", Words),
     Column("message", Words, nullable=False, default=""),
     Column("attempts", Integer, nullable=False, default=0),

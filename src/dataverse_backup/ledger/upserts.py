@@ -59,9 +59,23 @@ VANISH = (
 DOUBT = (
     update(datafilestatus)
     .where(_its.destination == bindparam("its_destination"), _its.status == Status.OK)
-    .values(status=null(), reason=null(), message="")
+    .values(status=null(), reason=null(), message="", mark=null())
 )
 """Nothing is OK at a destination, until it is proven again."""
+
+MARK = (
+    update(datafilestatus)
+    .where(_its.destination == bindparam("its_destination"), _its.datafile_id == bindparam("its_id"))
+    .values(mark=bindparam("its_mark"))
+)
+"""A datafile that is settled still has another mark."""
+
+FORGET = (
+    update(datafilestatus)
+    .where(_its.destination == bindparam("its_destination"), _its.mark.is_not(None))
+    .values(mark=null())
+)
+"""Every datafile of a destination is looked at by the next plan."""
 
 _IS_BACK: dict[str, Any] = {"not_here": null(), "not_here_message": "", "gone_since": null()}
 
@@ -77,6 +91,7 @@ def plan(dialect: str) -> Insert:
         "folded_key": case((_its.key == new.key, _its.folded_key), else_=null()),
         "reason": case((is_untried, new.reason), else_=_its.reason),
         "message": case((is_untried, ""), else_=_its.message),
+        "mark": null(),
     }
     return upsert.on_conflict_do_update(index_elements=_ROW, set_=_facts(new) | claim | _IS_BACK)
 
@@ -85,14 +100,24 @@ def plan(dialect: str) -> Insert:
 def refresh(dialect: str) -> Insert:
     """A datafile has new facts and its former status."""
     upsert = insert_into(dialect, datafilestatus)
-    return upsert.on_conflict_do_update(index_elements=_ROW, set_=_facts(upsert.excluded) | _IS_BACK)
+    new = upsert.excluded
+    return upsert.on_conflict_do_update(index_elements=_ROW, set_=_facts(new) | _IS_BACK | {"mark": new.mark})
 
 
 @cache
 def leave_out(dialect: str) -> Insert:
     """A datafile is not here; key, copy, and what it was registered with stay known."""
     upsert = insert_into(dialect, datafilestatus)
-    names = ("storageidentifier", "createdate", "persistent_id", "label", "fingerprint", "not_here", "not_here_message")
+    names = (
+        "storageidentifier",
+        "createdate",
+        "persistent_id",
+        "label",
+        "fingerprint",
+        "not_here",
+        "not_here_message",
+        "mark",
+    )
     told = {name: upsert.excluded[name] for name in names}
     return upsert.on_conflict_do_update(index_elements=_ROW, set_=told | {"gone_since": null()})
 
@@ -107,6 +132,7 @@ def conclude(dialect: str) -> Insert:
     outcome = {
         "key": func.coalesce(new.key, _its.key),
         "folded_key": case((func.coalesce(new.key, _its.key) == _its.key, _its.folded_key), else_=null()),
+        "mark": new.mark,
         "lastbackuptime": new.lastbackuptime,
         "lastbackupmethod": new.lastbackupmethod,
         "attempts": _its.attempts + 1,

@@ -53,6 +53,14 @@ class Store(ABC):
         del datafile
         return None
 
+    @property
+    def layout(self) -> str:
+        """What of it decides which datafiles it has and what their objects are called: its kind, and settings if any.
+
+        While that stays the same, so do ``names``, ``object_name`` and ``excludes`` of an unchanged datafile.
+        """
+        return type(self).__qualname__
+
     def close(self) -> None:  # noqa: B027 -- most stores hold nothing open
         """Give back connections; may be called twice."""
 

@@ -20,6 +20,10 @@ class ExcludedStore(Store):
         self.id = store_id
         self._reason, self._sentence = reason, sentence
 
+    @property
+    def layout(self) -> str:
+        return f"{type(self).__qualname__} {self._reason}"
+
     def excludes(self, datafile: Datafile) -> tuple[Reason, str]:
         del datafile
         return self._reason, self._sentence

@@ -1,7 +1,7 @@
 -- Every datafile of Dataverse 4.9 and later that is not harvested, by id, in the columns of rows.Record.
 -- One row for each, whatever is missing of it: nothing is left out but what is harvested.
 -- row_to_json(x)->>'column' reads a column that only some releases have: NULL where there is none.
--- Filled in: schema, the schema; alternatives, alternativepersistentidentifier or an empty stand-in (before 4.9.3);
+-- Filled in: schema, the schema; separator, owner.separator or NULL; alternatives, alternativepersistentidentifier or an empty stand-in (before 4.9.3);
 -- condition, which datafiles.
 SELECT
   object.id,
@@ -10,7 +10,7 @@ SELECT
   dataset.id IS NOT NULL AS has_dataset,
   owner.protocol,
   owner.authority,
-  row_to_json(owner)->>'separator' AS separator,
+  {separator} AS separator,
   owner.identifier,
   CASE WHEN alternative.id IS NULL THEN owner.authority ELSE alternative.authority END AS storage_authority,
   CASE WHEN alternative.id IS NULL THEN owner.identifier ELSE alternative.identifier END AS storage_identifier,

@@ -1,0 +1,129 @@
+"""Which datafiles must be looked at: the marks of the catalogue against those of the ledger.
+
+A datafile that was settled under a mark and has it still needs no look, and its row need not travel: of a million
+unchanged ones nothing but ids and marks is read. What must be looked at goes to a file, so that memory does not grow.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+from dataverse_backup.work import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Self
+
+    from dataverse_backup.catalogue.base import Snapshot
+    from dataverse_backup.datafile import Datafile, Mark, NotHere
+    from dataverse_backup.ledger.base import Ledger, Marked, Standing
+
+T = TypeVar("T")
+
+Pair = tuple["Datafile | NotHere | None", "Standing | None"]
+"""What exists, and where it stands; one side is None where the other knows nothing of it."""
+
+_READ_TOGETHER = 1_000
+_FEW = 0.2
+"""Up to this share of changed datafiles they are read by their ids; beyond it all rows are streamed."""
+
+
+@dataclass(slots=True)
+class Changes:
+    """The ids that must be looked at, with the mark that they have now; and the number of the others."""
+
+    unchanged: Counter[tuple[str, str | None]] = field(default_factory=Counter)
+    """How many there are of each store, and why they are not here where they are not."""
+    unchanged_size: int = 0
+    """Bytes as registered, of those that are here."""
+    files: int = 0
+    """How many must be looked at."""
+    _spool: Spool[tuple[int, int | None]] = field(default_factory=Spool)
+
+    @classmethod
+    def between(cls, marks: Iterator[Mark], known: Iterator[Marked]) -> Self:
+        """Compare what the catalogue has with what the ledger knows, both by ascending id."""
+        changes = cls()
+        try:
+            changes._compare(marks, known)
+        except BaseException:
+            changes.close()
+            raise
+        return changes
+
+    def _compare(self, marks: Iterator[Mark], known: Iterator[Marked]) -> None:
+        """One merge pass; written flat, for it is gone through once for each datafile there is."""
+        unchanged, size = self.unchanged, 0
+        nothing = (None, None, "", None, None)
+        datafile_id, settled, store, registered, why = next(known, nothing)
+        for number, mark in marks:
+            while datafile_id is not None and datafile_id < number:
+                self._add(datafile_id, None)
+                datafile_id, settled, store, registered, why = next(known, nothing)
+            if datafile_id == number and settled == mark:
+                unchanged[store, why] += 1
+                if why is None and registered is not None:
+                    size += registered
+            else:
+                self._add(number, mark)
+            if datafile_id == number:
+                datafile_id, settled, store, registered, why = next(known, nothing)
+        self.unchanged_size = size
+        while datafile_id is not None:
+            self._add(datafile_id, None)
+            datafile_id, *_ = next(known, nothing)
+
+    def _add(self, datafile_id: int, mark: int | None) -> None:
+        self.files += 1
+        self._spool.append((datafile_id, mark))
+
+    def pairs(self, snapshot: Snapshot, ledger: Ledger, destination: str) -> Iterator[Pair]:
+        """What must be looked at, by ascending id."""
+        if self.files <= _FEW * self.unchanged.total():
+            yield from self._read(snapshot, ledger, destination)
+        else:
+            yield from self._streamed(snapshot, ledger, destination)
+
+    def _read(self, snapshot: Snapshot, ledger: Ledger, destination: str) -> Iterator[Pair]:
+        for some in chunks(self._spool, _READ_TOGETHER):
+            ids = [datafile_id for datafile_id, _ in some]
+            rows = snapshot.read(ids)
+            standings = {standing.datafile_id: standing for standing in ledger.standings(destination, ids)}
+            for datafile_id, mark in some:
+                yield _marked(rows.get(datafile_id), mark), standings.get(datafile_id)
+
+    def _streamed(self, snapshot: Snapshot, ledger: Ledger, destination: str) -> Iterator[Pair]:
+        rows, standings = snapshot.rows(), ledger.standings(destination)
+        row, standing = next(rows, None), next(standings, None)
+        for datafile_id, mark in self._spool:
+            while row is not None and row.id < datafile_id:
+                row = next(rows, None)
+            while standing is not None and standing.datafile_id < datafile_id:
+                standing = next(standings, None)
+            exists = row if row is not None and row.id == datafile_id else None
+            stands = standing if standing is not None and standing.datafile_id == datafile_id else None
+            yield _marked(exists, mark), stands
+
+    def close(self) -> None:
+        """Give back the file."""
+        self._spool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _marked(row: Datafile | NotHere | None, mark: int | None) -> Datafile | NotHere | None:
+    return None if row is None else replace(row, mark=mark)
+
+
+def chunks(items: Iterable[T], length: int) -> Iterator[list[T]]:
+    """*items* in lists of at most *length*."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, length)):
+        yield chunk

@@ -7,11 +7,12 @@ from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from dataverse_backup.changes import chunks
 from dataverse_backup.datafile import Datafile
 from dataverse_backup.errors import ObjectError, SourceRefused, printable
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.naming import DatasetNames, file_paths
-from dataverse_backup.plan import Share, chunks
+from dataverse_backup.plan import Share
 from dataverse_backup.retrieval import Retrieval, Source
 from dataverse_backup.work import Spool
 

@@ -15,6 +15,7 @@ import boto3
 import botocore.exceptions as vendor
 import urllib3.exceptions
 from botocore.config import Config
+from botocore.utils import determine_content_length
 
 from dataverse_backup import __version__
 from dataverse_backup.errors import ConfigurationError, printable
@@ -119,7 +120,8 @@ def _config(access: S3Access) -> Config:
 
 def _send_at_once(request: AWSRequest, **_: object) -> None:
     """Do not ask first whether a small body is wanted (Expect): the question takes as long as the body itself."""
-    if isinstance(request.data, bytes) and len(request.data) < _WORTH_ASKING:
+    length = determine_content_length(request.data) if request.data else 0
+    if length is not None and length < _WORTH_ASKING:
         del request.headers["Expect"]
 
 

@@ -160,6 +160,7 @@ def test_trying_things_out_leaves_a_new_root_empty_and_an_old_one_as_it_was(serv
         one.connect()
         assert list(root.iterdir()) == []
         one.write_identity("ledger-1")
-        one.connect()
+    with destination(server.settings(root)) as another:  # which knows nothing of what was tried out before
+        another.connect()
         assert (root / ".dataverse-backup" / "scratch").is_dir()
-        stored(one, upload("a"))
+        stored(another, upload("a"))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from benchmarks.measuring import Command, Cost
+from benchmarks.source import is_name
 
 if TYPE_CHECKING:
     from benchmarks.source import Source
@@ -109,8 +110,11 @@ def found(program: str) -> str | None:
 
 
 def files_in(folder: Path) -> tuple[int, int]:
-    """How many files lie below *folder*, without what is our own, and their bytes."""
-    sizes = [
-        path.stat().st_size for path in folder.rglob("*") if path.is_file() and ".dataverse-backup" not in path.parts
-    ]
+    """How many copies lie below *folder*, without what is written beside them, and their bytes."""
+    return copies_among((str(path), path.stat().st_size) for path in folder.rglob("*") if path.is_file())
+
+
+def copies_among(found: Iterable[tuple[str, int]]) -> tuple[int, int]:
+    """How many of what was *found*, paths and bytes, are copies of a source's files, and their bytes."""
+    sizes = [size for path, size in found if is_name(path.rpartition("/")[2])]
     return len(sizes), sum(sizes)

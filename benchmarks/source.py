@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_BEGINNING = "18b"
+
+
+def is_name(name: str) -> bool:
+    """Whether a file of a source may be called so."""
+    return name.startswith(_BEGINNING)
+
+
 @dataclass(frozen=True)
 class Source:
     """The datafiles of *content*, in the folder ``files`` and in the database of ``dsn``."""
@@ -59,7 +67,7 @@ class Source:
     def _write_files(self) -> Iterator[Wanted]:
         in_each = -(-len(self.content.sizes) // self.content.datasets)
         for n, size in enumerate(self.content.sizes):
-            dataset, name = n // in_each + 1, f"18b{n:08x}-{n:012x}"
+            dataset, name = n // in_each + 1, f"{_BEGINNING}{n:08x}-{n:012x}"
             path = self.files / folder_of(dataset) / name
             path.parent.mkdir(parents=True, exist_ok=True)
             yield n, dataset, name, _write(path, size), size

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from benchmarks.contender import Contender, Run, by_all
+from benchmarks.contender import Contender, Run, by_all, copies_among
 from benchmarks.link import Link
 from benchmarks.ours import ours
 from benchmarks.rclone import rclone_copy
@@ -58,9 +58,7 @@ class ToS3:
         del run
         assert self._server is not None
         pages = self._server.shared_client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket)
-        objects = [one for page in pages for one in page.get("Contents", ())]
-        sizes = [one["Size"] for one in objects if not one["Key"].startswith(".dataverse-backup/")]
-        return len(sizes), sum(sizes)
+        return copies_among((one["Key"], one["Size"]) for page in pages for one in page.get("Contents", ()))
 
     def contenders(self) -> list[Contender]:
         """Everybody who can copy to S3."""

@@ -7,18 +7,21 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dataverse_backup.destinations.base import Failure, Receipt
 from dataverse_backup.destinations.filesystem import FilesystemDestination
+from dataverse_backup.destinations.s3 import parts
 from dataverse_backup.destinations.ssh import SshDestination
 from dataverse_backup.errors import Unavailable
 from dataverse_backup.testing.destinations import KEY, OTHER
 from dataverse_backup.testing.places import NAME, STAGING, FolderPlace
 from dataverse_backup.testing.resumable import *  # noqa: F403 -- the suite: pytest collects what is here
 from dataverse_backup.testing.resumable import LATER, break_off, proven, whole
+from tests.contract.destination_cases import BucketPlace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,11 +29,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dataverse_backup.destinations.base import Destination, Staging
+    from dataverse_backup.destinations.s3 import S3Settings
     from dataverse_backup.testing.places import Place
     from tests.servers.rclone import RcloneServer
     from tests.servers.sshd import SshServer
 
 BIG = 1 << 17
+PART = 5 << 20
+"""The least that S3 takes."""
 
 
 @contextmanager
@@ -62,12 +68,39 @@ def _folder_of(server: SshServer | RcloneServer) -> FolderPlace:
     return FolderPlace(server.sandbox(), make)
 
 
+@contextmanager
+def s3(request: pytest.FixtureRequest) -> Iterator[Place]:
+    yield BigBucketPlace(request.getfixturevalue("s3_server"))
+
+
+@contextmanager
+def s3_of_swift(request: pytest.FixtureRequest) -> Iterator[Place]:
+    yield BigBucketPlace(request.getfixturevalue("swift_s3"))
+
+
+class BigBucketPlace(BucketPlace):
+    """A bucket where more than one part is a big object."""
+
+    def settings(self, **other: Any) -> S3Settings:
+        return super().settings(**({"resumes_from": PART, "part_size": PART} | other))
+
+    def only_upload(self) -> dict[str, Any]:
+        """What a request says of the only upload that is not complete."""
+        (found,) = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=f"{self.prefix}/")["Uploads"]
+        return {"Bucket": self.bucket, "Key": found["Key"], "UploadId": found["UploadId"]}
+
+
 CASES: dict[str, Callable[[pytest.FixtureRequest], AbstractContextManager[Place]]] = {
     "filesystem": filesystem,
     "ssh with shell": ssh_with_shell,
     "ssh without shell": ssh_without_shell,
     "rclone serve sftp": rclone,
+    "s3": s3,
+    "s3 of swift": s3_of_swift,
 }
+BUCKETS = ("s3", "s3 of swift")
+in_folders = pytest.mark.parametrize("place", [case for case in CASES if case not in BUCKETS], indirect=True)
+in_buckets = pytest.mark.parametrize("place", BUCKETS, indirect=True)
 
 
 @pytest.fixture(params=CASES)
@@ -79,12 +112,12 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
 
 @pytest.fixture
 def folder(place: Place) -> FolderPlace:
-    """The place, if we can lay hands on what was broken off."""
-    if not isinstance(place, FolderPlace):
-        pytest.skip("its objects in parts cannot be touched")
+    """The place, whose objects we can lay hands on."""
+    assert isinstance(place, FolderPlace)
     return place
 
 
+@in_folders
 def test_a_flipped_bit_in_what_lies_there_becomes_no_part_of_a_copy(
     folder: FolderPlace, destination: Destination, data: bytes
 ) -> None:
@@ -99,6 +132,7 @@ def test_a_flipped_bit_in_what_lies_there_becomes_no_part_of_a_copy(
         assert folder.read(KEY) == data
 
 
+@in_folders
 def test_more_bytes_than_there_should_be_become_no_part_of_a_copy(
     folder: FolderPlace, destination: Destination, data: bytes
 ) -> None:
@@ -110,6 +144,7 @@ def test_more_bytes_than_there_should_be_become_no_part_of_a_copy(
     assert folder.read(KEY) == data
 
 
+@in_folders
 def test_all_of_it_may_lie_there(folder: FolderPlace, destination: Destination, data: bytes) -> None:
     break_off(destination, data)
     (left,) = folder.staged()
@@ -117,6 +152,7 @@ def test_all_of_it_may_lie_there(folder: FolderPlace, destination: Destination, 
     assert proven(folder, destination, data) == len(data)
 
 
+@in_folders
 def test_the_next_run_finds_what_a_killed_one_was_writing(
     folder: FolderPlace, destination: Destination, data: bytes
 ) -> None:
@@ -134,6 +170,7 @@ def test_the_next_run_finds_what_a_killed_one_was_writing(
         assert proven(folder, later, data) > 0
 
 
+@in_folders
 def test_after_two_weeks_it_is_swept(folder: FolderPlace, destination: Destination, data: bytes) -> None:
     break_off(destination, data)
     break_off(destination, data, OTHER)
@@ -145,6 +182,7 @@ def test_after_two_weeks_it_is_swept(folder: FolderPlace, destination: Destinati
     assert folder.staged() == {young}
 
 
+@in_folders
 def test_nothing_is_written_through_a_link_that_somebody_put_there(
     folder: FolderPlace, destination: Destination, data: bytes
 ) -> None:
@@ -156,3 +194,35 @@ def test_nothing_is_written_through_a_link_that_somebody_put_there(
     results = [result for _ in range(2) for result in destination.put([whole(data)])]
     assert any(isinstance(result, Receipt) for result in results)
     assert (folder.read("theirs"), folder.read(KEY)) == (b"theirs", data)
+
+
+@in_buckets
+def test_a_part_of_other_bytes_is_sent_again(place: Place, destination: Destination, data: bytes) -> None:
+    break_off(destination, data)
+    assert isinstance(place, BigBucketPlace)
+    upload = place.only_upload()
+    place.client.upload_part(**upload, PartNumber=2, Body=data[:PART])
+    assert proven(place, destination, data) == 2 * PART
+    assert place.staged() == set()
+
+
+@in_buckets
+def test_an_upload_that_somebody_aborted_is_begun_anew(place: Place, destination: Destination, data: bytes) -> None:
+    break_off(destination, data)
+    assert isinstance(place, BigBucketPlace)
+    place.client.abort_multipart_upload(**place.only_upload())
+    assert proven(place, destination, data) == 0
+
+
+@in_buckets
+def test_after_two_weeks_an_upload_is_swept(
+    place: Place, destination: Destination, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_off(destination, data)
+    began = time.time()
+    monkeypatch.setattr(parts, "time", SimpleNamespace(time=lambda: began + 13 * 86400))
+    destination.sweep()
+    assert place.staged()
+    monkeypatch.setattr(parts, "time", SimpleNamespace(time=lambda: began + 15 * 86400))
+    destination.sweep()
+    assert place.staged() == set()

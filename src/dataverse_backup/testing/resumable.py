@@ -7,6 +7,7 @@ on that is small enough for a test (``resumes_from``).
 from __future__ import annotations
 
 from functools import partial
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,7 +41,7 @@ def data(destination: Destination) -> bytes:
     """Of a big object: three times the size from which it is one, and a little."""
     assert isinstance(destination, Resumable)
     size = 3 * destination.resumes_from + 12_345
-    return b"".join(number.to_bytes(4, "big") for number in range(size // 4 + 1))[:size]
+    return Random(size).randbytes(size)  # noqa: S311 -- the same in each run
 
 
 def whole(data: bytes, key: str = KEY, fault: Fault = NO_FAULT, algorithm: Algorithm = Algorithm.MD5) -> Upload:

@@ -63,14 +63,14 @@ class Aside:
             # No condition for *to*: some services (Swift) take it for one of *key*.
             self._bucket.copy(origin, to, {})
             return
-        with self._parts.begun(to) as upload_id:
+        with self._parts.begun(to) as upload:
             step = max(self._settings.part_size_for(size), self._settings.copy_part_size)
             starts = range(0, size, step)
             parts = [
-                self._bucket.copy_part(to, upload_id, number, Span(origin, start, min(start + step, size)))
+                self._bucket.copy_part(to, upload.id, number, Span(origin, start, min(start + step, size)))
                 for number, start in zip(count(1), starts, strict=False)
             ]
-            self._bucket.complete(to, upload_id, parts, {})
+            self._bucket.complete(to, upload.id, parts, {})
 
     def _is_the_same(self, key: str, to: str, present: Stored) -> bool:
         """Whether both hold the same bytes: by the service's word where that counts as proof, else by reading both."""

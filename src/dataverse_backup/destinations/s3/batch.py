@@ -6,12 +6,13 @@ import base64
 import hashlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
 from dataverse_backup.destinations.base import Receipt
+from dataverse_backup.destinations.partials import partial_name
 from dataverse_backup.destinations.s3.bucket import CHUNK, Span, etag_of, md5_of
 from dataverse_backup.destinations.s3.flight import Flight, tried
 from dataverse_backup.errors import CopyDiffers, CopyRefused, KeyOccupied, KeyRefused, ObjectError, Unavailable
@@ -19,11 +20,12 @@ from dataverse_backup.fixity import Algorithm, Durability, HashingReader, Verifi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from dataverse_backup.destinations.base import Failure, Upload
     from dataverse_backup.destinations.s3.aside import Aside
     from dataverse_backup.destinations.s3.bucket import Bucket, Part, Stored
-    from dataverse_backup.destinations.s3.parts import PartUploads
+    from dataverse_backup.destinations.s3.parts import PartUpload, PartUploads
     from dataverse_backup.destinations.s3.settings import S3Settings
     from dataverse_backup.destinations.s3.within import Within
     from dataverse_backup.fixity import Checksum
@@ -117,31 +119,42 @@ class Batch:
     def _send_in_parts(self, upload: Upload, reader: HashingReader, origin: Origin | None) -> Receipt:
         if upload.supersede_to is None:
             self._refuse_occupied(upload.key)  # now, not after everything was sent
-        with self._parts.begun(upload.key) as upload_id:
-            parts = self._sent_parts(upload.key, upload_id, reader, origin)
+        with self._begun_in_parts(upload, reader.size) as under_way:
+            parts = self._sent_parts(upload.key, under_way, reader, origin)
             checksum = reader.finish(upload.promised)
             if upload.supersede_to is None:
                 self._refuse_occupied(upload.key)  # some services (Ceph) keep to conditions, and not to this one
-            published = self._publish(upload, partial(self._bucket.complete, upload.key, upload_id, parts))
+            published = self._publish(upload, partial(self._bucket.complete, upload.key, under_way.id, parts))
         if self._settings.verify is VerifiedBy.SERVICE and _is_made_of(parts, published.stored, reader.size):
             return Receipt(upload.key, reader.size, checksum, VerifiedBy.SERVICE, Durability.YES)
-        return self._read_back(published, reader.size, checksum, origin)
+        return replace(self._read_back(published, reader.size, checksum, origin), kept=under_way.kept)
 
-    def _sent_parts(self, key: str, upload_id: str, reader: HashingReader, origin: Origin | None) -> list[Part]:
+    def _begun_in_parts(self, upload: Upload, size: int) -> AbstractContextManager[PartUpload]:
+        """One that was broken off, where it may be continued; a lock would have begun to count when it was begun."""
+        name = partial_name(upload, size, self._settings.resumes_from)
+        if name is None or self._settings.lock_mode is not None:
+            return self._parts.begun(upload.key)
+        return self._parts.continued(upload.key, name, -(-size // self._settings.part_size_for(size)))
+
+    def _sent_parts(self, key: str, upload: PartUpload, reader: HashingReader, origin: Origin | None) -> list[Part]:
         size = self._settings.part_size_for(reader.size)
         under_way: deque[Future[Part]] = deque()
         parts: list[Part] = []
         with ThreadPoolExecutor(self._settings.threads) as pool:  # left with nothing under way: that would stay
             for number in count(1):
-                start = reader.bytes_read
-                data = _read(reader, min(size, reader.size - start))
+                start, there = reader.bytes_read, upload.parts.get(number)
+                data = _read(reader, min(size, reader.size - start), is_sent=there is None)
                 if not data:
                     break
                 if len(under_way) >= self._settings.parts_under_way(size):
                     parts.append(under_way.popleft().result())
+                if there is not None and there.holds(data):
+                    upload.kept += len(data)
+                    under_way.append(_done(there.part))
+                    continue
                 span = Span(origin, start, reader.bytes_read) if origin else None
-                send = partial(self._bucket.send_part, key, upload_id, number, data)
-                under_way.append(pool.submit(self._within.part, span, key, upload_id, number, send))
+                send = partial(self._bucket.send_part, key, upload.id, number, data)
+                under_way.append(pool.submit(self._within.part, span, key, upload.id, number, send))
             return parts + [future.result() for future in under_way]
 
     def _refuse_occupied(self, key: str) -> None:
@@ -228,10 +241,17 @@ def _sha256(data: bytes) -> str:
     return base64.b64encode(hashlib.sha256(data).digest()).decode()
 
 
-def _read(reader: HashingReader, length: int) -> bytes:
+def _done(part: Part) -> Future[Part]:
+    future: Future[Part] = Future()
+    future.set_result(part)
+    return future
+
+
+def _read(reader: HashingReader, length: int, *, is_sent: bool = True) -> bytes:
     """The next *length* bytes; fewer only where the source ends early."""
+    read = reader.read if is_sent else reader.read_unsent
     pieces: list[bytes] = []
-    while length and (data := reader.read(min(CHUNK, length))):
+    while length and (data := read(min(CHUNK, length))):
         pieces.append(data)
         length -= len(data)
     return b"".join(pieces)

@@ -19,6 +19,7 @@ from dataverse_backup.services.trouble import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from mypy_boto3_s3 import S3Client
 
@@ -54,7 +55,19 @@ class Part:
     """From 1."""
     etag: str
     md5: bytes | None = None
-    """Of the bytes that we sent as this part; None where the service copied them."""
+    """Of the bytes that we sent as this part; None where the service copied them, or had them of an earlier try."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A part of an upload that was broken off."""
+
+    part: Part
+    size: int
+
+    def holds(self, data: bytes) -> bool:
+        """Whether it is *data*, as the service tells by its MD5; where it tells something else, never."""
+        return self.size == len(data) and self.part.etag.strip('"').lower() == md5_of(data).hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,15 +213,15 @@ class Bucket:
             found = self._client.list_objects_v2(Bucket=self._settings.bucket, Prefix=name, MaxKeys=1)
         return any(one.get("Key") == name for one in found.get("Contents", ()))
 
-    def keys(self, prefix: str) -> Iterator[str]:
-        """Every key that begins with *prefix*."""
+    def ages(self, prefix: str) -> Iterator[tuple[str, datetime]]:
+        """Every key that begins with *prefix*, and when its object was written."""
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self._settings.bucket, Prefix=self._name(prefix)
         )
         with self._errors(prefix):
             for page in pages:
                 for found in page.get("Contents", ()):
-                    yield found["Key"].removeprefix(self._name(""))
+                    yield found["Key"].removeprefix(self._name("")), found["LastModified"]
 
     def entries(self, folder: str) -> Iterator[Entry]:
         """Every object below *folder*, with its size."""
@@ -251,6 +264,17 @@ class Bucket:
         if etag is None:
             raise CopyFailed(self.place, to, "the service does not say that it has copied anything")
         return Part(number, etag)
+
+    def parts(self, key: str, upload_id: str) -> dict[int, Arrived]:
+        """What has arrived of an upload in parts, by number; nothing where there is no such upload any more."""
+        pages = self._client.get_paginator("list_parts").paginate(**self._target(key), UploadId=upload_id)
+        with self._errors(key), suppress(self._client.exceptions.NoSuchUpload):
+            return {
+                found["PartNumber"]: Arrived(Part(found["PartNumber"], found["ETag"]), found["Size"])
+                for page in pages
+                for found in page.get("Parts", ())
+            }
+        return {}
 
     def complete(self, key: str, upload_id: str, parts: Sequence[Part], condition: Mapping[str, str]) -> Stored:
         """Make the object of the *parts* visible; *condition* must hold."""

@@ -21,6 +21,7 @@ from dataverse_backup.destinations.base import (
     Traits,
     checked_notes,
 )
+from dataverse_backup.destinations.partials import Resumable
 from dataverse_backup.destinations.s3.aside import Aside
 from dataverse_backup.destinations.s3.batch import Batch
 from dataverse_backup.destinations.s3.bucket import Bucket
@@ -47,7 +48,7 @@ _WITHOUT_CONDITIONS = (
 )
 
 
-class S3Destination(Destination, Listable, Explainable):
+class S3Destination(Destination, Listable, Explainable, Resumable):
     """Keeps copies as objects of one bucket.
 
     No object is seen before all of it was read and fits; S3 shows an object, or does not, as a whole. It has no way to
@@ -65,6 +66,7 @@ class S3Destination(Destination, Listable, Explainable):
         """Keep copies in an existing bucket; nothing is connected before it is needed."""
         self.name, self.method = name, "s3"
         self._settings, self._staging = settings, staging
+        self.resumes_from = settings.resumes_from
         self._client: S3Client | None = None
         self._bucket: Bucket | None = None
         self._within: Within | None = None

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from dataverse_backup.destinations.base import OWN_PREFIX, is_note
+from dataverse_backup.destinations.partials import RESUMES_FROM
 from dataverse_backup.fixity import VerifiedBy
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class S3Settings:
     """Bytes of the biggest object that travels in one request; it is held in memory."""
     part_size: int = 8 * MEBIBYTE
     """Bytes of one part of bigger ones, at least 5 MiB."""
+    resumes_from: int = RESUMES_FROM
+    """Bytes from which an object that was broken off is continued."""
     copies_within: bool = True
     """The service copies itself what it has already."""
     copy_part_size: int = GIBIBYTE

@@ -3,7 +3,7 @@
 The bytes of a big object are written to ``<run>/<attempt>/<name>``, where *name* tells for which key and registered
 checksum they are. What is broken off there is moved to ``partial/<name>``: at once by the attempt itself, or by the
 sweep of the next run where a process was killed or a connection lost. Who continues it moves it into the folder of its
-own attempt first: nobody else writes to it then (design, rule 6; docs/decisions/0010).
+own attempt first: nobody else writes to it then (design, rule 6; docs/decisions/0011).
 """
 
 from __future__ import annotations

@@ -127,3 +127,19 @@ def test_a_ledger_that_was_lost_is_made_anew_and_proven_by_the_next_backup(insta
         line["datafile_id"]: (line["status"], line["key"], line["checksum_value"]) for line in installation.listed()
     }
     assert after == before
+
+
+def test_a_drill_restores_proves_records_and_leaves_nothing_and_damage_is_exit_code_4(
+    installation: Installation, tmp_path: Path
+) -> None:
+    installation.run("backup")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    answer = installation.run("drill", "--sample", "1000", "--scratch", str(scratch))
+    assert answer.returncode == 0, answer.stderr
+    assert f"{len(copied(installation))} files" in answer.stdout
+    assert list(scratch.iterdir()) == []
+    assert "drill" in installation.run("report").stdout
+    (installation.backup / str(copied(installation)[0].key)).write_bytes(b"x")
+    assert installation.run("drill", "--sample", "1000", "--scratch", str(scratch)).returncode == 4
+    assert list(scratch.iterdir()) == []

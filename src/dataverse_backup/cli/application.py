@@ -16,6 +16,7 @@ from dataverse_backup.cli import (
     audit_command,
     backing_up,
     checking,
+    drilling,
     explaining,
     nagios,
     rebuilding,
@@ -316,6 +317,35 @@ def accept(
     Where it was not, the next backup proves every copy there, and copies what is missing.
     """
     checking.accept_destination(settings_of(context), destination)
+
+
+@app.command(epilog=EPILOG)
+def drill(
+    context: typer.Context,
+    destination: Annotated[
+        list[str] | None,
+        typer.Option("--destination", metavar="NAME", help="Only this one; may be given again. [Backup] is default."),
+    ] = None,
+    sample: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="So many files, at random.")] = 20,
+    max_bytes: Annotated[
+        int, typer.Option("--max-bytes", min=1, metavar="BYTES", help="Restore no more than about so many bytes.")
+    ] = 10 << 30,
+    scratch: Annotated[
+        Path | None,
+        typer.Option("--scratch", metavar="DIR", help="Where it is restored for the moment; otherwise $TMPDIR."),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing when all is well.")] = False,
+) -> None:
+    """Rehearse a restore: a random sample and one whole dataset, proven, measured, recorded, and removed again.
+
+    Made for a monthly timer; the report shows the drills among the runs.
+    """
+    settings = settings_of(context)
+    if quiet and context.obj.log_level is None:
+        logs.hush()
+    raise typer.Exit(
+        drilling.run(settings, destination or [], sample=sample, max_bytes=max_bytes, scratch=scratch, quiet=quiet)
+    )
 
 
 @app.command(epilog=EPILOG)

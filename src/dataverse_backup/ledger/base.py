@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dataverse_backup.datafile import Datafile, Mark, NotHere
     from dataverse_backup.errors import Reason
     from dataverse_backup.fixity import Checksum, Durability, VerifiedBy
+    from dataverse_backup.ledger.rules import Counts
     from dataverse_backup.verdict import Verdict
 
 MAIN = "main"
@@ -31,6 +32,7 @@ MAIN = "main"
 
 BACKUP_VERB = "backup"
 REPAIR_VERB = "repair"
+DRILL_VERB = "drill"
 """What the runs of these verbs are called; each verb that keeps runs has a word of its own."""
 
 
@@ -263,8 +265,8 @@ class Ledger(History, Audits, ABC):
         """Note that a run starts; the id of it, usable as a file name."""
 
     @abstractmethod
-    def end_run(self, run: str, outcome: str) -> RunRecord:
-        """Note how a run ended, with its counts."""
+    def end_run(self, run: str, outcome: str, counted: Counts | None = None) -> RunRecord:
+        """Note how a run ended, with its counts: those of the attempts that were recorded, or *counted*."""
 
     @abstractmethod
     def last_run(self, destination: str | None = None) -> RunRecord | None:

@@ -18,6 +18,7 @@ from dataverse_backup.ledger.memory_history import MemoryHistory
 from dataverse_backup.ledger.memory_row import MemoryRow
 from dataverse_backup.ledger.rules import (
     FAILED,
+    Counts,
     check_attempts,
     counts,
     described,
@@ -119,9 +120,13 @@ class MemoryLedger(MemoryHistory, MemoryAudits, Ledger):
         self._runs[run] = RunRecord(run, verb, destination, datetime.now(UTC), None, "", 0, 0, 0)
         return run
 
-    def end_run(self, run: str, outcome: str) -> RunRecord:
-        """Its counts were kept by `record`."""
-        self._runs[run] = replace(self._run(run), ended=datetime.now(UTC), outcome=outcome)
+    def end_run(self, run: str, outcome: str, counted: Counts | None = None) -> RunRecord:
+        """Its counts were kept by `record`, where it recorded attempts."""
+        ended = replace(self._run(run), ended=datetime.now(UTC), outcome=outcome)
+        if counted is not None:
+            files_ok, files_failed, bytes_sent = counted
+            ended = replace(ended, files_ok=files_ok, files_failed=files_failed, bytes_sent=bytes_sent)
+        self._runs[run] = ended
         return self._runs[run]
 
     def _run(self, run: str) -> RunRecord:

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         Tally,
     )
     from dataverse_backup.ledger.database import Database
+    from dataverse_backup.ledger.rules import Counts
     from dataverse_backup.verdict import Verdict
 
 
@@ -197,11 +198,12 @@ class SqlLedger(SqlAudits, Ledger):
             connection.execute(insert(runs).values(run=run, verb=verb, destination=destination, started=started))
         return run
 
-    def end_run(self, run: str, outcome: str) -> RunRecord:
-        """Its counts were kept by `record`."""
+    def end_run(self, run: str, outcome: str, counted: Counts | None = None) -> RunRecord:
+        """Its counts were kept by `record`, where it recorded attempts."""
+        other = {} if counted is None else counted._asdict()
         its = runs.c.run == run
         with self._database.writing() as connection:
-            connection.execute(update(runs).where(its).values(ended=_now(), outcome=outcome))
+            connection.execute(update(runs).where(its).values(ended=_now(), outcome=outcome, **other))
             row = connection.execute(select(runs).where(its)).first()
         if row is None:
             raise LedgerError(f"the ledger {self._database.place} knows no run {run}")

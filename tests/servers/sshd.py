@@ -137,6 +137,13 @@ class SshServer:
         self.stop()
         self.start()
 
+    def processes(self, name: str = "") -> list[int]:
+        """The server and everything that it started; only what runs the program *name*, if that is given."""
+        if self._process is None:
+            return []
+        found = [self._process.pid, *_descendants(self._process.pid)]
+        return [pid for pid in found if not name or _program(pid) == name]
+
     def rotate_host_key(self) -> None:
         """Make a new host key; the first one is put into the client's known hosts."""
         key = self.folder / "host_key"
@@ -235,6 +242,13 @@ def _descendants(pid: int) -> list[int]:
         new = {child for child, parent in pairs if parent in new}
         found += new
     return found
+
+
+def _program(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except FileNotFoundError:  # it has just ended
+        return ""
 
 
 def _kill(pid: int) -> None:

@@ -106,3 +106,17 @@ def test_a_file_that_kills_whoever_copies_it_fails_and_all_others_are_copied(tmp
     changed = datafile(5, size=4, checksum=checksum_of(b"good"))
     world.catalogue.rows_now[5], world.store.objects[key_of(changed)] = changed, b"good"
     assert [ended.ending for ended in run(world, *roots).values()] == [Ending.OK, Ending.OK]
+
+
+def test_more_destinations_than_processors_all_get_everything(tmp_path: Path) -> None:
+    world = World()
+    for number in range(1, 7):
+        world.has(number, b"%d" % number)
+    roots = [tmp_path / str(number) for number in range((os.cpu_count() or 1) + 3)]
+    for root in roots:
+        root.mkdir()
+    results = run(world, *roots)
+    assert {ended.ending for ended in results.values()} == {Ending.OK}
+    assert {ended.record.files_ok for ended in results.values() if ended.record} == {6}
+    assert all(copied(root) == Counter(b"%d" % number for number in range(1, 7)) for root in roots)
+    assert sum(ended.bytes_read for ended in results.values()) == 6

@@ -11,8 +11,6 @@ from dataverse_backup.destinations.ssh.shell import extracted
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    import asyncssh
-
     from dataverse_backup.destinations.ssh.connection import Answer, Connection
     from dataverse_backup.destinations.ssh.loop import EventLoopThread
     from dataverse_backup.fixity import HashingReader
@@ -79,7 +77,7 @@ class Bundle:
         self._settle()
         piece, self._pending = bytes(self._pending), bytearray()
         if not self._broken:
-            self._sending = self._loop.submit(_fed(self._process, piece))
+            self._sending = self._loop.submit(self._connection.feed(self._process, piece))
 
     def _settle(self) -> None:
         """Wait for the last piece; a ``tar`` that is gone is no lost connection."""
@@ -96,8 +94,3 @@ class Bundle:
         if not self._broken:
             self._process.stdin.write_eof()
         return await self._connection.ended(self._process)
-
-
-async def _fed(process: asyncssh.SSHClientProcess[bytes], piece: bytes) -> None:
-    process.stdin.write(piece)
-    await process.stdin.drain()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncssh
 
@@ -15,9 +15,11 @@ from dataverse_backup.destinations.ssh.route import route_to
 from dataverse_backup.errors import DestinationLost
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
     from dataverse_backup.destinations.ssh.settings import SshSettings
+
+_Result = TypeVar("_Result")
 
 CLOSING_TIMEOUT = 5.0
 """Seconds that a server has for saying good-bye."""
@@ -40,6 +42,9 @@ class Connection:
     sftp: asyncssh.SFTPClient
     _client: Client
     _on_the_way: Sequence[asyncssh.SSHClientConnection]
+    _patience: float
+    """Seconds without an answer after which it is given up."""
+    _watching: asyncio.Task[None] | None = None
 
     @property
     def lost(self) -> bool:
@@ -65,9 +70,40 @@ class Connection:
         """Start a constant *command* whose input is fed piece by piece."""
         return await self.ssh.create_process(command, encoding=None)
 
+    async def feed(self, process: asyncssh.SSHClientProcess[bytes], piece: bytes) -> None:
+        """Give a started command more input. Raises ConnectionLost where it takes nothing any more."""
+        process.stdin.write(piece)
+        await self.patiently(process.stdin.drain())
+
     async def ended(self, process: asyncssh.SSHClientProcess[bytes]) -> Answer:
         """Wait for a started command. Raises ConnectionLost when it did not end by itself."""
-        return self._answer(await process.wait())
+        return self._answer(await self.patiently(process.wait()))
+
+    async def patiently(self, answer: Coroutine[Any, Any, _Result]) -> _Result:
+        """Wait for *answer*; where none comes the connection is given up. Raises ConnectionLost."""
+        try:
+            async with asyncio.timeout(self._patience):
+                return await answer
+        except TimeoutError as error:
+            if self.lost:
+                raise
+            self.give_up()
+            raise asyncssh.ConnectionLost(f"the server is there, and did nothing for {self._patience:g} s") from error
+
+    def watch(self, directory: bytes) -> None:
+        """Ask about *directory* now and then: on a disk that hangs nothing is answered, and nobody waits for that."""
+        self._watching = asyncio.get_running_loop().create_task(self._watch(directory))
+
+    async def _watch(self, directory: bytes) -> None:
+        while not self.lost:
+            await asyncio.sleep(self._patience / 10)
+            with suppress(*VENDOR_ERRORS):
+                await self.patiently(self.sftp.stat(directory))
+
+    def give_up(self) -> None:
+        """End it at once, without a word."""
+        self._client.lost = True
+        _abort([*self._on_the_way, self.ssh])
 
     def _answer(self, done: asyncssh.SSHCompletedProcess) -> Answer:
         if self.lost:
@@ -76,6 +112,8 @@ class Connection:
 
     async def close(self) -> None:
         """Say good-bye, and go in any case."""
+        if self._watching is not None:
+            self._watching.cancel()
         with suppress(*VENDOR_ERRORS):
             async with asyncio.timeout(CLOSING_TIMEOUT):
                 self.sftp.exit()
@@ -93,7 +131,7 @@ async def connected(place: str, settings: SshSettings) -> Connection:
             login, _ = await Login(place, settings, hop, is_last=False).connect(logins[-1] if logins else None)
             logins.append(login)
         login, client = await Login(place, settings, last, is_last=True).connect(logins[-1] if logins else None)
-        return Connection(login, await _sftp(place, login), client, logins)
+        return Connection(login, await _sftp(place, login), client, logins, settings.stall_timeout)
     except BaseException:
         _abort(logins)
         raise

@@ -62,7 +62,8 @@ async def opened_session(place: str, settings: SshSettings, assumed: Abilities |
     """
     connection = await connected(place, settings)
     try:
-        root = await _checked_root(place, connection, settings.directory)
+        root = await connection.patiently(_checked_root(place, connection, settings.directory))
+        connection.watch(root)
         files = RemoteFiles(place, connection.sftp, root, settings.file_mode, settings.dir_mode)
         files.keeps_control_characters = connection.is_openssh
         if assumed is not None and assumed.server == connection.server:

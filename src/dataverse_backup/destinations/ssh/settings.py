@@ -33,6 +33,10 @@ class SshSettings:
     """Seconds for the connection and for the login, each."""
     keepalive_interval: float = 15.0
     """Seconds of silence before a sign of life is asked for; the third unanswered one ends the connection."""
+    stall_timeout: float = 1800.0
+    """Seconds after which a server that is there, but neither takes nor answers anything, counts as gone: its disk
+    hangs. Bringing to the disk what others wrote there may take many minutes.
+    """
     big_file: int = 4 * MEBIBYTE
     """Bytes from which an object travels alone; smaller ones are bundled."""
     resumes_from: int = RESUMES_FROM

@@ -82,11 +82,11 @@ class Shell:
         words = [directory, f"{mode:o}".encode(), *(word for pair in names for word in pair)]
         given = [root, b"\n", str(len(_REVEAL)).encode(), b"\n", _REVEAL, *(word + b"\0" for word in words)]
         command = _command(f"{_PYTHON} {_RUN}; {self.sync} && echo {SYNCED}")
-        return Revealed.parse(await connection.run(command, b"".join(given)))
+        return Revealed.parse(await connection.patiently(connection.run(command, b"".join(given))))
 
     async def synced(self, connection: Connection, directory: bytes) -> Answer:
         """Bring everything on the file system of *directory* to the disk."""
-        return await connection.run(_command(self.sync), directory + b"\n")
+        return await connection.patiently(connection.run(_command(self.sync), directory + b"\n"))
 
     async def digests(
         self, connection: Connection, directory: bytes, names: Sequence[bytes], algorithm: Algorithm

@@ -123,7 +123,10 @@ def _kills(options: argparse.Namespace) -> int:
 
 
 def _cluster(options: argparse.Namespace) -> int:
-    print(cluster.run(options.rounds, 60 if options.quick else cluster.FILES))
+    said = cluster.run(options.rounds, 60 if options.quick else cluster.FILES)
+    print(said)
+    if options.write:
+        page.write_words("cluster", said)
     return 0
 
 

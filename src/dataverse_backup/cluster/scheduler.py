@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CONNECT_SECONDS = 20.0
+CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 30.0
 """So long the scheduler may take to answer; then it is lost."""
 MEMBER_SECONDS = 10.0

@@ -35,6 +35,15 @@ class Outcome:
     """Bytes that were read from stores for it; what was read for another destination already is not among them."""
 
 
+class Crowded(Exception):
+    """A worker could do nothing, perhaps because there are too many of them: a server may refuse connections."""
+
+    def __init__(self, result: dict[str, Outcome]) -> None:
+        """*result* is what the task comes to, by destination, where there is no other worker."""
+        super().__init__(result)
+        self.result = result
+
+
 @dataclass(frozen=True, slots=True)
 class Conclusion:
     """Makes the attempt that one piece of work ends with."""

@@ -3,6 +3,8 @@
 A worker does one task at a time, so that it is known which one it died of. The task may be innocent (the kernel, short
 of memory, ends whichever process it likes), so it gets a second try, alone: when everything else has ended, and before
 anything else begins. If its worker dies again, WorkerDied is its result. Nobody else's task is lost.
+
+A worker that finds no room where it should work, because the others are there already, leaves, and its task to them.
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ import time
 from collections import deque
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
 
+from dataverse_backup.conclusion import Crowded
 from dataverse_backup.errors import WorkerDied, WorkersLost
 
 if TYPE_CHECKING:
@@ -55,7 +58,7 @@ class Worker(Protocol[Task_contra, Result_co]):
     """Does one task at a time somewhere where it may die of it; made when it is needed, and again when it has died."""
 
     def do(self, task: Task_contra, /) -> Result_co:
-        """Do *task*. Raises Died, and what the task itself raises."""
+        """Do *task*. Raises Died, Crowded, and what the task itself raises."""
 
     def kill(self) -> None:
         """Let it die now; may be called while it works, by another thread."""
@@ -129,7 +132,8 @@ class Crew(Generic[Task, Result]):
 
     def _employ(self, worker: Worker[Task, Result]) -> None:
         while (given := self._next()) is not None:
-            self._do(worker, given)
+            if not self._do(worker, given):
+                break
         worker.end()
 
     def _next(self) -> _Given[Task, Result] | None:
@@ -150,9 +154,15 @@ class Crew(Generic[Task, Result]):
         is_done_alone = any(given.is_suspect for given in self._busy)
         return self._waiting.popleft() if self._waiting and not is_done_alone else None
 
-    def _do(self, worker: Worker[Task, Result], given: _Given[Task, Result]) -> None:
+    def _do(self, worker: Worker[Task, Result], given: _Given[Task, Result]) -> bool:
+        """Have *given* done; whether *worker* may have another one."""
         try:
             result = worker.do(given.task)
+        except Crowded as crowded:
+            if self._is_left_to_others(given):
+                return False
+            self._over(given)
+            given.future.set_result(cast("Result", crowded.result))
         except Died as died:
             self._over(given, died)
             if not died.was_ready:
@@ -163,6 +173,20 @@ class Crew(Generic[Task, Result]):
         else:
             self._over(given)
             given.future.set_result(result)
+        return True
+
+    def _is_left_to_others(self, given: _Given[Task, Result]) -> bool:
+        """Whether there are others, who do *given* then; this thread's worker is none of them any more."""
+        with self._changed:
+            if self._end is not None or len(self._workers) < 2:  # noqa: PLR2004 -- nobody else
+                return False
+            del self._workers[threading.current_thread()]
+            self._most = len(self._workers)
+            self._busy.remove(given)
+            self._waiting.appendleft(given)
+            self._changed.notify_all()
+            log.warning("there is no room for so many workers: going on with %d", self._most)
+            return True
 
     def _pause(self) -> None:
         with self._changed:

@@ -19,7 +19,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar, runtime_checkable
 
-from dataverse_backup.conclusion import Outcome
+from dataverse_backup.conclusion import Crowded, Outcome
 from dataverse_backup.errors import DestinationLost, WorkerDied, WorkersLost
 from dataverse_backup.feed import Feed
 from dataverse_backup.pace import Pace
@@ -198,7 +198,11 @@ class Engine:
         return destination in self._dropped
 
     def is_done_with(self, destination: str) -> bool:
-        """Whether nothing is left to do for *destination*, and nothing of it in flight."""
+        """Whether nothing is left to do for *destination*, and nothing of it in flight.
+
+        Workers that have nothing more to do have given back their connections then: there may be no room for others.
+        """
+        self._close_lanes()
         return not any(destination in lane.destinations for lane in self._lanes)
 
     def outcomes(self) -> Iterator[Outcomes]:
@@ -302,6 +306,8 @@ class Engine:
             return future.result()
         except WorkerDied as died:
             return self._mourned(batch, died, lane)
+        except Crowded as crowded:
+            return crowded.result
         except WorkersLost as lost:
             reason = DestinationLost(lost.message, lost.hint)
             reason.__cause__ = lost

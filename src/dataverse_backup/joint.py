@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from dataverse_backup.conclusion import Outcome
+from dataverse_backup.conclusion import Crowded, Outcome
 from dataverse_backup.errors import DestinationLost, SourceError
 from dataverse_backup.stores.sharing import MEMORY, Sharing
 
@@ -46,17 +46,25 @@ class JointTransfer:
         self._lost: dict[str, DestinationLost] = {}
 
     def copy(self, joint: JointBatch) -> Outcomes:
-        """Copy every part of *joint*; nothing more is tried at a destination that was lost before."""
+        """Copy every part of *joint*; nothing more is tried at a destination that was lost before. Raises Crowded."""
         for batch in joint.batches:
             self._readers[batch.destination].begin()
         if len(joint.batches) < 2:  # noqa: PLR2004 -- alone
-            return {batch.destination: self._copied(batch) for batch in joint.batches}
+            return self._copied_alone(joint)
         self._expect(joint)
         with ThreadPoolExecutor(len(joint.batches), thread_name_prefix="transfer") as threads:
             futures = {batch.destination: threads.submit(self._copied, batch) for batch in joint.batches}
         return {destination: future.result() for destination, future in futures.items()}
 
     __call__ = copy
+
+    def _copied_alone(self, joint: JointBatch) -> Outcomes:
+        """Raises Crowded where the only destination, which others may have reached, could not be reached from here."""
+        outcomes = {batch.destination: self._copied(batch) for batch in joint.batches}
+        for name, outcome in outcomes.items():
+            if outcome.lost_destination is not None and not self._transfers[name].is_reached:
+                raise Crowded(outcomes)
+        return outcomes
 
     def share(self, sharers: int) -> None:
         """Send as one of *sharers* on different machines, which together hold to the bandwidth of a destination."""

@@ -109,7 +109,8 @@ class Transfer:
         self._stores = stores
         self._destination = destination
         self._identity = identity
-        self._is_reached = False
+        self.is_reached = False
+        """Whether the destination was ever connected to from here."""
         self._finds_keys_taken = True
         """Whether keys that should be free were taken when we last met some."""
         self._sleep = sleep
@@ -202,13 +203,13 @@ class Transfer:
 
     def _reach(self) -> None:
         """Connect at the first use, and see that it is the place where the run began (design, rule 9)."""
-        if self._is_reached:
+        if self.is_reached:
             return
         self._destination.connect()
         if self._identity is not None and self._destination.read_identity() != self._identity:
             said = f"{self._destination.name}: it does not carry our identity any more: is its disk mounted?"
             raise DestinationRefused(said, "run `dataverse-backup check`")
-        self._is_reached = True
+        self.is_reached = True
 
     # What lies under a key already is proven, not overwritten (design, rule 3).
 

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 from demo.proof import stamps
 from tests.acceptance.freezing import frozen, some_copy_in
 from tests.acceptance.small import small_files, standing, unequal_copies, untruths
+from tests.servers.tcp_proxy import TcpProxy
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.acceptance.conftest import Small
     from tests.servers.sshd import SshServer
 
@@ -38,6 +41,24 @@ def test_a_changed_host_key_is_refused_before_anything_is_sent_or_recorded(
     own_ssh_server.rotate_host_key()  # the administrator takes the new key over
     own_ssh_server.restart()
     assert installation.run("backup").returncode == 0
+    assert unequal_copies(installation.sample, folder) == []
+
+
+def test_a_server_that_allows_one_connection_gets_everything_over_one(
+    small: Small, ssh_server: SshServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation = small(small_files(30))
+    folder = ssh_server.sandbox()
+    with TcpProxy(ssh_server.port) as proxy:
+        proxy.most = 1
+        known = ssh_server.known_hosts.read_text()
+        ssh_server.known_hosts.write_text(known + known.replace(f":{ssh_server.port} ", f":{proxy.port} "))
+        monkeypatch.setattr(ssh_server, "port", proxy.port)
+        installation.back_up_over_ssh(ssh_server, folder, "Workers: 3", "BatchFiles: 5")
+        answer = installation.run("backup")
+    assert answer.returncode == 0, answer.stderr
+    assert "no room for so many workers" in answer.stderr
+    assert {line["status"] for line in installation.listed()} == {"OK"}
     assert unequal_copies(installation.sample, folder) == []
 
 

@@ -40,6 +40,8 @@ class TcpProxy:
         """How many connections may still be cut."""
         self.passed = {True: 0, False: 0}
         """Bytes that went to the server, and bytes that came back."""
+        self.most: int | None = None
+        """How many connections it passes on at a time; it ends further ones at once."""
         self.is_down = False
         """Nobody answers: every connection is cut, old ones and new ones."""
 
@@ -83,7 +85,7 @@ class TcpProxy:
 
     def _serve(self, client: socket.socket) -> None:
         with client, suppress(OSError):
-            if self.is_down:
+            if self.is_down or (self.most is not None and len(self._open) >= 2 * self.most):
                 return
             time.sleep(2 * self._delay)  # the handshake, which is over before we hear of it
             # What is in the system's buffers arrives even after a cut: little shall be.

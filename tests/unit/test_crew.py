@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dataverse_backup import crew
+from dataverse_backup.conclusion import Crowded, Outcome
 from dataverse_backup.crew import Crew, Died
 from dataverse_backup.errors import WorkerDied, WorkersLost
 
@@ -111,6 +112,48 @@ def test_tasks_are_done_by_as_many_workers_as_are_needed() -> None:
         room.release.set()
         assert [future.result(10) for future in futures] == [f"LONG{number}" for number in range(9)]
     assert room.ended == 3
+
+
+class Narrow(Room):
+    """There is room for one worker."""
+
+    first: Hand | None = None
+
+    def worker(self) -> Hand:
+        self.workers += 1
+        return Squeezed(self)
+
+
+class Squeezed(Hand):
+    def __init__(self, room: Narrow) -> None:
+        super().__init__(room)
+        self._narrow = room
+
+    def _done(self, task: str) -> str:
+        self._narrow.first = self._narrow.first or self
+        if self._narrow.first is not self:
+            raise Crowded({task: Outcome()})
+        return super()._done(task)
+
+
+def test_workers_for_whom_there_is_no_room_leave_and_the_others_do_everything(caplog: pytest.LogCaptureFixture) -> None:
+    room = Narrow()
+    with working(room, 3) as submit:
+        futures = [submit(f"long{number}") for number in range(6)]
+        deadline = time.monotonic() + 10
+        while "going on with 1" not in caplog.text and time.monotonic() < deadline:
+            time.sleep(0.01)
+        room.release.set()
+        assert [future.result(10) for future in futures] == [f"LONG{number}" for number in range(6)]
+    assert "going on with 1" in caplog.text
+
+
+def test_the_only_worker_says_what_it_comes_to_where_there_is_no_room() -> None:
+    room = Narrow()
+    room.first = Hand(room)  # somebody else's
+    with working(room, 1) as submit:
+        result: object = submit("a").result(10)
+    assert result == {"a": Outcome()}
 
 
 def test_an_error_of_a_task_is_its_result() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from datetime import UTC, datetime
@@ -21,7 +22,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "performance.md"
 def write_result(result: Result, rounds: int, folder: Path) -> None:
     """Put the table of *result* in its place. Raises CommandFailed where the page has none."""
     workload = result.workload
-    told = f"Medians of {rounds} rounds, {_today()}. {machine(folder)}. {versions()}."
+    of = f"Medians of {rounds} rounds" if rounds > 1 else "One round"
+    told = f"{of}, {_today()}, load average {os.getloadavg()[2]:.0f}. {machine(folder)}. {versions()}."
     write(f"{workload.name} {workload.round_trip:g}", f"{table_of(result.scores)}\n{told}")
 
 

@@ -104,6 +104,9 @@ def _ended_after(timeout: float, session: int) -> Iterator[None]:
     timer.start()
     try:
         yield
+    except BaseException:  # nobody waits for it any more: Ctrl-C reaches us alone
+        end()
+        raise
     finally:
         timer.cancel()
 

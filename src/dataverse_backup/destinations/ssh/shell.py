@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from importlib import resources
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Self
 
 from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS
 from dataverse_backup.fixity import Algorithm
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from dataverse_backup.destinations.ssh.connection import Answer, Connection
 
@@ -44,7 +45,9 @@ _HASHES = {
 _PYTHON = "python3 -I -S -c"
 _RUN = '"import sys; exec(sys.stdin.buffer.read(int(sys.stdin.buffer.readline())))"'
 """Python that takes its program from its input too: the length of it on a line, the program, what the program reads."""
-_REVEAL = resources.files(__package__).joinpath("remote_reveal.py").read_bytes()
+_REVEAL, _PUT_NOTES = (
+    resources.files(__package__).joinpath(name).read_bytes() for name in ("remote_reveal.py", "remote_notes.py")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +68,13 @@ class Shell:
             raise ValueError("not a command of ours")
         return cls(told["sync"], hashes, told["has_python"])
 
-    def extract(self, algorithm: Algorithm) -> str:
+    def extract(self, algorithm: Algorithm | None) -> str:
         """The command that unpacks a tar stream, brings it to the disk, and hashes it where there is a command for it.
 
         Also what arrived of a broken stream. It ends as ``tar`` ended. The first line of its output is SYNCED if
         everything is on the disk; the others are what `extracted` reads.
         """
-        hashes = self.hashes.get(algorithm)
+        hashes = self.hashes.get(algorithm) if algorithm else None
         proof = f'printf "%s\\0" {EXTRACTED}* | xargs -0 {hashes} 2>/dev/null; ' if hashes else ""
         return _command(f"tar -x -p -o -f -; s=$?; {self.sync} && echo {SYNCED}; {proof}exit $s")
 
@@ -79,8 +82,26 @@ class Shell:
         self, connection: Connection, root: bytes, directory: bytes, mode: int, names: Sequence[tuple[bytes, bytes]]
     ) -> Revealed:
         """Give what is staged in *directory* its names, pairs of staged name and key below *root*, and sync."""
-        words = [directory, f"{mode:o}".encode(), *(word for pair in names for word in pair)]
-        given = [root, b"\n", str(len(_REVEAL)).encode(), b"\n", _REVEAL, *(word + b"\0" for word in words)]
+        return await self._run(connection, root, _REVEAL, [directory, _octal(mode), *chain(*names)])
+
+    async def put_notes(
+        self,
+        connection: Connection,
+        root: bytes,
+        directory: bytes,
+        mode: int,
+        notes: Sequence[tuple[bytes, bytes, bool]],
+    ) -> Revealed:
+        """Let notes lie under their keys, or nothing, whatever note lay there; and sync.
+
+        Each is the name that it has in *directory*, its key below *root*, and whether it is to be there.
+        """
+        words = [word for name, key, is_one in notes for word in (name, key, b"1" if is_one else b"0")]
+        return await self._run(connection, root, _PUT_NOTES, [directory, _octal(mode), *words])
+
+    async def _run(self, connection: Connection, root: bytes, program: bytes, words: Iterable[bytes]) -> Revealed:
+        """Run *program* in *root*, let it read *words*, and sync."""
+        given = [root, b"\n", str(len(program)).encode(), b"\n", program, *(word + b"\0" for word in words)]
         command = _command(f"{_PYTHON} {_RUN}; {self.sync} && echo {SYNCED}")
         return Revealed.parse(await connection.patiently(connection.run(command, b"".join(given))))
 
@@ -111,6 +132,10 @@ class Revealed:
         lines = answer.output.splitlines()
         names = frozenset(line[: -len(b" 0")] for line in lines if line.endswith(b" 0"))
         return cls(names, b"removed" in lines, lines[-1:] == [SYNCED.encode()])
+
+
+def _octal(mode: int) -> bytes:
+    return f"{mode:o}".encode()
 
 
 def extracted(output: bytes) -> tuple[bool, dict[bytes, str]]:

@@ -599,7 +599,10 @@ def test_only_what_was_sent_of_a_big_object_that_was_continued_counts(
         store.faults.clear()
 
     staging = Staging("ledger", "run")
-    with FilesystemDestination("offsite", tmp_path, staging, resumes_from=1000) as destination, caplog.at_level("INFO"):
+    with (
+        FilesystemDestination("offsite", tmp_path, staging, resumes_from=1000) as destination,
+        caplog.at_level("INFO", "dataverse_backup"),
+    ):
         transfer = Transfer({"file": store}, destination, sleep=mend)
         (attempt,) = transfer.copy(Batch(HERE, (Work(file, key, None, Why.NEW),))).attempts
     assert (attempt.status, attempt.bytes_sent) == (Status.OK, len(data) - 5000)

@@ -492,7 +492,7 @@ def test_what_is_kept_can_be_asked_for_by_dataset_folder_id_and_destination(ledg
     recorded(ledger, succeeded(datafile(1), destination="there"))
     ids = {
         "dataset": [one.datafile.id for one in ledger.kept(dataset="hdl:1902.1/5")],
-        "folder": [one.datafile.id for one in ledger.kept(storage_path="1902.1/5")],
+        "folder": [one.datafile.id for one in ledger.kept(storage_paths=["1902.1/5", "no/where"])],
         "id": [one.destination for one in ledger.kept(datafile_id=1)],
         "destination": [one.datafile.id for one in ledger.kept(destinations=["there"])],
         "nowhere": [one.datafile.id for one in ledger.kept(destinations=[])],

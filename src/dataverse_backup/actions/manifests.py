@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from itertools import groupby
 from typing import TYPE_CHECKING
 
+from dataverse_backup.changes import chunks
 from dataverse_backup.destinations.base import Explainable
 from dataverse_backup.errors import CopyMissing, DataverseBackupError, ObjectError
 from dataverse_backup.manifest import notes_of, root_notes
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+ASKED_TOGETHER = 100
+"""The datasets whose copies are asked for together."""
 TOGETHER = 500
 """The most datasets whose manifests are written together; over a slow line that costs a few round trips."""
 BYTES_TOGETHER = 16 << 20
@@ -49,14 +53,24 @@ def _batches(ledger: Ledger, destination: str) -> Iterator[Mapping[str, Mapping[
     """The notes of datasets, by storage path, in portions."""
     batch: dict[str, dict[str, bytes | None]] = {}
     size = 0
-    for path in ledger.stale_manifests(destination):
-        batch[path] = notes = notes_of(ledger.kept(destinations=[destination], storage_path=path), ledger.id)
+    for path, notes in _notes(ledger, destination):
+        batch[path] = notes
         size += sum(len(data) for data in notes.values() if data)
         if len(batch) >= TOGETHER or size >= BYTES_TOGETHER:
             yield batch
             batch, size = {}, 0
     if batch:
         yield batch
+
+
+def _notes(ledger: Ledger, destination: str) -> Iterator[tuple[str, dict[str, bytes | None]]]:
+    """Each dataset whose manifest is not up to date, and its notes: none where no copy of it is left."""
+    for paths in chunks(ledger.stale_manifests(destination), ASKED_TOGETHER):
+        notes: dict[str, dict[str, bytes | None]] = {path: {} for path in paths}
+        kept = ledger.kept(destinations=[destination], storage_paths=paths)
+        for path, its in groupby(kept, lambda one: one.datafile.dataset.storage_path):
+            notes[path] = notes_of(its, ledger.id)
+        yield from notes.items()
 
 
 def _missing_root_notes(destination: Destination) -> dict[str, bytes | None]:

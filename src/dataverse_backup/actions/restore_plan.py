@@ -33,7 +33,7 @@ class Known(Protocol):
         *,
         destinations: Sequence[str] | None = None,
         dataset: str | None = None,
-        storage_path: str | None = None,
+        storage_paths: Sequence[str] | None = None,
         datafile_id: int | None = None,
     ) -> Iterator[Kept]:
         """The copies that fit, by storage path of their dataset, datafile id and destination."""
@@ -240,7 +240,7 @@ class _Planner:
                 self._take(rows)
             return
         for path in sorted(set(self._paths())):
-            self._take(self.known.kept(destinations=self.shelves.by_preference, storage_path=path))
+            self._take(self.known.kept(destinations=self.shelves.by_preference, storage_paths=[path]))
 
     def _paths(self) -> Iterator[str]:
         """The folders of the datasets in which something is that was asked for."""

@@ -351,7 +351,7 @@ class Ledger(History, Audits, ABC):
         *,
         destinations: Sequence[str] | None = None,
         dataset: str | None = None,
-        storage_path: str | None = None,
+        storage_paths: Sequence[str] | None = None,
         datafile_id: int | None = None,
     ) -> Iterator[Kept]:
         """The copies that fit, by storage path of their dataset, datafile id and destination; constant memory.

@@ -283,13 +283,13 @@ class MemoryLedger(MemoryHistory, MemoryAudits, Ledger):
         *,
         destinations: Sequence[str] | None = None,
         dataset: str | None = None,
-        storage_path: str | None = None,
+        storage_paths: Sequence[str] | None = None,
         datafile_id: int | None = None,
     ) -> Iterator[Kept]:
         """Every row is looked at."""
         for one in sorted(filter(None, (row.kept for row in self._rows.values())), key=_place_of):
             its = one.datafile.dataset
-            fits = dataset in (None, its.persistent_id) and storage_path in (None, its.storage_path)
+            fits = dataset in (None, its.persistent_id) and (storage_paths is None or its.storage_path in storage_paths)
             is_there = destinations is None or one.destination in destinations
             if fits and is_there and datafile_id in (None, one.datafile.id):
                 yield one

@@ -355,15 +355,15 @@ class SqlLedger(SqlAudits, Ledger):
         *,
         destinations: Sequence[str] | None = None,
         dataset: str | None = None,
-        storage_path: str | None = None,
+        storage_paths: Sequence[str] | None = None,
         datafile_id: int | None = None,
     ) -> Iterator[Kept]:
         """Page by page."""
         its = datafilestatus.c
-        wanted = {its.persistent_id: dataset, its.datasetidentifier: storage_path, its.datafile_id: datafile_id}
+        wanted = {its.persistent_id: dataset, its.datafile_id: datafile_id}
         page = rows.every_kept.where(*(column == value for column, value in wanted.items() if value is not None))
-        if destinations is not None:
-            page = page.where(its.destination.in_(destinations))
+        for column, values in ((its.destination, destinations), (its.datasetidentifier, storage_paths)):
+            page = page if values is None else page.where(column.in_(values))
         order = tuple_(its.datasetidentifier, its.datafile_id, its.destination)
         page = page.order_by(its.datasetidentifier, its.datafile_id, its.destination)
         for row in self._paged(page, lambda r: order > (r.datasetidentifier, r.datafile_id, r.destination)):

@@ -380,7 +380,7 @@ class SqlLedger(SqlAudits, Ledger):
                 (datafilestatus, [rows.kept_values(one, now) for one in kept]),
                 (copies, [rows.kept_copy_values(one) for one in kept]),
             ):
-                self._write(connection, upserts.insert_into(self._dialect, table).on_conflict_do_nothing(), values)
+                self._write(connection, upserts.leave_alone(self._dialect, table), values)
 
     def stale_manifests(self, destination: str) -> Iterator[str]:
         """Page by page."""

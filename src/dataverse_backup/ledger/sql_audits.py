@@ -13,6 +13,7 @@ from dataverse_backup.fixity import VerifiedBy
 from dataverse_backup.ledger import rows, upserts
 from dataverse_backup.ledger.audits import PRIMARY, Amount, Audits, Damage, VerdictRecord
 from dataverse_backup.ledger.base import MAIN, Status
+from dataverse_backup.ledger.bulk import write
 from dataverse_backup.ledger.chunks import chunks
 from dataverse_backup.ledger.rules import (
     BACK_TO_NORMAL,
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Column, Connection, Executable, Row
+    from sqlalchemy import Column, Connection, Row
+    from sqlalchemy.sql.dml import UpdateBase
 
     from dataverse_backup.datafile import Datafile
     from dataverse_backup.ledger.audits import Choice, Judged
@@ -62,7 +64,8 @@ _FAIL = (
 _RECOVER = (
     update(datafilestatus)
     .where(_its.destination == bindparam("its_destination"), _its.datafile_id == bindparam("its_id"))
-    .where(_its.object == MAIN, _its.status == Status.FAIL_WRITE, _its.reason.in_(BACK_TO_NORMAL))
+    .where(_its.object == MAIN, _its.status == Status.FAIL_WRITE)
+    .where(or_(*(_its.reason == reason for reason in BACK_TO_NORMAL)))
     .where(_its.key == bindparam("its_key"), _its.checksum.is_not_distinct_from(bindparam("its_registered")))
     .values(
         status=Status.OK,
@@ -71,6 +74,7 @@ _RECOVER = (
         failing_since=null(),
     )
 )
+_TELL = insert(verdicts)
 
 
 class SqlAudits(SqlHistory, Audits, ABC):
@@ -145,7 +149,7 @@ class SqlAudits(SqlHistory, Audits, ABC):
             on_primaries = [_primary_values(one, before) for one in judged if one.destination == PRIMARY]
             self._write(connection, _judge_primary(self._dialect), on_primaries)
             kept = [one for one in judged if is_worth_keeping(one, before.get((one.destination, one.datafile.id)))]
-            self._write(connection, insert(verdicts), [_event(run, one) for one in kept])
+            self._write(connection, _TELL, [_event(run, one) for one in kept])
             counted = {name: runs.c[name] + count for name, count in judged_counts(judged).items()}
             connection.execute(update(runs).where(runs.c.run == run).values(counted))
 
@@ -198,9 +202,9 @@ class SqlAudits(SqlHistory, Audits, ABC):
             ]
         return in_order_of_damage(found)
 
-    def _write(self, connection: Connection, statement: Executable, values: Sequence[dict[str, Any]]) -> None:
+    def _write(self, connection: Connection, statement: UpdateBase, values: Sequence[dict[str, Any]]) -> None:
         for some in chunks(values, PAGE):
-            connection.execute(statement, some)
+            write(connection, statement, some)
 
 
 def _of_dataset(choice: Choice) -> ColumnElement[bool]:

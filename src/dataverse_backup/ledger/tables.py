@@ -34,6 +34,8 @@ from dataverse_backup.ledger.base import MAIN, Status
 from dataverse_backup.ledger.storable import storable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Dialect
     from sqlalchemy.types import TypeEngine
 
@@ -51,6 +53,13 @@ class Words(TypeDecorator[str]):
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
         """*value* as it can be stored."""
         return None if value is None else storable(value)
+
+    def bind_all(self, values: Sequence[str | None]) -> Sequence[str | None]:
+        """As ``process_bind_param``, of a whole column; nearly always it is as it should be."""
+        together = "".join(filter(None, values))
+        if storable(together) == together:
+            return values
+        return [None if value is None else storable(value) for value in values]
 
 
 class Instant(TypeDecorator[datetime]):

@@ -160,21 +160,27 @@ def prove(dialect: str) -> Insert:
 
 
 @cache
+def leave_alone(dialect: str, table: Table) -> Insert:
+    """A row that is there stays as it is."""
+    return insert_into(dialect, table).on_conflict_do_nothing()
+
+
+@cache
 def know(dialect: str) -> Insert:
     """A destination is known by name."""
-    return insert_into(dialect, destinations).on_conflict_do_nothing()
+    return leave_alone(dialect, destinations)
 
 
 @cache
 def spoil(dialect: str) -> Insert:
     """The manifest of a dataset is not up to date."""
-    return insert_into(dialect, stale_manifests).on_conflict_do_nothing()
+    return leave_alone(dialect, stale_manifests)
 
 
 @cache
 def match(dialect: str) -> Insert:
     """A row of the original's table belongs to a datafile."""
-    return insert_into(dialect, original_matches).on_conflict_do_nothing()
+    return leave_alone(dialect, original_matches)
 
 
 def insert_into(dialect: str, table: Table) -> Insert:

@@ -1,0 +1,70 @@
+"""One statement for many rows, as fast as the driver takes them.
+
+SQLAlchemy writes the statement, once. What it does for each row of an ``executemany`` (names, defaults, types) takes
+longer than the database does; here it is done for whole columns.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnDefault
+from sqlalchemy.engine.default import DefaultDialect
+
+from dataverse_backup.ledger.tables import Words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from sqlalchemy import Connection, Dialect
+    from sqlalchemy.sql.dml import UpdateBase
+    from sqlalchemy.types import TypeEngine
+
+    Values = Sequence[Any]
+    """What many rows have in one column."""
+
+
+def write(connection: Connection, statement: UpdateBase, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Run *statement*, which is kept somewhere, for each of *rows*, all of which name the same things."""
+    if rows:
+        _prepared(statement, connection.dialect, tuple(rows[0])).write(connection, rows)
+
+
+class _Prepared:
+    """A statement for rows that have the same names."""
+
+    def __init__(self, statement: UpdateBase, dialect: Dialect, names: Sequence[str]) -> None:
+        """*names* are what each row has."""
+        if isinstance(dialect, DefaultDialect) and not dialect.positional:  # its driver takes both
+            dialect = type(dialect)(paramstyle="format")
+        written = statement.compile(dialect=dialect, column_keys=names)
+        if written.positiontup is None:
+            raise TypeError(f"{dialect.name} takes no parameters by their position")
+        self._text, self._order = written.string, written.positiontup
+        prepare = {name: _preparing(written.binds[name].type, dialect) for name in self._order}
+        self._given = {name: prepare[name] for name in self._order if name in names}
+        fixed = written.params | {column.key: _default(column.default) for column in written.insert_prefetch}
+        self._fixed = {name: prepare[name]([fixed[name]]) for name in self._order if name not in names}
+
+    def write(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run the statement for each of *rows*."""
+        columns = {name: prepared([row[name] for row in rows]) for name, prepared in self._given.items()}
+        columns |= {name: [*value] * len(rows) for name, value in self._fixed.items()}
+        connection.exec_driver_sql(self._text, list(zip(*(columns[name] for name in self._order), strict=True)))
+
+
+_prepared = lru_cache(maxsize=100)(_Prepared)
+
+
+def _default(default: object) -> object:
+    """What a column has where a row does not name it."""
+    return default.arg if isinstance(default, ColumnDefault) else None
+
+
+def _preparing(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Values], Values]:
+    """What makes values of *kind* those that the driver takes."""
+    if isinstance(kind, Words):
+        return kind.bind_all
+    process = kind.dialect_impl(dialect).bind_processor(dialect)
+    return (lambda values: values) if process is None else (lambda values: [process(value) for value in values])

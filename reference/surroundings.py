@@ -14,7 +14,8 @@ EXIT_CODES = {
     ExitCode.FAILURES: "What could be copied is. See dataverse-backup list --status FAIL_READ and FAIL_WRITE, and the"
     " message about a destination that was lost or busy. The next run tries again.",
     ExitCode.DAMAGE: "Copies, or files of Dataverse itself, are missing or altered. First look for the reason.",
-    ExitCode.BRAKE: "Something looked so wrong that nothing was done; the message says what to look at.",
+    ExitCode.BRAKE: "So much of a store vanished, or is missing or altered, that the run stopped and kept every copy."
+    " The message names the store and some files; when a person has looked, backup --release-brake goes on.",
     ExitCode.BUSY: "Every chosen destination is being backed up to already. Nothing to do, unless that run hangs.",
     ExitCode.LIMIT: "What was done is recorded; the next run goes on.",
     ExitCode.INTERRUPTED: "By Ctrl-C or SIGTERM. What was done is recorded; the next run goes on.",

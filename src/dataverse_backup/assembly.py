@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from dataverse_backup.actions.sites import Installation, Site
 from dataverse_backup.allowance import Limits
+from dataverse_backup.brake import Thresholds
 from dataverse_backup.config.destinations import (
     FilesystemDestinationSettings,
     S3DestinationSettings,
@@ -297,6 +298,7 @@ def make_site(settings: Settings, name: str, cluster: Cluster | None = None) -> 
         make_transfer=partial(TransferFactory, destination),
         capacity=Capacity(destination.workers, destination.batch_files, destination.batch_bytes),
         limits=Limits(destination.max_duration, destination.max_bytes),
+        thresholds=Thresholds(destination.brake_share, destination.brake_count),
         bandwidth=destination.bandwidth_limit,
         open_workers=processes if cluster is None else cluster.open_workers,
         in_workers=partial(make_destination, destination),

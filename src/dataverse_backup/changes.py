@@ -31,6 +31,25 @@ _FEW = 0.2
 """Up to this share of changed datafiles they are read by their ids; beyond it all rows are streamed."""
 
 
+_FIRST = 5
+"""So many of those that vanished from a store are kept as examples."""
+
+
+@dataclass(slots=True)
+class Vanished:
+    """What is gone from one store."""
+
+    files: int = 0
+    first: list[int] = field(default_factory=list)
+    """The ids of the first few."""
+
+    def add(self, datafile_id: int) -> None:
+        """Count it in."""
+        self.files += 1
+        if len(self.first) < _FIRST:
+            self.first.append(datafile_id)
+
+
 @dataclass(slots=True)
 class Changes:
     """The ids that must be looked at, with the mark that they have now; and the number of the others."""
@@ -41,6 +60,10 @@ class Changes:
     """Bytes as registered, of those that are here."""
     files: int = 0
     """How many must be looked at."""
+    changed: Counter[str] = field(default_factory=Counter)
+    """How many of those the ledger knows as being in each store, and the catalogue has still."""
+    vanished: dict[str, Vanished] = field(default_factory=dict)
+    """Of each store: what the ledger knows as being in it, and the catalogue does not have any more."""
     _spool: Spool[tuple[int, int | None]] = field(default_factory=Spool)
 
     @classmethod
@@ -61,7 +84,7 @@ class Changes:
         datafile_id, settled, store, registered, why = next(known, nothing)
         for number, mark in marks:
             while datafile_id is not None and datafile_id < number:
-                self._add(datafile_id, None)
+                self._lose(datafile_id, store, why)
                 datafile_id, settled, store, registered, why = next(known, nothing)
             if datafile_id == number and settled == mark:
                 unchanged[store, why] += 1
@@ -69,16 +92,34 @@ class Changes:
                     size += registered
             else:
                 self._add(number, mark)
+                if datafile_id == number and why is None:
+                    self.changed[store] += 1
             if datafile_id == number:
                 datafile_id, settled, store, registered, why = next(known, nothing)
         self.unchanged_size = size
         while datafile_id is not None:
-            self._add(datafile_id, None)
-            datafile_id, *_ = next(known, nothing)
+            self._lose(datafile_id, store, why)
+            datafile_id, _, store, _, why = next(known, nothing)
+
+    def _lose(self, datafile_id: int, store: str, why: str | None) -> None:
+        self._add(datafile_id, None)
+        if why is None:
+            self.vanished.setdefault(store, Vanished()).add(datafile_id)
 
     def _add(self, datafile_id: int, mark: int | None) -> None:
         self.files += 1
         self._spool.append((datafile_id, mark))
+
+    def known(self, store: str) -> int:
+        """How many datafiles the ledger knows as being in *store*."""
+        vanished = self.vanished.get(store)
+        return self.unchanged[store, None] + self.changed[store] + (vanished.files if vanished else 0)
+
+    @property
+    def known_in_all(self) -> int:
+        """How many datafiles the ledger knows as being in any store."""
+        unchanged = sum(files for (_, why), files in self.unchanged.items() if why is None)
+        return unchanged + self.changed.total() + sum(its.files for its in self.vanished.values())
 
     def pairs(self, snapshot: Snapshot, ledger: Ledger, destination: str) -> Iterator[Pair]:
         """What must be looked at, by ascending id."""

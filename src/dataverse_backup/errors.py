@@ -9,6 +9,7 @@
     ├── ReportError               the report cannot be written
     ├── RestoreError              nothing, or nothing more, can be restored
     ├── ManifestError             what a destination says of itself cannot be used
+    ├── BrakePulled               so much is wrong at once that a run stopped
     ├── CatalogueError            the Dataverse database cannot be read
     │   └── CatalogueUnavailable  … now; it may be later
     ├── LedgerError               the ledger cannot be used
@@ -120,6 +121,10 @@ class RestoreError(DataverseBackupError):
 
 class ManifestError(DataverseBackupError):
     """A manifest cannot be used: damaged, or of something else; copies are not touched by that."""
+
+
+class BrakePulled(DataverseBackupError):
+    """So much of a store vanished, or is missing or altered, that a run stopped until a person has looked."""
 
 
 class CatalogueError(DataverseBackupError):

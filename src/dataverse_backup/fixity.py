@@ -193,7 +193,7 @@ class HashingReader:
             raise SourceDiffers(
                 self._place,
                 self._key,
-                f"{computed} was read, {promised} is registered",
+                f"{'it is empty: ' * (self.size == 0)}{computed} was read, {promised} is registered",
                 "compare with another copy before you change anything; the stored bytes may be damaged",
             )
         return computed

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dataverse_backup import __version__
+from dataverse_backup.brake import has_lost_its_name, nameless, pulled_by, stores_vanishing, vanishing
 from dataverse_backup.changes import Changes, chunks
 from dataverse_backup.claims import Claims, is_own_key
 from dataverse_backup.datafile import Datafile, NotHere, fingerprint
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping, Sequence
     from typing import Self
 
+    from dataverse_backup.brake import Thresholds, Unusual
     from dataverse_backup.catalogue.base import Catalogue
     from dataverse_backup.changes import Pair
     from dataverse_backup.datafile import Mark
-    from dataverse_backup.ledger.base import Ledger
+    from dataverse_backup.errors import BrakePulled
+    from dataverse_backup.ledger.base import Ledger, Listed
     from dataverse_backup.stores.base import Store
 
 CHUNK = 2_000
@@ -84,6 +87,8 @@ class Plan:
     lost_stores: dict[str, StoreLost] = field(default_factory=dict)
     """Stores that could not be read at the start; nothing of theirs is planned or noted (design, rule 12)."""
     refused: list[Refused] = field(default_factory=list)
+    unusual: BrakePulled | None = None
+    """Why a run would stop here, where this is only a dry run."""
     _spool: Spool[Work] = field(default_factory=Spool)
 
     def works(self) -> Iterator[Work]:
@@ -115,12 +120,15 @@ class Scope:
     """Plan none but these datafile ids."""
     dry_run: bool = False
     """Write nothing down."""
+    brake: Thresholds | None = None
+    """How much may vanish; None where that is not looked at."""
 
 
 def make_plan(catalogue: Catalogue, ledger: Ledger, scope: Scope) -> Plan:
     """Compare the whole catalogue with the ledger, note what was found, and plan what is missing, failed or changed.
 
-    Raises CatalogueError and LedgerError. The catalogue's snapshot is closed on return.
+    Raises CatalogueError and LedgerError, and BrakePulled before anything is noted, where too much vanished. The
+    catalogue's snapshot is closed on return.
     """
     layout = _layout(catalogue, scope)
     if not scope.dry_run:
@@ -130,8 +138,10 @@ def make_plan(catalogue: Catalogue, ledger: Ledger, scope: Scope) -> Plan:
         on_error.enter_context(planner.plan)
         with Changes.between(snapshot.marks(), ledger.marks(scope.destination, layout)) as changes:
             planner.pass_by(changes)
+            planner.beware(changes)
             for chunk in chunks(changes.pairs(snapshot, ledger, scope.destination), CHUNK):
                 planner.take(chunk)
+            planner.finish()
         on_error.pop_all()
         return planner.plan
 
@@ -151,6 +161,9 @@ class _Planner:
         self._scope = scope
         self.plan = Plan()
         self._reachable: dict[str, bool] = {}
+        self._known = 0
+        self._nameless: list[NotHere] = []
+        """Datafiles that were files of ours, and name none any more: noted when it is known that they are few."""
 
     def pass_by(self, changes: Changes) -> None:
         """Count what did not change: it was settled, or is not here, and is so still."""
@@ -164,6 +177,28 @@ class _Planner:
                 plan.settled += files
                 plan.stores_seen.add(store_id)
 
+    def beware(self, changes: Changes) -> None:
+        """Raise BrakePulled where too much vanished; a dry run only tells it."""
+        if self._scope.brake is None:
+            return
+        self._known = changes.known_in_all
+        vanished = {store: its.files for store, its in changes.vanished.items()}
+        known = {store: changes.known(store) for store in vanished}
+        unusual = []
+        for store in stores_vanishing(self._scope.brake, known, vanished):
+            examples = [one for number in changes.vanished[store].first for one in self._listed(number)]
+            unusual.append(vanishing(store, vanished[store], known[store], examples))
+        self._stop_for(unusual)
+
+    def _stop_for(self, unusual: Sequence[Unusual]) -> None:
+        if unusual and not self._scope.dry_run:
+            raise pulled_by(unusual)
+        if unusual and self.plan.unusual is None:
+            self.plan.unusual = pulled_by(unusual)
+
+    def _listed(self, datafile_id: int) -> Iterator[Listed]:
+        return self._ledger.listed(destination=self._scope.destination, datafile_id=datafile_id)
+
     def take(self, pairs: Sequence[Pair]) -> None:
         """Plan one chunk and note it."""
         notes = _Notes()
@@ -174,7 +209,14 @@ class _Planner:
                 self._elsewhere(not_here, standing, notes)
             elif isinstance(row, Datafile):
                 self._present(row, standing, notes)
-        planned = self._claim(notes.wanted)
+        self._note(notes, self._claim(notes.wanted))
+
+    def finish(self) -> None:
+        """Note what waited until everything was seen."""
+        for some in chunks(self._nameless, CHUNK):
+            self._note(_Notes(not_here=some), [])
+
+    def _note(self, notes: _Notes, planned: Sequence[Planned]) -> None:
         if not self._scope.dry_run and (planned or notes):
             self._ledger.note(
                 self._scope.destination,
@@ -205,7 +247,12 @@ class _Planner:
     def _elsewhere(self, row: NotHere, standing: Standing | None, notes: _Notes) -> None:
         self.plan.catalogue.files += 1
         self.plan.not_here[row.reason] += 1
-        notes.see(row, standing if standing is not None and standing.status is Status.NOT_HERE else None)
+        if self._scope.brake is not None and has_lost_its_name(row, standing):
+            self._nameless.append(row)
+            if self._scope.brake.are_reached(len(self._nameless), self._known):
+                self._stop_for([nameless(self._nameless, self._known)])
+        else:
+            notes.see(row, standing if standing is not None and standing.status is Status.NOT_HERE else None)
 
     def _present(self, datafile: Datafile, standing: Standing | None, notes: _Notes) -> None:
         self.plan.catalogue.add(datafile)

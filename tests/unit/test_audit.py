@@ -14,7 +14,7 @@ from dataverse_backup.actions.audit_events import AuditEnded, AuditRequest, Look
 from dataverse_backup.actions.events import Ending
 from dataverse_backup.actions.promise import Promise, measured_speed
 from dataverse_backup.allowance import NO_LIMITS, Limit, Limits
-from dataverse_backup.cli.audit_command import share_from
+from dataverse_backup.config.values import share_from
 from dataverse_backup.datafile import Dataset
 from dataverse_backup.errors import CatalogueUnavailable, Reason, SourceUnavailable, SourceUnreadable
 from dataverse_backup.fixity import Algorithm

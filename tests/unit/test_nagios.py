@@ -64,6 +64,14 @@ def test_failing_files_are_a_warning(settings: Settings) -> None:
     assert "'default_fail_read'=2;;;0" in line
 
 
+def test_a_pulled_brake_is_critical_however_recent_the_last_good_run_is(settings: Settings) -> None:
+    run(settings, "ok")
+    run(settings, "brake")
+    line, verdict = ask(settings)
+    assert verdict is Verdict.CRITICAL
+    assert "the newest run ended: brake" in line
+
+
 @pytest.mark.parametrize("outcome", ["lost", "interrupted", "error"])
 def test_a_newest_run_that_did_not_go_through_is_a_warning_while_the_last_good_one_is_recent(
     settings: Settings, outcome: str

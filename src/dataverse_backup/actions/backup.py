@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from dataverse_backup.actions.events import Moving
 from dataverse_backup.actions.run import Run
+from dataverse_backup.brake import Brake
 from dataverse_backup.engine import Engine, Stop
 from dataverse_backup.joint import JointTransferFactory
 from dataverse_backup.outflow import Meter, Outflow, Pace
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from dataverse_backup.actions.events import Ended, Event
+    from dataverse_backup.actions.events import Event
     from dataverse_backup.actions.sites import Installation, OpenWorkers, Site
     from dataverse_backup.engine import Submit
     from dataverse_backup.joint import Outcomes
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 def dry_run(installation: Installation, site: Site, *, limit: int | None = None) -> Plan:
     """What a run would do; nothing is written, and the destination is not touched."""
-    scope = Scope(site.name, installation.stores, limit=limit, dry_run=True)
+    scope = Scope(site.name, installation.stores, limit=limit, dry_run=True, brake=site.thresholds)
     return make_plan(installation.catalogue, installation.ledger, scope)
 
 
@@ -43,21 +44,29 @@ def backup(
     *,
     limit: int | None = None,
     only: Mapping[str, Container[int]] | None = None,
+    brake: Brake | None = None,
 ) -> Iterator[Event]:
     """Back up to every site: their plans, every attempt as it is recorded, and for each what came of it at its end.
 
-    *only* names the datafiles that are to be repaired at each site, by id: then nothing else is copied.
+    *only* names the datafiles that are to be repaired at each site, by id: then nothing else is copied. A *brake* that
+    is released lets it go on whatever vanished or is altered.
     Raises CatalogueError and LedgerError when the databases cannot be used; everything else is in the Ended.
     """
     in_order = sorted(sites, key=lambda site: site.name)
-    runs = [Run(installation, site, stop, limit, only[site.name] if only else None) for site in in_order]
+    brake = brake or Brake()
+    runs = [
+        Run(installation, site, stop, brake, limit=limit, only=only[site.name] if only else None) for site in in_order
+    ]
     try:
         yield from _begun(runs)
         going_on = {run.name: run for run in runs if not run.is_over}
-        if going_on:
+        if brake.pulled is not None:
+            for run in going_on.values():
+                yield run.end()
+        elif going_on:
             with _watched(going_on) as (outflows, meters):
                 workers = partial(_workers, installation, going_on, outflows=outflows)
-                yield from _copied(going_on, meters, workers, stop)
+                yield from _copied(going_on, meters, workers, stop, brake)
     except BaseException:
         for run in runs:
             run.abandon()
@@ -107,6 +116,7 @@ def _copied(
     meters: Mapping[str, Meter],
     open_workers: Callable[[Sequence[str], int], CopyWorkers],
     stop: Stop,
+    brake: Brake,
 ) -> Iterator[Event]:
     """Copy for all *runs*, each of which ends, and is taken out, as soon as nothing is left to do for it."""
     capacities = {name: run.site.capacity for name, run in runs.items()}
@@ -119,6 +129,9 @@ def _copied(
         for outcomes in engine.outcomes():
             for name, outcome in outcomes.items():
                 yield from runs[name].take(outcome)
+            if brake.pulled is not None:
+                for name in runs:
+                    engine.drop(name)
             for name in runs:
                 size = meters[name].read(engine.in_flight(name))
                 if size != moving[name]:
@@ -127,7 +140,7 @@ def _copied(
             yield from _ended(runs, engine, stop)
         _note_limits(runs, engine)
     for run in runs.values():
-        yield run.end()
+        yield from run.finish()
 
 
 def _worked_on_together(runs: Mapping[str, Run]) -> list[list[str]]:
@@ -142,7 +155,7 @@ def _note_limits(runs: dict[str, Run], engine: Engine) -> None:
         runs[name].stop_at(engine.limited[name])
 
 
-def _ended(runs: dict[str, Run], engine: Engine, stop: Stop) -> Iterator[Ended]:
+def _ended(runs: dict[str, Run], engine: Engine, stop: Stop) -> Iterator[Event]:
     _note_limits(runs, engine)
     for name, run in list(runs.items()):
         if run.is_over:
@@ -153,4 +166,4 @@ def _ended(runs: dict[str, Run], engine: Engine, stop: Stop) -> Iterator[Ended]:
         if again and not engine.is_dropped(name) and not stop.is_set():
             engine.add({name: again})
         else:
-            yield runs.pop(name).end()
+            yield from runs.pop(name).finish()

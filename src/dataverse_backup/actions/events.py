@@ -12,7 +12,7 @@ from dataverse_backup.plan import Share
 
 if TYPE_CHECKING:
     from dataverse_backup.allowance import Limit
-    from dataverse_backup.errors import DataverseBackupError, StoreLost
+    from dataverse_backup.errors import BrakePulled, DataverseBackupError, StoreLost
     from dataverse_backup.ledger.base import RunRecord
     from dataverse_backup.plan import Plan
 
@@ -26,6 +26,7 @@ class Ending(StrEnum):
     LIMIT = "limit"  # all that was tried went well; MaxDuration or MaxBytes was reached before everything was
     BUSY = "busy"  # another run holds the lock
     INTERRUPTED = "interrupted"
+    BRAKE = "brake"  # so much of a store is wrong at once that it stopped, until a person has looked
     DAMAGE = "damage"  # an audit found copies or primaries that are missing or altered
 
 
@@ -52,6 +53,8 @@ class Ended:
     tried: Counter[Status] = field(default_factory=Counter)
     lost: DataverseBackupError | None = None
     """Why the destination could not be used, or be used to the end."""
+    brake: BrakePulled | None = None
+    """Why the whole run was stopped, at whichever destination that was found."""
     lost_stores: dict[str, StoreLost] = field(default_factory=dict)
     unexplained: list[DataverseBackupError] = field(default_factory=list)
     """What went wrong when the manifests were written; the copies are not touched by that."""

@@ -13,10 +13,13 @@ from dataverse_backup.actions.events import Ended, Ending, Event, Planning
 from dataverse_backup.actions.manifests import write_manifests
 from dataverse_backup.actions.possession import take_possession
 from dataverse_backup.allowance import Allowance
+from dataverse_backup.brake import Brake, Watch, is_suspicious
+from dataverse_backup.changes import chunks
 from dataverse_backup.conclusion import Conclusion
 from dataverse_backup.datafile import Datafile, NotHere, fingerprint
 from dataverse_backup.destinations.base import Staging, folded
 from dataverse_backup.errors import (
+    BrakePulled,
     CatalogueUnavailable,
     CopyKilledWorker,
     DestinationLost,
@@ -27,11 +30,11 @@ from dataverse_backup.errors import (
 )
 from dataverse_backup.layout import key_for
 from dataverse_backup.ledger.base import BACKUP_VERB, REPAIR_VERB, Attempt, Status
-from dataverse_backup.plan import Plan, Scope, make_plan
+from dataverse_backup.plan import CHUNK, Plan, Scope, make_plan
 from dataverse_backup.work import Why, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Container, Iterator, Sequence
 
     from dataverse_backup.actions.sites import Installation, Site
     from dataverse_backup.allowance import Limit
@@ -50,10 +53,15 @@ class Run:
         installation: Installation,
         site: Site,
         stop: Stop,
-        limit: int | None,
+        brake: Brake,
+        *,
+        limit: int | None = None,
         only: Container[int] | None = None,
     ) -> None:
-        """Back up to *site*, at most *limit* datafiles; or repair there, which is to back up none but *only* these."""
+        """Back up to *site*, at most *limit* datafiles; or repair there, which is to back up none but *only* these.
+
+        All runs of one invocation have the same *brake*.
+        """
         self.site = site
         self.is_over = False
         """Nothing more is to be done; it has its Ended or is about to get it."""
@@ -62,6 +70,8 @@ class Run:
         """What it may still do."""
         self._stop = stop
         self._limit, self._only = limit, only
+        self._brake = brake
+        self._watch = Watch(self._brake, site.thresholds, self._suspicious_before)
         self._held = ExitStack()
         self._lock: Lock | None = None
         self._abilities = ""
@@ -89,12 +99,20 @@ class Run:
             self._end_with(Ending.INTERRUPTED)
             return
         self._id = self._ledger.begin_run(BACKUP_VERB if self._only is None else REPAIR_VERB, self.name)
+        if self._brake.pulled is not None:
+            self._end_with(Ending.BRAKE)
+            return
         try:
             scope = self._reach()
         except DestinationLost as lost:
             self._end_with(Ending.INTERRUPTED if self._stop.is_set() else Ending.LOST, lost)
             return
-        self._plan = plan = self._held.enter_context(make_plan(self._catalogue, self._ledger, scope))
+        try:
+            self._plan = plan = self._held.enter_context(make_plan(self._catalogue, self._ledger, scope))
+        except BrakePulled as pulled:
+            self._brake.pull(pulled)
+            self._end_with(Ending.BRAKE)
+            return
         self._ended.plan = plan
         self._ended.lost_stores.update(plan.lost_stores)
         yield Planning(self.name, plan)
@@ -118,7 +136,8 @@ class Run:
             take_possession(self._ledger, destination)
             destination.sweep()
         folds = folded if traits.folds_case else None
-        return Scope(self.name, self._stores, folded=folds, limit=self._limit, only=self._only)
+        brake = None if self._brake.is_released else self.site.thresholds
+        return Scope(self.name, self._stores, folded=folds, limit=self._limit, only=self._only, brake=brake)
 
     def _refusals(self, plan: Plan) -> list[Attempt]:
         """Attempts for the datafiles of which no key could be made: they failed without being tried."""
@@ -153,9 +172,13 @@ class Run:
         self._ended.lost = self._ended.lost or outcome.lost_destination
         self._ended.bytes_read += outcome.bytes_read
         attempts = outcome.attempts if self._had_second_chance else self._reconsidered(outcome.attempts)
-        for attempt in self._record(attempts + self._deadly(outcome)):
-            self._ended.settled.add(attempt.datafile)
-            yield attempt
+        yield from self._settle(self._watch.sift(attempts + self._deadly(outcome)))
+
+    def finish(self) -> Iterator[Event]:
+        """Record what was held back until it was known not to be unusual, and end. Raises LedgerError."""
+        if not self.is_over:
+            yield from self._settle(self._watch.rest())
+        yield self.end()
 
     def stop_at(self, limit: Limit) -> None:
         """Note that *limit* was reached before everything was done."""
@@ -173,6 +196,8 @@ class Run:
             self._explain()
             self._ended.ending = self._ending()
             self.is_over = True
+        if self._ended.ending is Ending.BRAKE:
+            self._ended.brake = self._brake.pulled
         if self._id is not None:
             self._ended.record = self._ledger.end_run(self._id, self._ended.ending)
         self._held.close()
@@ -180,7 +205,7 @@ class Run:
 
     def _explain(self) -> None:
         """Let the destination say what lies in it; what fails is told, and made good by the next run."""
-        if self._plan is None or self._ended.lost is not None or self._stop.is_set():
+        if self._plan is None or self._ended.lost is not None or self._brake.pulled or self._stop.is_set():
             return
         if next(self._ledger.stale_manifests(self.name), None) is None:
             return
@@ -198,6 +223,19 @@ class Run:
             with suppress(LedgerError):
                 self._ledger.end_run(self._id, "error")
         self._held.close()
+
+    def _settle(self, attempts: list[Attempt]) -> Iterator[Attempt]:
+        for attempt in self._record(attempts):
+            self._ended.settled.add(attempt.datafile)
+            yield attempt
+
+    def _suspicious_before(self, ids: Sequence[int]) -> set[int]:
+        """Which of these datafiles had such a source before, for whichever destination it was to be read."""
+        found: set[int] = set()
+        for name in self._ledger.destinations():
+            for some in chunks(ids, CHUNK):
+                found |= {one.datafile_id for one in self._ledger.standings(name, some) if is_suspicious(one)}
+        return found
 
     def _record(self, attempts: list[Attempt]) -> Iterator[Attempt]:
         if not attempts:
@@ -261,6 +299,8 @@ class Run:
 
     def _ending(self) -> Ending:
         ended, plan = self._ended, self._plan
+        if self._brake.pulled is not None:
+            return Ending.BRAKE
         if plan is None or (ended.lost is None and self._stop.is_set()):
             return Ending.INTERRUPTED
         if plan.lost_stores and plan.lost_stores.keys() >= plan.stores_seen:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from dataverse_backup.allowance import NO_LIMITS
+from dataverse_backup.brake import DEFAULT_THRESHOLDS
 from dataverse_backup.workers import processes
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from dataverse_backup.allowance import Limits
     from dataverse_backup.bandwidth import Timetable
+    from dataverse_backup.brake import Thresholds
     from dataverse_backup.catalogue.base import Catalogue
     from dataverse_backup.destinations.base import Destination, Staging
     from dataverse_backup.engine import Capacity, Submit
@@ -59,6 +61,8 @@ class Site:
     """Gives what makes the transfer of a worker process, from the stores that it is to read; picklable."""
     capacity: Capacity
     limits: Limits = NO_LIMITS
+    thresholds: Thresholds = DEFAULT_THRESHOLDS
+    """How much may be wrong at once before a run stops."""
     bandwidth: Timetable | None = None
     """How fast it may be sent to, by all workers together."""
     open_workers: OpenWorkers = processes

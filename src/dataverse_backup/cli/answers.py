@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.table import Table
 
+from dataverse_backup.actions.events import Ending
 from dataverse_backup.cli.reading import ledger_to_read
 from dataverse_backup.cli.records import iso, run_object
 from dataverse_backup.cli.terminal import out, plain, size_of
@@ -109,6 +110,11 @@ def _show_status(ledger: Ledger, tallies: Mapping[str, list[Tally]]) -> None:
         said = "no run yet" if run is None else f"last run {iso(run.started)}: {run.outcome or 'not ended'}"
         failing = ledger.oldest_failure(name)
         out.print(plain(said + (f", oldest failure since {iso(failing)}" if failing else "")))
+        if run is not None and run.outcome == Ending.BRAKE:
+            out.print(
+                "so much was wrong at once that it stopped; its mail and log say what. After somebody has looked:"
+            )
+            out.print("`dataverse-backup backup --release-brake`")
     if (takeover := ledger.takeover()) is not None:
         out.print(
             plain(

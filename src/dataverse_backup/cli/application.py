@@ -115,6 +115,13 @@ def backup(
             help="Let a Dask cluster do the work: tcp://host:port of its scheduler. Scheduler in [Backup] is default.",
         ),
     ] = None,
+    release_brake: Annotated[
+        bool,
+        typer.Option(
+            "--release-brake",
+            help="Go on, this once, where the brake was pulled (exit code 5): a person has looked, and all is well.",
+        ),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing when all is well.")] = False,
 ) -> None:
     """Copy what is missing, failed or changed, and prove each copy."""
@@ -131,7 +138,7 @@ def backup(
         if quiet and context.obj.log_level is None:
             logs.hush()
         with Telling(settings) as telling:
-            wanted = backing_up.Wanted(destination or [], limit, asked, scheduler)
+            wanted = backing_up.Wanted(destination or [], limit, asked, scheduler, releases_brake=release_brake)
             code = backing_up.run(settings, wanted, quiet=quiet, tell=telling.tell)
         raise typer.Exit(code)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import Annotated
 
@@ -14,11 +13,10 @@ from dataverse_backup.allowance import Limits
 from dataverse_backup.cli import auditing
 from dataverse_backup.cli.invocation import option_value, settings_of
 from dataverse_backup.cli.telling import Telling
-from dataverse_backup.config.values import duration_from, scheduler_address, size_from
+from dataverse_backup.config.values import duration_from, scheduler_address, share_from, size_from
 
 DEFAULT_AGE = timedelta(days=30)
 """What is older is looked at where nothing else is asked for, as Borealis does."""
-_PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%")
 
 
 def audit(
@@ -95,12 +93,3 @@ def _age(text: str | None, *, is_needless: bool) -> timedelta | None:
     if text is not None:
         return timedelta(seconds=option_value(duration_from, "--every", text))
     return None if is_needless else DEFAULT_AGE
-
-
-def share_from(text: str) -> float:
-    """A share such as ``1%``; ValueError where it is none."""
-    match = _PERCENT.fullmatch(text.strip())
-    share = float(match[1]) / 100 if match else 0.0
-    if not 0.0 < share <= 1.0:
-        raise ValueError("not a share: a number above 0 and up to 100 with %, such as 1%")
-    return share

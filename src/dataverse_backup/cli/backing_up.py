@@ -9,6 +9,7 @@ from dataverse_backup import assembly
 from dataverse_backup.actions.backup import backup, dry_run
 from dataverse_backup.actions.events import WELL, Ended, Moving, Planning
 from dataverse_backup.allowance import NO_LIMITS, Limits
+from dataverse_backup.brake import Brake
 from dataverse_backup.cli.answers import tally_table
 from dataverse_backup.cli.exit_codes import ExitCode, code_of
 from dataverse_backup.cli.progress import make_progress
@@ -45,6 +46,8 @@ class Wanted:
     """For each destination, instead of what the configuration says of it."""
     scheduler: str | None = None
     """Of a Dask cluster, for all destinations."""
+    releases_brake: bool = False
+    """A person has looked at what the brake was pulled for."""
 
 
 def chosen_destinations(settings: Settings, names: Sequence[str] = ()) -> list[str]:
@@ -80,7 +83,8 @@ def run(settings: Settings, wanted: Wanted, *, quiet: bool, tell: Tell) -> ExitC
     ):
         sites = [_site(settings, name, wanted.limits, clusters.get(name)) for name in chosen]
         installation = assembly.make_installation(settings, catalogue, ledger)
-        results = show_events(backup(installation, sites, stop, limit=wanted.limit), quiet=quiet)
+        brake = Brake(is_released=wanted.releases_brake)
+        results = show_events(backup(installation, sites, stop, limit=wanted.limit, brake=brake), quiet=quiet)
         for ended in results:
             show_result(ledger, ended, quiet=quiet)
         if not quiet and (len(results) > 1 or results[0].bytes_read):
@@ -100,8 +104,7 @@ def show_events(events: Iterator[Event], *, quiet: bool) -> list[Ended]:
         for event in events:
             if isinstance(event, Ended):
                 progress.end(event)
-                if event.lost is not None:
-                    say_error(event.lost)
+                _say_troubles(event, has_told_brake=any(former.brake for former in results))
                 results.append(event)
             elif isinstance(event, Planning):
                 progress.begin(event)
@@ -111,6 +114,13 @@ def show_events(events: Iterator[Event], *, quiet: bool) -> list[Ended]:
             else:
                 progress.advance(event)
     return sorted(results, key=lambda ended: ended.destination)
+
+
+def _say_troubles(ended: Ended, *, has_told_brake: bool) -> None:
+    if ended.lost is not None:
+        say_error(ended.lost)
+    if ended.brake is not None and not has_told_brake:
+        say_error(ended.brake)
 
 
 def _planned(plan: Plan) -> str:
@@ -125,6 +135,8 @@ def _warn_of_plan(plan: Plan) -> None:
         warn(unknown.message, unknown.hint)
     for lost in plan.lost_stores.values():
         say_error(lost)
+    if plan.unusual is not None:
+        say_error(plan.unusual)
     for datafile_id, key in plan.beside:
         warn(f"datafile {datafile_id}: its key belongs to another datafile; its copy is called {key}")
 

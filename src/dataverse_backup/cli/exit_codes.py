@@ -46,7 +46,8 @@ class _HasEnding(Protocol):
 def code_of(results: Iterable[_HasEnding]) -> ExitCode:
     """The one answer for runs at several places.
 
-    Damage is told whatever else went wrong, an interruption whatever else but that, and a limit only where nothing did.
+    Damage and the brake are told whatever else went wrong, an interruption whatever else but these, and a limit only
+    where nothing did.
     """
     endings = {result.ending for result in results}
     for ending, code in _WHATEVER_ELSE.items():
@@ -57,7 +58,11 @@ def code_of(results: Iterable[_HasEnding]) -> ExitCode:
     return _OF_ALL.get(next(iter(endings)), ExitCode.FAILURES) if len(endings) == 1 else ExitCode.FAILURES
 
 
-_WHATEVER_ELSE = {Ending.DAMAGE: ExitCode.DAMAGE, Ending.INTERRUPTED: ExitCode.INTERRUPTED}
+_WHATEVER_ELSE = {
+    Ending.DAMAGE: ExitCode.DAMAGE,
+    Ending.BRAKE: ExitCode.BRAKE,
+    Ending.INTERRUPTED: ExitCode.INTERRUPTED,
+}
 """What is told whatever else went wrong, the first that fits."""
 _OF_ALL = {Ending.BUSY: ExitCode.BUSY, Ending.LOST: ExitCode.COULD_NOT_RUN}
 """What is told where all of them ended so."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from dataverse_backup.actions.events import Ending
 from dataverse_backup.cli.reading import ledger_to_read
 from dataverse_backup.errors import DataverseBackupError, printable
 from dataverse_backup.ledger.base import BACKUP_VERB, Status
@@ -70,7 +71,8 @@ def _of_destination(ledger: Ledger, name: str, max_age: timedelta, now: datetime
         return Answer(Verdict.CRITICAL, f"{told}, too long", figures)
     newest = ledger.last_run(name)
     if newest is not None and newest.ended is not None and newest.outcome not in RAN:
-        return Answer(Verdict.WARNING, f"{told}, and the newest run ended: {newest.outcome}", figures)
+        verdict = Verdict.CRITICAL if newest.outcome == Ending.BRAKE else Verdict.WARNING
+        return Answer(verdict, f"{told}, and the newest run ended: {newest.outcome}", figures)
     return Answer(Verdict.WARNING if failing or run.outcome != "ok" else Verdict.OK, told, figures)
 
 

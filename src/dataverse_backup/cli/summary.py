@@ -65,6 +65,8 @@ def _backed_up(ended: Ended) -> Result:
 
 def _troubles(ended: Ended) -> Iterator[DataverseBackupError]:
     """What went wrong with more than one file."""
+    if ended.brake is not None:
+        yield ended.brake
     if ended.lost is not None:
         yield ended.lost
     yield from ended.lost_stores.values()

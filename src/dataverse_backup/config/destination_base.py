@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from dataverse_backup.brake import DEFAULT_THRESHOLDS
 from dataverse_backup.config.values import (
     OF_MACHINE,
     Bandwidth,
@@ -14,6 +15,7 @@ from dataverse_backup.config.values import (
     FileMode,
     SchedulerAddress,
     SectionModel,
+    Share,
     Size,
 )
 
@@ -81,6 +83,21 @@ class DestinationSettings(SectionModel):
         "copied is finished, and the next run goes on.",
         examples=["2T"],
         json_schema_extra=OF_MACHINE,
+    )
+
+    brake_share: Share = Field(
+        DEFAULT_THRESHOLDS.share,
+        alias="BrakeShare",
+        description="When this share of a store vanished from the database, or of the sources that a run reads is "
+        "missing, empty or not as registered, and they are as many as BrakeCount says, the run stops (exit code 5) "
+        "until it is told --release-brake; by default 5%. It stops as well where all files of a store vanished.",
+        examples=["5%"],
+    )
+    brake_count: int = Field(
+        DEFAULT_THRESHOLDS.files,
+        alias="BrakeCount",
+        ge=1,
+        description="So many files of a store must be concerned before the brake is pulled, whatever their share.",
     )
 
     def place(self) -> Hashable:

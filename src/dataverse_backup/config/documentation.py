@@ -115,6 +115,8 @@ def _default(field: FieldInfo) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if field.alias == "BrakeShare":
+        return f"{100 * value:g}%"
     if field.alias in MODES:
         return f"{value:04o}"
     if field.alias in SIZES:

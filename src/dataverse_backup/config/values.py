@@ -20,6 +20,7 @@ FOLDER = "folder"
 """Where the validation context keeps the folder of the configuration file."""
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 SIZE = re.compile(r"([0-9]{1,12})\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%")
 DURATION = re.compile(r"([0-9]{1,6})\s*([smhd])", re.IGNORECASE)
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 OCTAL = re.compile(r"(?:0o?)?([0-7]{3})")
@@ -102,6 +103,15 @@ def duration_from(text: str) -> int:
     if not match or not int(match[1]):
         raise ValueError("not a length of time: a whole number with s, m, h or d, such as 6h")
     return int(match[1]) * SECONDS[match[2].lower()]
+
+
+def share_from(text: str) -> float:
+    """A share such as ``1%``; ValueError where it is none."""
+    match = PERCENT.fullmatch(text.strip())
+    share = float(match[1]) / 100 if match else 0.0
+    if not 0.0 < share <= 1.0:
+        raise ValueError("not a share: a number above 0 and up to 100 with %, such as 1%")
+    return share
 
 
 def _of_text(read: Callable[[str], Any]) -> BeforeValidator:
@@ -220,6 +230,7 @@ DirMode = Annotated[int, BeforeValidator(_mode), AfterValidator(_dir_mode)]
 Size = Annotated[int, _of_text(size_from), Field(ge=1)]
 Duration = Annotated[int, _of_text(duration_from), Field(ge=1)]
 """In seconds."""
+Share = Annotated[float, _of_text(share_from), Field(gt=0, le=1)]
 Bandwidth = Annotated[Timetable, _of_text(lambda text: Timetable.parse(text, size_from))]
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 Address = Annotated[str, AfterValidator(_address)]

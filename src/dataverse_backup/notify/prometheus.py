@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dataverse_backup.ledger.history import Holding
 
 PREFIX = "dataverse_backup"
-OUTCOMES = ("ok", "limit", "failures", "lost", "interrupted", "error")
+OUTCOMES = ("ok", "limit", "failures", "lost", "interrupted", "brake", "error")
 WAITING = (Status.FAIL_READ, Status.FAIL_WRITE, Status.PENDING)
 """Of these a copy is wanted."""
 READABLE = 0o644

@@ -150,6 +150,11 @@ class Summary:
         return sum(section.result.damaged for section in self.sections)
 
     @property
+    def is_braked(self) -> bool:
+        """Whether so much was wrong at once that the run stopped."""
+        return any(section.result.ending == "brake" for section in self.sections)
+
+    @property
     def is_limited(self) -> bool:
         """Whether more would have been done, had there been no limit."""
         return any(section.result.limit for section in self.sections)

@@ -39,6 +39,8 @@ def outcome(summary: Summary) -> str:
         return "STOPPED AT A LIMIT" if summary.is_limited else "OK"
     if summary.damaged:
         return "DAMAGE FOUND"
+    if summary.is_braked:
+        return "STOPPED BY THE BRAKE"
     return "INTERRUPTED" if summary.is_interrupted else "FAILED"
 
 
@@ -224,6 +226,11 @@ def advice(summary: Summary) -> list[str]:
     if summary.trouble is not None:
         return ["not everything was done: look at the error above, then `dataverse-backup check`"]
     found = []
+    if summary.is_braked:
+        found.append("look at the files above and at their store, before anything else; every copy is as it was")
+        found.append(
+            "if all is as it must be: `dataverse-backup backup --release-brake`; otherwise mend it, and back up"
+        )
     if summary.is_interrupted:
         found.append(f"start `dataverse-backup {summary.verb}` again: it goes on where this run was stopped")
     if summary.damaged:

@@ -17,10 +17,20 @@ def take_possession(ledger: Ledger, destination: Destination) -> None:
     Raises DestinationRefused when its identity is another ledger's, or has gone since it was given: an unmounted disk,
     or somebody else's folder.
     """
+    refuse_others(ledger, destination)
+    accept(ledger, destination)
+
+
+def refuse_others(ledger: Ledger, destination: Destination) -> bool:
+    """Whether *destination* carries the identity of *ledger*; False where it never had one. Writes nothing.
+
+    Raises DestinationRefused as `take_possession` does.
+    """
     identity = destination.read_identity()
-    if identity == ledger.id or (identity is None and not ledger.knows_destination(destination.name)):
-        accept(ledger, destination)
-        return
+    if identity == ledger.id:
+        return True
+    if identity is None and not ledger.knows_destination(destination.name):
+        return False
     hint = f"once you are sure that it is the right place: `dataverse-backup accept {destination.name}`"
     if identity is None:
         said = "it carries no identity although it had one: is its disk mounted?"

@@ -20,6 +20,7 @@ from dataverse_backup.cli import (
     explaining,
     nagios,
     rebuilding,
+    reconcile_command,
     repair_command,
     reporting,
     restoring,
@@ -145,6 +146,7 @@ def backup(
 
 app.command(epilog=EPILOG)(audit_command.audit)
 app.command(epilog=EPILOG)(repair_command.repair)
+app.command(epilog=EPILOG)(reconcile_command.reconcile)
 
 
 @app.command(epilog=EPILOG)

@@ -14,6 +14,7 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
+    SpinnerColumn,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
@@ -173,6 +174,43 @@ def counting(what: str, files: int, size: int, *, quiet: bool) -> Iterator[Calla
             task = progress.add_task(what, total=size, files=0, of=files)
             done = count(1)
             yield lambda length: progress.update(task, advance=length, files=next(done))
+
+
+@contextmanager
+def listing(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """Shows how much was listed, where nobody knows how much there is; to be called with what, objects and bytes."""
+    if quiet or _is_unwatched():
+        counts: dict[str, _Count] = {}
+
+        def tell(what: str, objects: int, size: int) -> None:
+            counted = counts.setdefault(what, _Count(""))
+            counted.files += objects
+            counted.size += size
+            if not quiet and (done := counted.now_and_then()) is not None:
+                log.info("%s: %s", what, done)
+
+        yield tell
+        return
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        TextColumn("{task.fields[objects]:,} objects, {task.fields[told]}"),
+        TimeElapsedColumn(),
+        console=err,
+        transient=True,
+    ) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def advance(what: str, objects: int, size: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=None, objects=0, told="")
+            progress.advance(tasks[what], size)
+            task = progress.tasks[tasks[what]]
+            progress.update(
+                task.id, objects=task.fields["objects"] + objects, told=size_of(int(task.completed)) if size else ""
+            )
+
+        yield advance
 
 
 def _counted_in_lines(what: str, counted: _Count) -> Callable[[int], None]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
+from dataverse_backup.actions.reconcile_events import Presence
+
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from dataverse_backup.actions.reconcile_events import Amounts, Finding, Reconciled
     from dataverse_backup.ledger.audits import Judged, VerdictRecord
     from dataverse_backup.ledger.base import RunRecord
     from dataverse_backup.ledger.history import AttemptRecord
@@ -36,6 +39,21 @@ ATTEMPT_COLUMNS = (
     "before",
 )
 """The fields of one attempt, in this order."""
+
+RECONCILE_COLUMNS = (
+    "presence",
+    "reason",
+    "place",
+    "is_store",
+    "key",
+    "dataset",
+    "datafile_id",
+    "label",
+    "size",
+    "modified",
+    "message",
+)
+"""The fields of what `reconcile` finds, in this order."""
 
 
 def iso(time: datetime | None) -> str | None:
@@ -96,3 +114,36 @@ def verdict_object(verdict: VerdictRecord) -> dict[str, object]:
     """One verdict as the ledger keeps it."""
     told = {field.name: getattr(verdict, field.name) for field in fields(verdict)}
     return told | {"at": iso(verdict.at)}
+
+
+def finding_object(finding: Finding) -> dict[str, object]:
+    """One object that is dark, lost or beside what is known, with the fields of RECONCILE_COLUMNS."""
+    special: dict[str, object] = {
+        "reason": finding.why,
+        "place": finding.place.name,
+        "is_store": finding.place.is_store,
+        "modified": iso(finding.modified),
+    }
+    return {name: special[name] if name in special else getattr(finding, name) for name in RECONCILE_COLUMNS}
+
+
+def reconciled_object(ended: Reconciled) -> dict[str, object]:
+    """What `reconcile` found at one place."""
+    found: dict[str, dict[str, dict[str, int]]] = {presence: {} for presence in Presence}
+    for (presence, why), amounts in sorted(ended.found.items()):
+        found[presence][why] = _amounts(amounts)
+    return {
+        "place": ended.place.name,
+        "is_store": ended.place.is_store,
+        "ending": ended.ending,
+        "listed": _amounts(ended.listed),
+        "known": _amounts(ended.known),
+        **found,
+        "undecided": ended.undecided,
+        "trouble": None if ended.trouble is None else str(ended.trouble),
+        "unknown_stores": dict(sorted(ended.unknown_stores.items())),
+    }
+
+
+def _amounts(amounts: Amounts) -> dict[str, int]:
+    return {"objects": amounts.objects, "bytes": amounts.size}

@@ -18,7 +18,9 @@ from dataverse_backup.errors import (
     StoreLost,
 )
 from dataverse_backup.stores.base import Store
+from dataverse_backup.stores.filesystem_listing import FileListing
 from dataverse_backup.stores.filesystem_put_back import FilePutBack
+from dataverse_backup.stores.listable import ListableStore
 from dataverse_backup.stores.paths import checked_path, path_names
 from dataverse_backup.stores.restorable import Restorable
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from dataverse_backup.datafile import Datafile
     from dataverse_backup.errors import SourceError
     from dataverse_backup.fixity import Checksum
+    from dataverse_backup.stores.listable import StoredObject
     from dataverse_backup.stores.restorable import Opening, PutBack
 
 _PACKAGE = "packages are folders in a file store, and folders of packages are not yet backed up"
@@ -55,7 +58,7 @@ _ERRORS: dict[int, type[SourceError]] = {
 """What the system's errors mean for one object; every other one is SourceUnreadable."""
 
 
-class FilesystemStore(Store, Restorable):
+class FilesystemStore(Store, Restorable, ListableStore):
     """Objects below one directory.
 
     Symbolic links are followed: administrators move datasets to other disks and leave a link behind. Names that lead
@@ -89,6 +92,20 @@ class FilesystemStore(Store, Restorable):
         if not os.path.isdir(self._directory):  # noqa: PTH112 -- paths are bytes here
             raise self._lost("is not there")
         return one.put(opening, checksum)
+
+    @property
+    def place(self) -> tuple[str, bytes]:
+        return "file", os.path.realpath(self._directory)
+
+    def entries(self) -> Iterator[StoredObject]:
+        self.probe()
+        try:
+            yield from FileListing(self._directory).entries()
+        except OSError as error:
+            what = os.fsdecode(error.filename) if error.filename else "a folder"
+            said = f"{self.id}: {what} cannot be listed: {(error.strerror or str(error)).lower()}"
+            hint = "may we read every folder below the store's directory, and is every disk mounted?"
+            raise StoreLost(said, hint) from error
 
     def probe(self) -> None:
         try:

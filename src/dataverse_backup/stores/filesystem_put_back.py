@@ -15,6 +15,7 @@ from dataverse_backup.fixity import HashingReader
 from dataverse_backup.services.files import CHUNK, stored_checksum, write_all
 from dataverse_backup.services.system_errors import copy_errors
 from dataverse_backup.services.tree import Tree
+from dataverse_backup.stores.listable import UNFINISHED
 from dataverse_backup.stores.restorable import CHANGED_MEANWHILE, PutBack, aside_name
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ _RIGHTS = 0o777
 """What is taken over of a mode: never set-uid and the like."""
 _OF_FILES = 0o666
 """What is taken over of a folder's mode for a file."""
-_UNFINISHED = ".put-back-"
-"""What the name of a file begins with that is not complete yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +171,7 @@ class FilePutBack:
 @contextmanager
 def _staged(tree: Tree) -> Iterator[str]:
     """A name for a new file; it is gone in the end."""
-    staged = f"{_UNFINISHED}{secrets.token_hex(8)}"
+    staged = f"{UNFINISHED}{secrets.token_hex(8)}"
     try:
         yield staged
     finally:
@@ -194,7 +193,7 @@ def _owner_for(folder: Path, present: os.stat_result | None) -> _Owner:
     if present is not None:
         return _Owner.of(present)
     with os.scandir(folder) as entries:
-        files = (one for one in entries if one.is_file(follow_symlinks=False) and not one.name.startswith(_UNFINISHED))
+        files = (one for one in entries if one.is_file(follow_symlinks=False) and not one.name.startswith(UNFINISHED))
         neighbour = next(files, None)
         if neighbour is not None:
             return _Owner.of(neighbour.stat(follow_symlinks=False))

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 from dataverse_backup.errors import CopyRefused, KeyOccupied, SourceMissing, StoreLost
 from dataverse_backup.fixity import Checksum, HashingReader
 from dataverse_backup.stores.base import Store
+from dataverse_backup.stores.listable import ListableStore, StoredObject
 from dataverse_backup.stores.paths import checked_path, path_names
 from dataverse_backup.stores.restorable import CHANGED_MEANWHILE, PutBack, Restorable, aside_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
     from dataverse_backup.datafile import Datafile
     from dataverse_backup.errors import DataverseBackupError, SourceError
     from dataverse_backup.stores.restorable import Opening
@@ -33,7 +37,7 @@ class Fault:
 NO_FAULT = Fault()
 
 
-class MemoryStore(Store, Restorable):
+class MemoryStore(Store, Restorable, ListableStore):
     """Objects by their names. Change ``objects``, ``faults`` and ``lost`` at any time."""
 
     def __init__(self, store_id: str = "file", objects: dict[str, bytes] | None = None) -> None:
@@ -41,6 +45,8 @@ class MemoryStore(Store, Restorable):
         self.id = store_id
         self.objects: dict[str, bytes] = {} if objects is None else objects
         self.faults: dict[str, Fault] = {}
+        self.written: dict[str, datetime] = {}
+        """When each object was written, as far as somebody says so."""
         self.lost = False
         self.is_read_only = False
 
@@ -77,6 +83,16 @@ class MemoryStore(Store, Restorable):
             self.objects[aside] = before
         self.objects[name] = data
         return PutBack(name, len(data), checksum, aside)
+
+    @property
+    def place(self) -> tuple[str, int]:
+        return "memory", id(self.objects)
+
+    def entries(self) -> Iterator[StoredObject]:
+        self.probe()
+        for name, data in list(self.objects.items()):
+            self.probe()
+            yield StoredObject(name, len(data), self.written.get(name))
 
     def probe(self) -> None:
         if self.lost:

@@ -10,13 +10,14 @@ from dataverse_backup.services.origin import Origin
 from dataverse_backup.services.s3 import VENDOR_ERRORS, connected, diagnosis, service_of
 from dataverse_backup.services.s3_object import ObjectReader
 from dataverse_backup.stores.base import Store, ordered_names
+from dataverse_backup.stores.listable import ListableStore, StoredObject
 from dataverse_backup.stores.paths import checked_name
 from dataverse_backup.stores.restorable import Restorable
 from dataverse_backup.stores.s3_put_back import ObjectPutBack
 from dataverse_backup.stores.service_errors import source_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Hashable, Iterator
 
     from mypy_boto3_s3 import S3Client
 
@@ -26,13 +27,16 @@ if TYPE_CHECKING:
     from dataverse_backup.stores.restorable import Opening, PutBack
 
 
-class S3Store(Store, Restorable):
+class S3Store(Store, Restorable, ListableStore):
     """Objects in the configured bucket; the one in a storage identifier is not looked at, as Dataverse does."""
 
-    def __init__(self, store_id: str, access: S3Access, bucket: str) -> None:
-        """Read *bucket*, the ``dataverse.files.<id>.bucket-name``; nothing is connected before it is needed."""
+    def __init__(self, store_id: str, access: S3Access, bucket: str, *, page: int = 1000) -> None:
+        """Read *bucket*, the ``dataverse.files.<id>.bucket-name``; nothing is connected before it is needed.
+
+        *page* is how many objects are listed with one request; S3 gives no more than 1,000.
+        """
         self.id = store_id
-        self._access, self._bucket = access, bucket
+        self._access, self._bucket, self._page = access, bucket, page
         self._client: S3Client | None = None
 
     def names(self, datafile: Datafile) -> tuple[str, ...]:
@@ -57,15 +61,37 @@ class S3Store(Store, Restorable):
             opening, checksum
         )
 
+    @property
+    def place(self) -> Hashable:
+        return "s3", service_of(self._connected()), self._bucket
+
+    def entries(self) -> Iterator[StoredObject]:
+        self.probe()
+        pages = (
+            self._connected()
+            .get_paginator("list_objects_v2")
+            .paginate(Bucket=self._bucket, PaginationConfig={"PageSize": self._page})
+        )
+        with self._lost_errors():
+            for page in pages:
+                for found in page.get("Contents", ()):
+                    yield StoredObject(found["Key"], found["Size"], found["LastModified"])
+
     def probe(self) -> None:
-        try:
+        with self._lost_errors():
             found = self._connected().list_objects_v2(Bucket=self._bucket, MaxKeys=1)
-        except VENDOR_ERRORS as error:
-            cause = diagnosis(error)
-            raise StoreLost(f"{self.id}: the bucket {self._bucket}: {cause.said}", cause.hint) from error
         if not found.get("Contents"):
             hint = f"is it the 'bucket-name' that is configured for store {self.id}?"
             raise StoreLost(f"{self.id}: the bucket {self._bucket} is empty", hint)
+
+    @contextmanager
+    def _lost_errors(self) -> Iterator[None]:
+        """What goes wrong with a question about all of the bucket is no error of an object."""
+        try:
+            yield
+        except VENDOR_ERRORS as error:
+            cause = diagnosis(error)
+            raise StoreLost(f"{self.id}: the bucket {self._bucket}: {cause.said}", cause.hint) from error
 
     def close(self) -> None:
         client, self._client = self._client, None

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import re
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from dataverse_backup.errors import SourceChanged, SourceMissing, SourceRefused, SourceUnreadable, StoreLost
 from dataverse_backup.services.swift import SWIFT_ERRORS, Swift, diagnose
 from dataverse_backup.services.swift_object import ObjectChanged, SwiftObject, UnusableAnswer
 from dataverse_backup.services.trouble import Trouble
 from dataverse_backup.stores.base import Store, ordered_names
+from dataverse_backup.stores.listable import ListableStore, StoredObject
 from dataverse_backup.stores.paths import checked_name
 from dataverse_backup.stores.restorable import PutBack, Restorable
 from dataverse_backup.stores.service_errors import source_error
 from dataverse_backup.stores.swift_put_back import SwiftPutBack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from dataverse_backup.datafile import Datafile
     from dataverse_backup.fixity import Checksum
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
 _FORM = "its storage identifier is not <endpoint>:<container>:<object>"
 _ROW_HINT = "look at the row's storage identifier"
+_OF_DATAVERSE = re.compile(r"(doi|hdl|perma)[^a-z0-9].*", re.DOTALL)
+"""Containers of Dataverse: its names begin with the protocol of the PID and a separator (facts 2.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +69,23 @@ class _Address:
         return f"{self.endpoint}:{self.container}:{self.name}"
 
 
-class SwiftStore(Store, Restorable):
+class SwiftStore(Store, Restorable, ListableStore):
     """Objects whose storage identifiers say where they are: endpoint, container and name.
 
     Static and dynamic large objects are read as the one object that they are. A read that breaks goes on where it
     broke as long as it is the same object; another one under the name is SourceChanged.
     """
 
-    def __init__(self, store_id: str, endpoints: Mapping[str, SwiftAccess]) -> None:
-        """Read through *endpoints*, by the names that Dataverse gives them."""
+    def __init__(self, store_id: str, endpoints: Mapping[str, SwiftAccess], *, page: int = 10_000) -> None:
+        """Read through *endpoints*, by the names that Dataverse gives them.
+
+        *page* is how many objects are listed with one request; Swift gives no more than 10,000.
+        """
         self.id = store_id
+        self._page = page
+        self._accounts = frozenset(
+            (name, access.auth_url, access.user, access.project) for name, access in endpoints.items()
+        )
         self._services = {name: Swift(access) for name, access in endpoints.items()}
 
     def names(self, datafile: Datafile) -> tuple[str, ...]:
@@ -107,6 +119,39 @@ class SwiftStore(Store, Restorable):
             raise SourceRefused(self.id, name, "the configuration does not know its endpoint", hint)
         return service
 
+    @property
+    def place(self) -> tuple[str, frozenset[tuple[str, ...]]]:
+        return "swift", self._accounts
+
+    def entries(self) -> Iterator[StoredObject]:
+        """As ``ListableStore.entries``: of the containers whose names are such as Dataverse gives.
+
+        The account may have others, of somebody else. What is written in many segments has size 0 in some listings.
+        """
+        self.probe()
+        for endpoint, service in self._services.items():
+            try:
+                yield from self._listed(endpoint, service)
+            except SWIFT_ERRORS as error:
+                raise self._lost(endpoint, diagnose(error)) from error
+
+    def _listed(self, endpoint: str, service: Swift) -> Iterator[StoredObject]:
+        account = _paged(service, lambda connection, marker: connection.get_account(marker, self._page))
+        for container in (one["name"] for one in account if _OF_DATAVERSE.fullmatch(one["name"])):
+            for one in self._in_container(service, container):
+                name = str(_Address(endpoint, container, one["name"]))
+                yield StoredObject(name, int(one["bytes"]), _time(one.get("last_modified")))
+
+    def _in_container(self, service: Swift, container: str) -> Iterator[Any]:
+        """What lies there; nothing where it has gone meanwhile."""
+        try:
+            yield from _paged(
+                service, lambda connection, marker: connection.get_container(container, marker, self._page)
+            )
+        except SWIFT_ERRORS as error:
+            if diagnose(error).trouble is not Trouble.MISSING:
+                raise
+
     def probe(self) -> None:
         for endpoint, service in self._services.items():
             self._probe(endpoint, service)
@@ -130,6 +175,25 @@ class SwiftStore(Store, Restorable):
     def close(self) -> None:
         for service in self._services.values():
             service.close()
+
+
+def _paged(service: Swift, ask: Callable[[Any, str], Any]) -> Iterator[Any]:
+    """Everything in a listing, page by page."""
+    marker = ""
+    while True:
+        with service.connection() as connection:
+            _, found = ask(connection, marker)
+        if not found:
+            return
+        yield from found
+        marker = found[-1]["name"]
+
+
+def _time(text: str | None) -> datetime | None:
+    """The time of a listing, which is UTC and does not say so."""
+    with suppress(ValueError):
+        return datetime.fromisoformat(text).replace(tzinfo=UTC) if text else None
+    return None
 
 
 class SwiftStream:

@@ -1,0 +1,48 @@
+"""The command `reconcile` and its options."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dataverse_backup import logs
+from dataverse_backup.cli import reconciling
+from dataverse_backup.cli.invocation import settings_of
+
+
+def reconcile(
+    context: typer.Context,
+    stores: Annotated[bool, typer.Option("--stores", help="Dataverse's stores; and no destinations.")] = False,
+    destination: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--destination", metavar="NAME", help="Only this one, and no stores; may be given again. Or both."
+        ),
+    ] = None,
+    beside: Annotated[
+        bool,
+        typer.Option(
+            "--beside", help="Name what lies beside the files too: thumbnails, exports, what is moved aside …"
+        ),
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing unless something is lost.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="An object a line: each finding, and in the end what came of each place.")
+    ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="The findings as CSV with a header line.")] = False,
+) -> None:
+    """List the stores and destinations: what lies there that nothing knows (dark), and what is lost.
+
+    Compared is the catalogue with the stores, and the ledger with the destinations; files that come or go meanwhile are
+    left out. Nothing is deleted or changed. Nothing is read: `audit` does that. What is lost is exit code 4; what is
+    dark is told, and exit code 0.
+    """
+    if as_json and as_csv:
+        raise typer.BadParameter("it cannot be given together with --json", param_hint="--csv")
+    form = reconciling.Form.JSON if as_json else reconciling.Form.CSV if as_csv else reconciling.Form.TEXT
+    order = reconciling.Order(tuple(destination or ()), has_stores=stores, has_beside=beside, is_quiet=quiet, form=form)
+    settings = settings_of(context)
+    if quiet and context.obj.log_level is None:
+        logs.hush()
+    raise typer.Exit(reconciling.run(settings, order))

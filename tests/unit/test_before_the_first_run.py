@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dataverse_backup.cli.application import app
+from dataverse_backup.errors import RestoreError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +41,17 @@ def test_an_answer_before_the_first_run_makes_no_ledger(command: list[str], conf
     assert "there is no ledger yet" in answer.stderr
     if "--json" in command:
         json.loads(answer.stdout)
+    assert list(configuration.parent.iterdir()) == [configuration]
+
+
+@pytest.mark.parametrize(
+    "command", [["restore", "--all", "--to", "out"], ["restore", "--all", "--to", "out", "--dry-run"]]
+)
+def test_a_restore_without_a_ledger_makes_none_and_says_what_helps(command: list[str], configuration: Path) -> None:
+    answer = CliRunner().invoke(app, ["--config", str(configuration), *command])
+    assert isinstance(answer.exception, RestoreError)
+    assert "there is no ledger at sqlite:///" in answer.exception.message
+    assert "--from-manifests" in answer.exception.hint
     assert list(configuration.parent.iterdir()) == [configuration]
 
 

@@ -13,6 +13,7 @@ import pytest
 from dataverse_backup.actions.folder import claimed
 from dataverse_backup.actions.restore import Ending, Restored, restore
 from dataverse_backup.actions.restore_plan import KeyLayout, NamedLayout, RestorePlan, Shelves, Wanted, make_plan
+from dataverse_backup.allowance import NO_LIMITS, Limit, Limits
 from dataverse_backup.assembly import FolderTargetFactory
 from dataverse_backup.datafile import Dataset
 from dataverse_backup.destinations.base import IDENTITY_KEY
@@ -86,9 +87,13 @@ class Archive:
         layout = NamedLayout() if is_named else KeyLayout()
         return make_plan(self.ledger, wanted, Shelves(("near", "far"), ("near", "far")), layout)
 
-    def restore(self, wanted: Wanted = EVERYTHING, *, is_named: bool = False) -> tuple[list[Retrieved], Restored]:
+    def restore(
+        self, wanted: Wanted = EVERYTHING, *, is_named: bool = False, limits: Limits = NO_LIMITS
+    ) -> tuple[list[Retrieved], Restored]:
         with self.plan(wanted, is_named=is_named) as plan:
-            *results, restored = restore(plan, lambda: self.retriever.fetch, self.stop, workers=1, open_workers=at_once)
+            *results, restored = restore(
+                plan, lambda: self.retriever.fetch, self.stop, workers=1, limits=limits, open_workers=at_once
+            )
         assert isinstance(restored, Restored)
         return [result for result in results if isinstance(result, Retrieved)], restored
 
@@ -237,6 +242,41 @@ def test_where_no_destination_can_be_read_it_ends_early(archive: Archive) -> Non
     results, restored = archive.restore()
     assert (restored.ending, list(restored.lost)) == (Ending.LOST, ["near"])
     assert len(results) < 1000
+
+
+def test_it_begins_nothing_more_once_so_many_bytes_are_restored_and_the_next_one_goes_on(archive: Archive) -> None:
+    for number in range(1, 1001):
+        archive.has(number, b"0123456789", at=["near"])
+    limits = Limits(size=2500)
+    results, restored = archive.restore(limits=limits)
+    assert (restored.ending, restored.limit) == (Ending.LIMIT, Limit.BYTES)
+    assert restored.bytes_restored == len(results) * 10
+    assert 2500 <= restored.bytes_restored < 2500 + 200 * 10  # what was begun is finished, and no batch is cut
+    _, again = archive.restore(limits=limits)
+    assert (again.files[Came.RIGHT], again.bytes_restored) == (len(results), restored.bytes_restored)
+    while again.ending is Ending.LIMIT:
+        _, again = archive.restore(limits=limits)
+    assert (again.ending, again.limit, again.files.total()) == (Ending.OK, None, 1000)
+
+
+def test_it_begins_nothing_more_once_its_time_is_over(archive: Archive) -> None:
+    archive.has(1)
+    results, restored = archive.restore(limits=Limits(seconds=0.0))
+    assert (results, restored.ending, restored.limit) == ([], Ending.LIMIT, Limit.DURATION)
+
+
+def test_a_limit_that_is_reached_with_the_last_file_stopped_nothing(archive: Archive) -> None:
+    archive.has(1, b"0123456789")
+    _, restored = archive.restore(limits=Limits(size=1))
+    assert (restored.ending, restored.limit) == (Ending.OK, None)
+
+
+def test_a_file_that_failed_is_told_before_a_limit(archive: Archive) -> None:
+    for number in range(1, 1001):
+        archive.has(number, b"0123456789", at=["near"])
+    del archive.destinations["near"].objects[key_of(datafile(1))]
+    _, restored = archive.restore(limits=Limits(size=2500))
+    assert (restored.ending, restored.limit) == (Ending.FAILURES, Limit.BYTES)
 
 
 def test_a_full_folder_ends_it_and_says_so(archive: Archive) -> None:

@@ -5,11 +5,13 @@ Everything that is needed comes from the ledger, or from the destination itself:
 
 from __future__ import annotations
 
+import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Self
 
+from dataverse_backup.allowance import NO_LIMITS, Limit, Limits
 from dataverse_backup.errors import CopyFailed, DataverseBackupError, DestinationLost, RestoreError, WorkerDied
 from dataverse_backup.in_flight import in_flight
 from dataverse_backup.retrieval import Came, Haul, Retrieved
@@ -39,6 +41,7 @@ class Ending(StrEnum):
     OK = "ok"
     FAILURES = "failures"
     LOST = "lost"  # no destination could be read, or nothing be brought to where it was to be
+    LIMIT = "limit"  # all that was tried is there; a limit was reached before everything was
     INTERRUPTED = "interrupted"
 
 
@@ -53,6 +56,8 @@ class Restored:
     """Destinations that could not be read."""
     trouble: DataverseBackupError | None = None
     """What ended it before its time."""
+    limit: Limit | None = None
+    """What it was stopped by before everything was done, also where it ended with failures."""
     ending: Ending = Ending.OK
 
     def count(self, result: Retrieved) -> None:
@@ -69,25 +74,39 @@ def restore(
     stop: Stop,
     *,
     workers: int,
+    limits: Limits = NO_LIMITS,
     open_workers: OpenWorkers = processes,
 ) -> Iterator[Retrieved | Restored]:
-    """Do *plan* by so many workers; what became of each datafile, and in the end of all of them."""
+    """Do *plan* by so many workers; what became of each datafile, and in the end of all of them.
+
+    Beyond *limits* nothing more is begun. Their bytes are those that are fetched: what is right already costs none, so
+    the same restore, begun again, goes on.
+    """
     restored = Restored()
-    tasks = _Tasks(plan, restored)
+    tasks = _Tasks(plan, restored, limits)
     with open_workers(make_fetch, workers) as submit:
         for batch, future in in_flight(submit, tasks, workers * IN_FLIGHT_PER_WORKER, stop):
             for result in _results(batch, future, tasks, restored):
                 restored.count(result)
                 yield result
+            tasks.end(batch)
+    restored.limit = tasks.limit if restored.files.total() < plan.work.files else None
     restored.ending = _ending(restored, plan, stop)
     yield restored
 
 
 class _Tasks:
-    """Batches, as long as there is somewhere to read from and room to write to; those again first."""
+    """Batches, as long as there is somewhere to read from, room to write to and no limit; those again first.
 
-    def __init__(self, plan: RestorePlan, restored: Restored) -> None:
-        self._plan, self._restored = plan, restored
+    There may be more after there was none: what is on its way may use up what is left, and then does not.
+    """
+
+    def __init__(self, plan: RestorePlan, restored: Restored, limits: Limits) -> None:
+        self.limit: Limit | None = None
+        """The limit that was reached."""
+        self._plan, self._restored, self._limits = plan, restored, limits
+        self._began = time.monotonic()
+        self._on_their_way = 0
         self._batches = plan.batches(BATCH_FILES, BATCH_BYTES)
         self._again: deque[Batch] = deque()
 
@@ -101,7 +120,33 @@ class _Tasks:
     def __next__(self) -> Batch:
         if self._restored.trouble is not None or self._restored.lost.keys() >= self._plan.by_destination.keys():
             raise StopIteration
-        return self._again.popleft() if self._again else next(self._batches)
+        self.limit = self.limit or self._reached()
+        if self.limit is not None or self._is_promised():
+            raise StopIteration
+        batch = self._again.popleft() if self._again else next(self._batches)
+        self._on_their_way += _size(batch)
+        return batch
+
+    def end(self, batch: Batch) -> None:
+        """*batch* is not on its way any more."""
+        self._on_their_way -= _size(batch)
+
+    def _reached(self) -> Limit | None:
+        limits = self._limits
+        if limits.seconds is not None and time.monotonic() - self._began >= limits.seconds:
+            return Limit.DURATION
+        return Limit.BYTES if limits.size is not None and self._restored.bytes_restored >= limits.size else None
+
+    def _is_promised(self) -> bool:
+        """Whether what is on its way may use up the rest."""
+        limit = self._limits.size
+        return (
+            limit is not None and self._on_their_way > 0 and self._restored.bytes_restored + self._on_their_way >= limit
+        )
+
+
+def _size(batch: Batch) -> int:
+    return sum(retrieval.size for retrieval in batch)
 
 
 def _results(batch: Batch, future: Future[Haul], tasks: _Tasks, restored: Restored) -> Iterator[Retrieved]:
@@ -128,8 +173,10 @@ def _results(batch: Batch, future: Future[Haul], tasks: _Tasks, restored: Restor
 def _ending(restored: Restored, plan: RestorePlan, stop: Stop) -> Ending:
     if stop.is_set():
         return Ending.INTERRUPTED
-    is_all_there = not restored.files[Came.FAILED] and restored.files.total() == plan.work.files
-    if is_all_there and not plan.refused and not plan.unknown:
+    is_well = not restored.files[Came.FAILED] and not plan.refused and not plan.unknown
+    if is_well and restored.files.total() == plan.work.files:
         return Ending.OK
+    if is_well and restored.limit is not None and not restored.lost and restored.trouble is None:
+        return Ending.LIMIT
     has_something = restored.files[Came.RESTORED] or restored.files[Came.RIGHT]
     return Ending.FAILURES if has_something or not (restored.lost or restored.trouble) else Ending.LOST

@@ -10,7 +10,6 @@ import typer
 
 from dataverse_backup import __version__, config, logs
 from dataverse_backup.actions.restore_plan import Wanted
-from dataverse_backup.allowance import Limits
 from dataverse_backup.cli import (
     answers,
     audit_command,
@@ -26,10 +25,10 @@ from dataverse_backup.cli import (
     restoring,
 )
 from dataverse_backup.cli.exit_codes import EPILOG
-from dataverse_backup.cli.invocation import Options, option_value, settings_of
+from dataverse_backup.cli.invocation import Options, limits_of, option_value, settings_of
 from dataverse_backup.cli.telling import Telling
 from dataverse_backup.cli.terminal import out, plain, start_log
-from dataverse_backup.config.values import duration_from, scheduler_address, size_from
+from dataverse_backup.config.values import duration_from, scheduler_address
 from dataverse_backup.errors import Reason
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.logs import Format, Level
@@ -126,10 +125,7 @@ def backup(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing when all is well.")] = False,
 ) -> None:
     """Copy what is missing, failed or changed, and prove each copy."""
-    asked = Limits(
-        None if max_duration is None else option_value(duration_from, "--max-duration", max_duration),
-        None if max_bytes is None else option_value(size_from, "--max-bytes", max_bytes),
-    )
+    asked = limits_of(max_duration, max_bytes)
     if scheduler is not None:
         option_value(scheduler_address, "--scheduler", scheduler)
     settings = settings_of(context)
@@ -199,6 +195,13 @@ def restore(
         typer.Option("--from-manifests", help="Ask the destination itself what lies there: the ledger is lost."),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
+    max_duration: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Begin nothing more after 90m, 6h …. Exit code 12.")
+    ] = None,
+    max_bytes: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Begin nothing more once 500G, 2T … are restored. Exit code 12."),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, max=64, metavar="N", help="How many processes; otherwise the destination's.")
     ] = None,
@@ -222,6 +225,7 @@ def restore(
         fills_empty_stores=fill_empty_stores,
         asks_destinations=from_manifests,
         workers=workers,
+        limits=limits_of(max_duration, max_bytes),
         is_quiet=quiet,
     )
     settings = settings_of(context)

@@ -9,11 +9,10 @@ import typer
 
 from dataverse_backup import logs
 from dataverse_backup.actions.audit_events import AuditRequest
-from dataverse_backup.allowance import Limits
 from dataverse_backup.cli import auditing
-from dataverse_backup.cli.invocation import option_value, settings_of
+from dataverse_backup.cli.invocation import limits_of, option_value, settings_of
 from dataverse_backup.cli.telling import Telling
-from dataverse_backup.config.values import duration_from, scheduler_address, share_from, size_from
+from dataverse_backup.config.values import duration_from, scheduler_address, share_from
 
 DEFAULT_AGE = timedelta(days=30)
 """What is older is looked at where nothing else is asked for, as Borealis does."""
@@ -69,10 +68,7 @@ def audit(
     if listed and stores:
         raise typer.BadParameter("stores are not listed; their files are read", param_hint="--listed")
     request = AuditRequest(
-        limits=Limits(
-            None if max_duration is None else option_value(duration_from, "--max-duration", max_duration),
-            None if max_bytes is None else option_value(size_from, "--max-bytes", max_bytes),
-        ),
+        limits=limits_of(max_duration, max_bytes),
         every=_age(every, is_needless=everything or listed or bool(sample or dataset)),
         dataset=dataset,
         share=None if sample is None else option_value(share_from, "--sample", sample),

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 
 from dataverse_backup import config
+from dataverse_backup.allowance import Limits
 from dataverse_backup.cli.terminal import warn
+from dataverse_backup.config.values import duration_from, size_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,3 +44,11 @@ def option_value(read: Callable[[str], Value], option: str, text: str) -> Value:
         return read(text)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=option) from error
+
+
+def limits_of(max_duration: str | None, max_bytes: str | None) -> Limits:
+    """What the administrator gave for ``--max-duration`` and ``--max-bytes``."""
+    return Limits(
+        None if max_duration is None else option_value(duration_from, "--max-duration", max_duration),
+        None if max_bytes is None else option_value(size_from, "--max-bytes", max_bytes),
+    )

@@ -14,6 +14,7 @@ from dataverse_backup import assembly, logs
 from dataverse_backup.actions.folder import claimed, free_bytes
 from dataverse_backup.actions.restore import Ending, Restored, restore
 from dataverse_backup.actions.restore_plan import KeyLayout, NamedLayout, Shelves, StoreLayout, Wanted, make_plan
+from dataverse_backup.allowance import NO_LIMITS, Limits
 from dataverse_backup.cli import rebuilding
 from dataverse_backup.cli.backing_up import chosen_destinations
 from dataverse_backup.cli.exit_codes import ExitCode
@@ -42,6 +43,7 @@ _CODES = {
     Ending.OK: ExitCode.OK,
     Ending.FAILURES: ExitCode.FAILURES,
     Ending.LOST: ExitCode.COULD_NOT_RUN,
+    Ending.LIMIT: ExitCode.LIMIT,
     Ending.INTERRUPTED: ExitCode.INTERRUPTED,
 }
 
@@ -59,6 +61,7 @@ class Order:
     asks_destinations: bool = False
     """Whether the destinations say what lies there, because the ledger is lost."""
     workers: int | None = None
+    limits: Limits = NO_LIMITS
     is_quiet: bool = False
 
     @property
@@ -92,7 +95,7 @@ def run(settings: Settings, order: Order) -> ExitCode:
             settings, plan.by_destination, target, identity=None if order.asks_destinations else ledger.id
         )
         workers = order.workers or max(settings.destinations[name].workers for name in _names(settings, order))
-        restored = _shown(plan, restore(plan, retriever, stop, workers=workers), order)
+        restored = _shown(plan, restore(plan, retriever, stop, workers=workers, limits=order.limits), order)
     return _CODES[restored.ending]
 
 
@@ -100,7 +103,7 @@ def run(settings: Settings, order: Order) -> ExitCode:
 def _ledger(settings: Settings, order: Order) -> Iterator[Ledger]:
     """The ledger, or one for the moment, made of what the destinations say of themselves."""
     if not order.asks_destinations:
-        with assembly.open_ledger(settings) as ledger:
+        with _known_ledger(settings) as ledger:
             yield ledger
         return
     with (
@@ -110,6 +113,18 @@ def _ledger(settings: Settings, order: Order) -> Iterator[Ledger]:
         for name in _names(settings, order):
             rebuilding.read(settings, ledger, name, takes_over=False)
         yield ledger
+
+
+def _known_ledger(settings: Settings) -> Ledger:
+    found = assembly.find_ledger(settings)
+    if found is None:
+        place = settings.ledger_url.render_as_string(hide_password=True)
+        raise RestoreError(
+            f"there is no ledger at {place}",
+            "look at [Database] BackupDatabase; where the ledger is lost, `restore --from-manifests` asks the"
+            " destinations, and `rebuild` makes it anew",
+        )
+    return found
 
 
 def _target(settings: Settings, order: Order, held: ExitStack) -> Callable[[], Target]:
@@ -203,7 +218,7 @@ def _shown(plan: RestorePlan, results: Iterator[Retrieved | Restored], order: Or
     for trouble in (*restored.lost.values(), restored.trouble):
         if trouble is not None:
             say_error(trouble)
-    if not order.is_quiet or restored.ending is not Ending.OK:
+    if not order.is_quiet or restored.ending not in (Ending.OK, Ending.LIMIT):
         (err if order.is_quiet else out).print(plain(_summary(restored, plan, order)))
     return restored
 
@@ -233,4 +248,6 @@ def _summary(restored: Restored, plan: RestorePlan, order: Order) -> str:
         parts.append(f"{failed:,} failed")
     if left := plan.work.files - files.total():
         parts.append(f"{left:,} were not tried")
+    if restored.limit is not None:
+        parts.append(f"{restored.limit} reached: the same command goes on")
     return ", ".join(parts)

@@ -69,7 +69,7 @@ class Source:
         self.store = S3Store("s3", access, server.shared_bucket)
         self.sent = Sent()
         self.destination = S3Destination(NAME, self.place.settings(**({"access": access} | other)), STAGING)
-        self.sent.watch(self.destination._connected())
+        self.sent.watch(self.destination)
 
     def plant(self, key: str, data: bytes, **options: Any) -> None:
         """Let *data* be what the store has for *key*."""
@@ -129,7 +129,7 @@ def test_no_byte_is_sent_for_what_lies_in_the_service_already(
 ) -> None:
     sent = Sent()
     with FedDestination(place, STAGING) as within:
-        sent.watch(within._connected())
+        sent.watch(within)
         for key in (KEY, OTHER):
             receipt = stored(within, upload(key, data, Algorithm.SHA1))[key]
             assert (receipt.checksum, receipt.verified_by) == (checksum(data, Algorithm.SHA1), VerifiedBy.READ_BACK)

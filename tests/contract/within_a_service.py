@@ -14,9 +14,7 @@ from dataverse_backup.testing.places import NAME, STAGING
 from tests.contract.destination_cases import BucketPlace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from mypy_boto3_s3 import S3Client
+    from collections.abc import Callable, Iterator, Sequence
 
     from dataverse_backup.destinations.base import Destination, Failure, Receipt, Staging, Upload
     from dataverse_backup.fixity import ByteStream
@@ -66,12 +64,19 @@ class Sent:
         self.copies = 0
         """Requests to copy."""
 
-    def watch(self, client: S3Client) -> None:
-        """Count what *client* sends from now on."""
-        client.meta.events.register("before-send.s3", self._count)
+    def watch(self, destination: S3Destination) -> None:
+        """Count what *destination* sends from now on."""
+        destination._connected().meta.events.register("before-send.s3", self._count)
+        puts = destination._reach()._puts
+        puts._sent = partial(self._counted, puts._sent)  # type: ignore[method-assign]  # what botocore does not see
 
     def _count(self, request: Any, **_: Any) -> None:
         is_copy = "x-amz-copy-source" in request.headers
         self.copies += is_copy
         if request.method == "PUT" and not is_copy and "/.dataverse-backup/" not in request.url:
             self.size += int(request.headers.get("Content-Length", 0))
+
+    def _counted(self, send: Callable[..., Any], pattern: Any, request: Any) -> Any:
+        if "/.dataverse-backup/" not in request["Key"]:
+            self.size += len(request["Body"])
+        return send(pattern, request)

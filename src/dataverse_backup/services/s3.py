@@ -13,8 +13,11 @@ os.environ["BOTO_DISABLE_CRT"] = "true"  # awscrt, where somebody installed it, 
 
 import boto3
 import botocore.exceptions as vendor
+import botocore.session
 import urllib3.exceptions
 from botocore.config import Config
+from botocore.credentials import Credentials
+from botocore.httpsession import get_cert_path
 from botocore.utils import determine_content_length
 
 from dataverse_backup import __version__
@@ -32,7 +35,7 @@ CONFIGURED_REGION = "us-east-1"
 _TRIES = 3
 """Of one request, by botocore; whole objects are tried again by whoever copies them."""
 _LONGEST_SAYING = 300
-_WORTH_ASKING = 1 << 20
+WORTH_ASKING = 1 << 20
 """Bytes of a body from which the service is asked first whether it wants them."""
 
 
@@ -100,6 +103,20 @@ def _session(profile: str | None) -> boto3.Session:
     return boto3.Session(profile_name=profile)
 
 
+def credentials_of(access: S3Access) -> Credentials | None:
+    """Whose requests those of a client are that was made for *access*. May ask a machine for them, as botocore does."""
+    if access.access_key is not None and access.secret_key is not None:
+        return Credentials(access.access_key, access.secret_key)
+    with _making:
+        return _session(access.profile).get_credentials()
+
+
+def authorities_of(access: S3Access) -> str | None:
+    """The file of those who may vouch for a service, as a client looks for it that was made for *access*."""
+    configured: str | None = botocore.session.Session(profile=access.profile).get_config_variable("ca_bundle")
+    return configured or os.environ.get("REQUESTS_CA_BUNDLE") or get_cert_path(verify=True)
+
+
 def _config(access: S3Access) -> Config:
     return Config(
         s3={"addressing_style": "path" if access.path_style else "auto", "payload_signing_enabled": False},
@@ -121,7 +138,7 @@ def _config(access: S3Access) -> Config:
 def _send_at_once(request: AWSRequest, **_: object) -> None:
     """Do not ask first whether a small body is wanted (Expect): the question takes as long as the body itself."""
     length = determine_content_length(request.data) if request.data else 0
-    if length is not None and length < _WORTH_ASKING:
+    if length is not None and length < WORTH_ASKING:
         del request.headers["Expect"]
 
 

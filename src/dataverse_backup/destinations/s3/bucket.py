@@ -15,6 +15,7 @@ from dataverse_backup.services.copy_errors import copy_error
 from dataverse_backup.services.origin import Origin
 from dataverse_backup.services.s3 import VENDOR_ERRORS, diagnosis, service_of
 from dataverse_backup.services.s3_object import ObjectReader
+from dataverse_backup.services.s3_puts import SmallPuts
 from dataverse_backup.services.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -87,10 +88,15 @@ class Bucket:
         self.place = place
         self.service = service_of(client)
         self._client, self._settings = client, settings
+        self._puts = SmallPuts(client, settings.access)
         self.takes_conditions = True
         """As far as we have seen."""
         self.keeps_conditions = False
         """We have seen it."""
+
+    def close(self) -> None:
+        """Give back the connections that are not the client's."""
+        self._puts.close()
 
     def path(self, key: str) -> str:
         """The name of *key* in the bucket. Raises KeyRefused."""
@@ -163,7 +169,7 @@ class Bucket:
         """Store *data*, whose MD5 (*md5*, where that is known) the service compares before; *condition* must hold."""
         request = {**self._target(key), **options, "Body": data, "ContentMD5": _base64(md5 or md5_of(data))}
         with self._errors(key):
-            answer = self._if(condition, self._client.put_object, request)
+            answer = self._if(condition, self._puts.put_object, request)
         return Stored(
             size=len(data),
             etag=answer.get("ETag", ""),

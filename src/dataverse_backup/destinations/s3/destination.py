@@ -179,7 +179,10 @@ class S3Destination(Destination, Listable, Explainable, Resumable):
                 bucket.delete(key)
 
     def close(self) -> None:
-        client, self._client, self._bucket, self._within = self._client, None, None, None
+        client, bucket = self._client, self._bucket
+        self._client = self._bucket = self._within = None
+        if bucket is not None:
+            bucket.close()
         if client is not None:
             client.close()
 

@@ -13,13 +13,13 @@ from dataverse_backup.config.kinds import DestinationKind
 from dataverse_backup.config.values import LocalPath, folder_place
 from dataverse_backup.destinations.base import (
     IDENTITY_KEY,
-    SCRATCH_PREFIX,
     Destination,
     Failure,
     Receipt,
     StoredDigest,
     Traits,
     checked_path_key,
+    checked_removable,
 )
 from dataverse_backup.errors import (
     CopyDiffers,
@@ -148,9 +148,7 @@ class SqliteDestination(Destination):
             database.executemany("DELETE FROM objects WHERE key = ?", left)
 
     def remove(self, keys: Sequence[str]) -> None:
-        for key in keys:
-            if not key.startswith(f"{SCRATCH_PREFIX}/") or ".." in key.split("/"):
-                raise ValueError(f"only scratch objects are removed, not {key!r}")
+        checked_removable(keys)
         with self._reach() as database:
             database.executemany("DELETE FROM objects WHERE key = ?", [(key.encode(),) for key in keys])
 

@@ -9,10 +9,11 @@ import uuid
 from collections import defaultdict
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dataverse_backup.actions.sites import Installation, Site
+from dataverse_backup.actions.sites import Installation, KeptDumps, Site
 from dataverse_backup.allowance import Limits
 from dataverse_backup.brake import Thresholds
 from dataverse_backup.config.destinations import (
@@ -27,6 +28,7 @@ from dataverse_backup.destinations.base import Staging
 from dataverse_backup.engine import Capacity
 from dataverse_backup.errors import ConfigurationError, DestinationLost, Reason, WorkersLost
 from dataverse_backup.fixity import VerifiedBy
+from dataverse_backup.generations import Retention
 from dataverse_backup.retrieval import FolderTarget, RetrieverFactory, StoreTarget
 from dataverse_backup.stores.excluded import ExcludedStore
 from dataverse_backup.stores.filesystem import FilesystemStore
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from dataverse_backup.catalogue.base import Catalogue
+    from dataverse_backup.catalogue.connection import DatabaseAddress
+    from dataverse_backup.catalogue.dumping import Dumper
     from dataverse_backup.cluster.connection import Cluster
     from dataverse_backup.config import Settings
     from dataverse_backup.config.destinations import DestinationSettings
@@ -60,10 +64,26 @@ _EXCLUDED = {
 
 def open_catalogue(settings: Settings) -> Catalogue:
     """The Dataverse database. Nothing is connected before it is asked."""
-    from dataverse_backup.catalogue.dataverse import DatabaseAddress, DataverseCatalogue  # noqa: PLC0415 -- when used
+    from dataverse_backup.catalogue.dataverse import DataverseCatalogue  # noqa: PLC0415 -- when used
+
+    database, address = settings.database, _address(settings)
+    return DataverseCatalogue(address, timezone=database.timezone, default_store=settings.default_store)
+
+
+def make_dumper(settings: Settings, names: Iterable[str]) -> Dumper | None:
+    """What dumps the Dataverse database, if one of the destinations called *names* is to keep dumps."""
+    if not any(settings.destinations[name].database_dump for name in names):
+        return None
+    from dataverse_backup.catalogue.pg_dump import PgDump  # noqa: PLC0415 -- when used
+
+    return PgDump(_address(settings), _text(settings.database.pg_dump))
+
+
+def _address(settings: Settings) -> DatabaseAddress:
+    from dataverse_backup.catalogue.connection import DatabaseAddress  # noqa: PLC0415 -- when used
 
     database = settings.database
-    address = DatabaseAddress(
+    return DatabaseAddress(
         host=database.host,
         port=database.port,
         dbname=database.database,
@@ -71,7 +91,6 @@ def open_catalogue(settings: Settings) -> Catalogue:
         password=database.password.get_secret_value() if database.password else None,
         sslmode=database.sslmode,
     )
-    return DataverseCatalogue(address, timezone=database.timezone, default_store=settings.default_store)
 
 
 def open_ledger(settings: Settings) -> Ledger:
@@ -285,7 +304,7 @@ class TransferFactory:
 def make_installation(settings: Settings, catalogue: Catalogue, ledger: Ledger) -> Installation:
     """What all destinations have in common. Raises ConfigurationError for a store that cannot be read."""
     make = partial(make_stores, settings.stores)
-    return Installation(catalogue, ledger, make(), make)
+    return Installation(catalogue, ledger, make(), make, make_dumper(settings, settings.destinations))
 
 
 def make_site(settings: Settings, name: str, cluster: Cluster | None = None) -> Site:
@@ -301,8 +320,15 @@ def make_site(settings: Settings, name: str, cluster: Cluster | None = None) -> 
         thresholds=Thresholds(destination.brake_share, destination.brake_count),
         bandwidth=destination.bandwidth_limit,
         open_workers=processes if cluster is None else cluster.open_workers,
+        dumps=_kept_dumps(destination) if destination.database_dump else None,
         in_workers=partial(make_destination, destination),
     )
+
+
+def _kept_dumps(settings: DestinationSettings) -> KeptDumps:
+    age = timedelta(seconds=settings.database_dump_keep_for)
+    every = timedelta(seconds=settings.database_dump_every)
+    return KeptDumps(Retention(settings.database_dump_keep, age), every)
 
 
 def _reach(settings: DestinationSettings, cluster: Cluster | None, staging: Staging) -> Destination:

@@ -10,6 +10,7 @@
     ├── RestoreError              nothing, or nothing more, can be restored
     ├── ManifestError             what a destination says of itself cannot be used
     ├── BrakePulled               so much is wrong at once that a run stopped
+    ├── DumpError                 the Dataverse database was not dumped
     ├── CatalogueError            the Dataverse database cannot be read
     │   └── CatalogueUnavailable  … now; it may be later
     ├── LedgerError               the ledger cannot be used
@@ -125,6 +126,10 @@ class ManifestError(DataverseBackupError):
 
 class BrakePulled(DataverseBackupError):
     """So much of a store vanished, or is missing or altered, that a run stopped until a person has looked."""
+
+
+class DumpError(DataverseBackupError):
+    """The Dataverse database was not dumped, or not whole; files are backed up all the same."""
 
 
 class CatalogueError(DataverseBackupError):

@@ -34,6 +34,13 @@ if TYPE_CHECKING:
     from tests.servers.swift import SwiftServer
 
 
+class ModelessFolderPlace(FolderPlace):
+    """A root behind ``rclone serve sftp``, which answers that it has set a mode, and has not."""
+
+    def mode(self, key: str) -> None:
+        del key
+
+
 class MemoryPlace(Place):
     """A root that is a dictionary."""
 
@@ -198,11 +205,11 @@ def ssh_without_shell(request: pytest.FixtureRequest) -> Iterator[Place]:
 
 @contextmanager
 def rclone(request: pytest.FixtureRequest) -> Iterator[Place]:
-    yield _folder_of(request.getfixturevalue("rclone_server"))
+    yield _folder_of(request.getfixturevalue("rclone_server"), ModelessFolderPlace)
 
 
-def _folder_of(server: SshServer | RcloneServer) -> Place:
-    return FolderPlace(server.sandbox(), lambda root, staging: SshDestination(NAME, server.settings(root), staging))
+def _folder_of(server: SshServer | RcloneServer, place: type[FolderPlace] = FolderPlace) -> Place:
+    return place(server.sandbox(), lambda root, staging: SshDestination(NAME, server.settings(root), staging))
 
 
 @contextmanager

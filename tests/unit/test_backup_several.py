@@ -12,7 +12,7 @@ import pytest
 
 from dataverse_backup.actions.backup import backup, dry_run
 from dataverse_backup.actions.events import Ended, Ending, Planning
-from dataverse_backup.actions.sites import Installation, Site
+from dataverse_backup.actions.sites import Installation, KeptDumps, Site
 from dataverse_backup.catalogue.memory import MemoryCatalogue
 from dataverse_backup.destinations.memory import MemoryDestination
 from dataverse_backup.engine import Capacity, Stop
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from dataverse_backup.actions.events import Event
+    from dataverse_backup.catalogue.dumping import Dumper
     from dataverse_backup.datafile import Datafile
     from dataverse_backup.destinations.base import Failure, Receipt, Staging, Upload
     from dataverse_backup.engine import Submit
@@ -61,6 +62,8 @@ class Campus:
     catalogue: MemoryCatalogue = field(default_factory=MemoryCatalogue)
     ledger: OpenLedger = field(default_factory=OpenLedger)
     stop: Stop = field(default_factory=Stop)
+    dumper: Dumper | None = None
+    dumps: KeptDumps | None = None
 
     def __post_init__(self) -> None:
         self.destinations = {name: MemoryDestination(name) for name in self.names}
@@ -75,7 +78,9 @@ class Campus:
 
     @property
     def installation(self) -> Installation:
-        return Installation(self.catalogue, self.ledger, {"file": self.store}, lambda: {"file": self.store})
+        return Installation(
+            self.catalogue, self.ledger, {"file": self.store}, lambda: {"file": self.store}, self.dumper
+        )
 
     def sites(self) -> list[Site]:
         return [self._site(destination) for destination in reversed(self.destinations.values())]
@@ -91,6 +96,7 @@ class Campus:
             make_transfer,
             Capacity(1, 2, 1 << 20),
             open_workers=threads,
+            dumps=self.dumps,
         )
 
     def events(self, limit: int | None = None) -> Iterator[Event]:

@@ -10,6 +10,7 @@ from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from dataverse_backup.actions.database import OneDump
 from dataverse_backup.actions.events import Moving
 from dataverse_backup.actions.run import Run
 from dataverse_backup.brake import Brake
@@ -54,23 +55,35 @@ def backup(
     """
     in_order = sorted(sites, key=lambda site: site.name)
     brake = brake or Brake()
-    runs = [
-        Run(installation, site, stop, brake, limit=limit, only=only[site.name] if only else None) for site in in_order
-    ]
-    try:
-        yield from _begun(runs)
-        going_on = {run.name: run for run in runs if not run.is_over}
-        if brake.pulled is not None:
+    with ExitStack() as held:
+        dumper = installation.dumper if only is None else None
+        dump = None if dumper is None else held.enter_context(OneDump(dumper, stop))
+        runs = [
+            Run(installation, site, stop, brake, limit=limit, only=only[site.name] if only else None, dump=dump)
+            for site in in_order
+        ]
+        try:
+            yield from _done(installation, runs, stop, brake)
+        except BaseException:
+            if dump is not None:
+                dump.give_up()
+            for run in runs:
+                run.abandon()
+            raise
+
+
+def _done(installation: Installation, runs: Sequence[Run], stop: Stop, brake: Brake) -> Iterator[Event]:
+    yield from _begun(runs)
+    going_on = {run.name: run for run in runs if not run.is_over}
+    if brake.pulled is not None:
+        for run in going_on.values():
+            yield run.end()
+    elif going_on:
+        with _watched(going_on) as (outflows, meters):
             for run in going_on.values():
-                yield run.end()
-        elif going_on:
-            with _watched(going_on) as (outflows, meters):
-                workers = partial(_workers, installation, going_on, outflows=outflows)
-                yield from _copied(going_on, meters, workers, stop, brake)
-    except BaseException:
-        for run in runs:
-            run.abandon()
-        raise
+                run.send_dump(Outflow(outflows[run.name].pace))
+            workers = partial(_workers, installation, going_on, outflows=outflows)
+            yield from _copied(going_on, meters, workers, stop, brake)
 
 
 def _begun(runs: Sequence[Run]) -> Iterator[Event]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from dataverse_backup.catalogue.base import Catalogue
+    from dataverse_backup.catalogue.dumping import Dumper
     from dataverse_backup.destinations.base import Destination, Traits
     from dataverse_backup.ledger.base import Ledger
     from dataverse_backup.stores.base import Store
@@ -127,6 +128,17 @@ def check_cluster(address: str, connect: Callable[[], str]) -> Iterator[Checked]
         yield Checked(f"cluster {address}", is_ok=True, said=connect())
     except DataverseBackupError as error:
         yield _failed(f"cluster {address}", error)
+
+
+def check_dumper(dumper: Dumper | None) -> Checked:
+    """What dumps the Dataverse database: a pg_dump that fits the server, and grants to read everything."""
+    if dumper is None:
+        said = "no destination is to keep dumps of it: DatabaseDump; without one the copies are bytes without names"
+        return Checked("database dump", is_ok=True, said=said)
+    try:
+        return Checked("database dump", is_ok=True, said=dumper.inspect())
+    except DataverseBackupError as error:
+        return _failed("database dump", error)
 
 
 def check_ledger(open_ledger: Callable[[], Ledger]) -> Iterator[Checked]:

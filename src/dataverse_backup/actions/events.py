@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dataverse_backup.allowance import Limit
     from dataverse_backup.errors import BrakePulled, DataverseBackupError, StoreLost
     from dataverse_backup.ledger.base import RunRecord
+    from dataverse_backup.ledger.dumps import DumpRecord
     from dataverse_backup.plan import Plan
 
 
@@ -42,6 +43,14 @@ class Planning:
     plan: Plan
 
 
+@dataclass(frozen=True, slots=True)
+class Dumping:
+    """How many bytes the dump of the Dataverse database has, while it is taken for one destination or more."""
+
+    destination: str
+    size: int
+
+
 @dataclass(slots=True)
 class Ended:
     """What a run did at one destination."""
@@ -58,6 +67,8 @@ class Ended:
     lost_stores: dict[str, StoreLost] = field(default_factory=dict)
     unexplained: list[DataverseBackupError] = field(default_factory=list)
     """What went wrong when the manifests were written; the copies are not touched by that."""
+    dump: DumpRecord | None = None
+    """What came of the dump of the Dataverse database; None where none was due."""
     unconfirmed: int = 0
     """Failures that were not recorded, because their rows could not be read again."""
     bytes_read: int = 0
@@ -83,4 +94,4 @@ class Moving:
     """Bytes that were read to be sent, of datafiles that are not recorded yet; less than before, when some are."""
 
 
-Event = Planning | Moving | Attempt | Ended
+Event = Dumping | Planning | Moving | Attempt | Ended

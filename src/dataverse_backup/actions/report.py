@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from dataverse_backup.ledger.audits import Damage
     from dataverse_backup.ledger.base import Ledger, RunRecord, Takeover, Tally
+    from dataverse_backup.ledger.dumps import DumpRecord
     from dataverse_backup.ledger.history import Band, DatasetTally, Growth, Holding
 
 MOST_RUNS = 1_000
@@ -53,6 +54,10 @@ class Place:
     """By PROOF_AGES, counted from when the report was made."""
     last_audit: RunRecord | None
     """The newest audit that read copies there and ended."""
+    last_dump: DumpRecord | None
+    """The newest try to dump the Dataverse database to there; this and the next are None where none ever was."""
+    last_good_dump: DumpRecord | None
+    """The newest that brought a dump."""
 
     def files(self, *statuses: Status) -> int:
         """How many datafiles stand there so."""
@@ -166,6 +171,8 @@ def _place(ledger: Ledger, name: str, made: datetime, holdings: list[Holding], *
         sizes=tuple(ledger.sizes(name, SIZE_EDGES)),
         proofs=tuple(ledger.proofs(name, [made - age for age in PROOF_AGES])),
         last_audit=_last_audit(ledger, name),
+        last_dump=ledger.last_dump(name),
+        last_good_dump=ledger.last_good_dump(name),
     )
 
 

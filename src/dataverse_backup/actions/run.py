@@ -6,10 +6,12 @@ import logging
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dataverse_backup.actions.attempt_log import log_attempts
-from dataverse_backup.actions.events import Ended, Ending, Event, Planning
+from dataverse_backup.actions.database import DumpOfRun
+from dataverse_backup.actions.events import Dumping, Ended, Ending, Event, Planning
 from dataverse_backup.actions.manifests import write_manifests
 from dataverse_backup.actions.possession import take_possession
 from dataverse_backup.allowance import Allowance
@@ -36,11 +38,13 @@ from dataverse_backup.work import Why, Work
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
 
+    from dataverse_backup.actions.database import OneDump
     from dataverse_backup.actions.sites import Installation, Site
     from dataverse_backup.allowance import Limit
     from dataverse_backup.conclusion import Outcome
     from dataverse_backup.engine import Stop
     from dataverse_backup.ledger.base import Lock
+    from dataverse_backup.outflow import Outflow
 
 log = logging.getLogger(__name__)
 
@@ -57,10 +61,11 @@ class Run:
         *,
         limit: int | None = None,
         only: Container[int] | None = None,
+        dump: OneDump | None = None,
     ) -> None:
         """Back up to *site*, at most *limit* datafiles; or repair there, which is to back up none but *only* these.
 
-        All runs of one invocation have the same *brake*.
+        All runs of one invocation have the same *brake* and the same *dump*, which is kept if the site wants that.
         """
         self.site = site
         self.is_over = False
@@ -72,6 +77,7 @@ class Run:
         self._limit, self._only = limit, only
         self._brake = brake
         self._watch = Watch(self._brake, site.thresholds, self._suspicious_before)
+        self._dump = DumpOfRun(site.name, site.dumps, dump)
         self._held = ExitStack()
         self._lock: Lock | None = None
         self._abilities = ""
@@ -107,6 +113,7 @@ class Run:
         except DestinationLost as lost:
             self._end_with(Ending.INTERRUPTED if self._stop.is_set() else Ending.LOST, lost)
             return
+        yield from (Dumping(self.name, size) for size in self._dump.take(self._ledger))
         try:
             self._plan = plan = self._held.enter_context(make_plan(self._catalogue, self._ledger, scope))
         except BrakePulled as pulled:
@@ -124,6 +131,10 @@ class Run:
         if self._id is None:
             raise RuntimeError("a run has an id once it has begun")
         return Staging(self._ledger.id, self._id, self._abilities)
+
+    def send_dump(self, outflow: Outflow) -> None:
+        """Begin to send the dump of the database, where one was taken for this destination."""
+        self._dump.send(partial(self.site.open_destination, self.staging), outflow)
 
     def _reach(self) -> Scope:
         """Reach the destination, make sure that it is ours, and clear what earlier runs left in staging."""
@@ -193,6 +204,7 @@ class Run:
     def end(self) -> Ended:
         """Let go of everything. Raises LedgerError."""
         if not self.is_over:
+            self._note_dump()
             self._explain()
             self._ended.ending = self._ending()
             self.is_over = True
@@ -200,8 +212,16 @@ class Run:
             self._ended.brake = self._brake.pulled
         if self._id is not None:
             self._ended.record = self._ledger.end_run(self._id, self._ended.ending)
-        self._held.close()
+        self._let_go()
         return self._ended
+
+    def _note_dump(self) -> None:
+        """Wait for the dump, and record it; not where the lock has been lost."""
+        self._ended.dump = self._dump.result()
+        if self._ended.dump is not None:
+            with suppress(LockHeld):  # whoever has it now has a dump of its own
+                self._confirm()
+                self._ledger.record_dump(self.staging.run, self._ended.dump)
 
     def _explain(self) -> None:
         """Let the destination say what lies in it; what fails is told, and made good by the next run."""
@@ -222,6 +242,10 @@ class Run:
         if self._id is not None and self._ended.record is None:
             with suppress(LedgerError):
                 self._ledger.end_run(self._id, "error")
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._dump.close()
         self._held.close()
 
     def _settle(self, attempts: list[Attempt]) -> Iterator[Attempt]:
@@ -306,6 +330,7 @@ class Run:
         if plan.lost_stores and plan.lost_stores.keys() >= plan.stores_seen:
             return Ending.LOST
         failed = ended.tried[Status.FAIL_READ] + ended.tried[Status.FAIL_WRITE] + ended.unconfirmed
-        if failed or ended.unexplained or ended.lost or ended.lost_stores or plan.unknown_stores:
+        has_no_dump = ended.dump is not None and not ended.dump.is_ok
+        if failed or has_no_dump or ended.unexplained or ended.lost or ended.lost_stores or plan.unknown_stores:
             return Ending.FAILURES
         return Ending.OK if ended.limit is None else Ending.LIMIT

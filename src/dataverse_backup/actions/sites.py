@@ -13,13 +13,16 @@ from dataverse_backup.workers import processes
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
+    from datetime import timedelta
 
     from dataverse_backup.allowance import Limits
     from dataverse_backup.bandwidth import Timetable
     from dataverse_backup.brake import Thresholds
     from dataverse_backup.catalogue.base import Catalogue
+    from dataverse_backup.catalogue.dumping import Dumper
     from dataverse_backup.destinations.base import Destination, Staging
     from dataverse_backup.engine import Capacity, Submit
+    from dataverse_backup.generations import Retention
     from dataverse_backup.ledger.base import Ledger
     from dataverse_backup.stores.base import Store
     from dataverse_backup.transfer import Transfer
@@ -39,6 +42,15 @@ class OpenWorkers(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class KeptDumps:
+    """How dumps of the Dataverse database are kept at one destination."""
+
+    retention: Retention
+    every: timedelta
+    """A run makes another one where the last one is older than that."""
+
+
+@dataclass(frozen=True, slots=True)
 class Installation:
     """One Dataverse and our ledger of it: what all destinations have in common."""
 
@@ -47,6 +59,8 @@ class Installation:
     stores: Mapping[str, Store]
     make_stores: Callable[[], Mapping[str, Store]]
     """Makes the same stores once more, in a worker process; picklable."""
+    dumper: Dumper | None = None
+    """Dumps the database; None where nobody wants that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +81,8 @@ class Site:
     """How fast it may be sent to, by all workers together."""
     open_workers: OpenWorkers = processes
     """Who does the work; destinations where that is the same are worked on together."""
+    dumps: KeptDumps | None = None
+    """How dumps of the database are kept there; None: none is."""
     in_workers: Callable[[Staging], Destination] | None = None
     """Makes the destination in a worker, wherever that is; picklable. None: as ``open_destination`` does."""
 

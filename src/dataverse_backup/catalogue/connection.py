@@ -59,6 +59,23 @@ class DatabaseAddress:
     sslmode: str | None = None
     """As libpq's; None is its default."""
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What libpq is told of every connection, but for the password; None leaves one out."""
+        return {
+            "host": self.host,
+            "port": self.port,
+            "dbname": self.dbname,
+            "user": self.user,
+            "sslmode": self.sslmode,
+            "connect_timeout": _CONNECT_SECONDS,
+            "application_name": "dataverse-backup",
+            "keepalives": 1,
+            "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+        }
+
     def __str__(self) -> str:
         return f"{self.user}@{self.host}:{self.port}/{self.dbname}"
 
@@ -88,20 +105,10 @@ def translated(address: DatabaseAddress) -> Iterator[None]:
 
 def _connect(address: DatabaseAddress) -> Session:
     connection = psycopg.connect(
-        host=address.host,
-        port=address.port,
-        dbname=address.dbname,
-        user=address.user,
+        **address.parameters,
         password=address.password,
-        sslmode=address.sslmode,
-        connect_timeout=_CONNECT_SECONDS,
-        application_name="dataverse-backup",
         client_encoding="UTF8",
         prepare_threshold=None,  # connection poolers lose prepared statements
-        keepalives=1,
-        keepalives_idle=30,
-        keepalives_interval=10,
-        keepalives_count=3,
     )
     try:
         connection.read_only = True

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dataverse_backup.catalogue.base import Catalogue, Snapshot
+from dataverse_backup.catalogue.dumping import Dumper
 from dataverse_backup.datafile import Datafile, fingerprint
+from dataverse_backup.errors import DumpError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from typing import IO
 
     from dataverse_backup.datafile import Mark, NotHere
 
@@ -65,3 +69,33 @@ class MemoryCatalogue(Catalogue):
 
 def _dataset(row: Datafile | NotHere) -> str:
     return row.dataset.persistent_id if isinstance(row, Datafile) else row.persistent_id
+
+
+@dataclass
+class MemoryDumper(Dumper):
+    """Gives bytes for a dump, half of them where it fails. Change it at any time."""
+
+    data: bytes = b"everything that the database knows"
+    error: DumpError | None = None
+    """Why it fails in the middle."""
+    dumps: int = 0
+    """How often one was begun."""
+
+    def inspect(self) -> str:
+        """As ``Dumper.inspect``."""
+        if self.error is not None:
+            raise self.error
+        return "from memory"
+
+    def dump(self, file: IO[bytes], is_stopping: Callable[[], bool]) -> Generator[int]:
+        """As ``Dumper.dump``."""
+        self.dumps += 1
+        half = len(self.data) // 2
+        file.write(self.data[:half])
+        yield half
+        if self.error is not None:
+            raise self.error
+        if is_stopping():
+            raise DumpError("it was stopped")
+        file.write(self.data[half:])
+        yield len(self.data)

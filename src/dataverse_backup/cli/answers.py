@@ -14,10 +14,11 @@ from rich.table import Table
 
 from dataverse_backup.actions.events import Ending
 from dataverse_backup.cli.reading import ledger_to_read
-from dataverse_backup.cli.records import iso, run_object
+from dataverse_backup.cli.records import dump_object, iso, run_object
 from dataverse_backup.cli.terminal import out, plain, size_of
 from dataverse_backup.errors import printable
 from dataverse_backup.ledger.base import Status
+from dataverse_backup.notify.text import dump_line
 from dataverse_backup.spreadsheet import cell
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from dataverse_backup.config import Settings
     from dataverse_backup.errors import Reason
     from dataverse_backup.ledger.base import Ledger, Listed, Tally
+    from dataverse_backup.ledger.dumps import DumpRecord
     from dataverse_backup.verdict import Verdict
 
 COLUMNS = (
@@ -96,6 +98,8 @@ def _destination_object(ledger: Ledger, name: str, rows: list[Tally]) -> dict[st
         "reasons": dict(sorted(reasons.items())),
         "last_run": run_object(ledger.last_run(name)),
         "oldest_failure": iso(ledger.oldest_failure(name)),
+        "last_dump": dump_object(ledger.last_dump(name)),
+        "last_good_dump": dump_object(ledger.last_good_dump(name)),
     }
 
 
@@ -115,6 +119,8 @@ def _show_status(ledger: Ledger, tallies: Mapping[str, list[Tally]]) -> None:
                 "so much was wrong at once that it stopped; its mail and log say what. After somebody has looked:"
             )
             out.print("`dataverse-backup backup --release-brake`")
+        for dump in _dumps_to_tell(ledger, name):
+            out.print(plain(dump_line(dump)))
     if (takeover := ledger.takeover()) is not None:
         out.print(
             plain(
@@ -122,6 +128,12 @@ def _show_status(ledger: Ledger, tallies: Mapping[str, list[Tally]]) -> None:
                 f"{takeover.ambiguous} ambiguous, {takeover.unmatched} unmatched"
             )
         )
+
+
+def _dumps_to_tell(ledger: Ledger, name: str) -> list[DumpRecord]:
+    """The last try to dump the database, and before that the last one that brought a dump, if that is another."""
+    found = (ledger.last_good_dump(name), ledger.last_dump(name))
+    return list(dict.fromkeys(dump for dump in found if dump is not None))
 
 
 def tally_table(name: str, rows: list[Tally]) -> Table:

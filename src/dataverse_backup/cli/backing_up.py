@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dataverse_backup import assembly
 from dataverse_backup.actions.backup import backup, dry_run
-from dataverse_backup.actions.events import WELL, Ended, Moving, Planning
+from dataverse_backup.actions.events import WELL, Dumping, Ended, Moving, Planning
 from dataverse_backup.allowance import NO_LIMITS, Limits
 from dataverse_backup.brake import Brake
 from dataverse_backup.cli.answers import tally_table
@@ -18,7 +18,8 @@ from dataverse_backup.cli.stopping import stopping_on_signals
 from dataverse_backup.cli.summary import describe, describe_reading, unknown_store
 from dataverse_backup.cli.terminal import err, out, plain, say_error, size_of, warn
 from dataverse_backup.engine import Stop
-from dataverse_backup.errors import ConfigurationError
+from dataverse_backup.errors import ConfigurationError, DumpError
+from dataverse_backup.notify.text import dump_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -109,6 +110,8 @@ def show_events(events: Iterator[Event], *, quiet: bool) -> list[Ended]:
             elif isinstance(event, Planning):
                 progress.begin(event)
                 _warn_of_plan(event.plan)
+            elif isinstance(event, Dumping):
+                progress.dump(event)
             elif isinstance(event, Moving):
                 progress.move(event)
             else:
@@ -121,6 +124,9 @@ def _say_troubles(ended: Ended, *, has_told_brake: bool) -> None:
         say_error(ended.lost)
     if ended.brake is not None and not has_told_brake:
         say_error(ended.brake)
+    if ended.dump is not None and not ended.dump.is_ok:
+        said = f"{ended.destination}: the database was not dumped: {ended.dump.message}"
+        say_error(DumpError(said, ended.dump.hint))
 
 
 def _planned(plan: Plan) -> str:
@@ -147,3 +153,5 @@ def show_result(ledger: Ledger, ended: Ended, *, quiet: bool) -> None:
     console = err if quiet else out
     console.print(tally_table(ended.destination, ledger.tallies(ended.destination)))
     console.print(plain(describe(ended)))
+    if ended.dump is not None and ended.dump.is_ok:
+        console.print(plain(dump_line(ended.dump)))

@@ -38,6 +38,7 @@ def _checks(settings: Settings) -> Iterator[action.Checked]:
     open_ledger = partial(assembly.open_ledger, settings)
     stores = assembly.make_stores(settings.stores)
     yield from action.check_catalogue(partial(assembly.open_catalogue, settings), stores)
+    yield action.check_dumper(assembly.make_dumper(settings, settings.destinations))
     yield from action.check_ledger(open_ledger)
     for name in sorted(settings.destinations):
         yield from action.check_destination(name, open_ledger, assembly.open_destination(settings, name))

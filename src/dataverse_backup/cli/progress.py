@@ -27,7 +27,7 @@ from dataverse_backup.cli.terminal import err, size_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from dataverse_backup.actions.events import Ended, Moving, Planning
+    from dataverse_backup.actions.events import Dumping, Ended, Moving, Planning
     from dataverse_backup.ledger.base import Attempt
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,9 @@ class Shown(ABC):
     @abstractmethod
     def advance(self, attempt: Attempt) -> None:
         """One more datafile has been tried and recorded."""
+
+    def dump(self, dumping: Dumping) -> None:  # noqa: B027 -- it takes seconds as a rule
+        """The database is being dumped."""
 
     def move(self, moving: Moving) -> None:  # noqa: B027 -- not everybody shows what is not done yet
         """What is in flight has come so far."""
@@ -87,6 +90,12 @@ class _Count:
 class _Lines(Shown):
     def __init__(self) -> None:
         self._counts: dict[str, _Count] = {}
+        self._dumped = time.monotonic()
+
+    def dump(self, dumping: Dumping) -> None:
+        if time.monotonic() - self._dumped >= SECONDS_BETWEEN_LINES:
+            self._dumped = time.monotonic()
+            log.info("dumping the database: %s", size_of(dumping.size))
 
     def begin(self, planning: Planning) -> None:
         work = planning.plan.work
@@ -124,8 +133,16 @@ class _Bars(Shown):
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._bars: dict[str, _Bar] = {}
+        self._dump: TaskID | None = None
+
+    def dump(self, dumping: Dumping) -> None:
+        if self._dump is None:
+            self._dump = self._progress.add_task("dumping the database", total=None, files=0, of=1)
+        self._progress.update(self._dump, completed=dumping.size)
 
     def begin(self, planning: Planning) -> None:
+        if self._dump is not None:
+            self._progress.update(self._dump, visible=False)
         work = planning.plan.work
         if work.files:
             task = self._progress.add_task(planning.destination, total=work.size, files=0, of=work.files)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dataverse_backup.actions.reconcile_events import Amounts, Finding, Reconciled
     from dataverse_backup.ledger.audits import Judged, VerdictRecord
     from dataverse_backup.ledger.base import RunRecord
+    from dataverse_backup.ledger.dumps import DumpRecord
     from dataverse_backup.ledger.history import AttemptRecord
 
 ATTEMPT_COLUMNS = (
@@ -76,6 +77,27 @@ def run_object(run: RunRecord | None) -> dict[str, object] | None:
         "files_failed": run.files_failed,
         "bytes_sent": run.bytes_sent,
         "bytes_read": run.bytes_read,
+    }
+
+
+def dump_object(dump: DumpRecord | None) -> dict[str, object] | None:
+    """One try to dump the Dataverse database."""
+    if dump is None:
+        return None
+    copy = dump.copy
+    return {
+        "taken": iso(dump.taken),
+        "is_ok": dump.is_ok,
+        "key": copy.key if copy else None,
+        "size": copy.size if copy else None,
+        "checksum_type": copy.checksum.algorithm if copy else None,
+        "checksum_value": copy.checksum.value if copy else None,
+        "verified_by": copy.verified_by if copy else None,
+        "proven": iso(copy.proven) if copy else None,
+        "verdict": dump.verdict,
+        "kept": dump.kept,
+        "message": dump.message,
+        "hint": dump.hint,
     }
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from dataverse_backup.actions.report import PROOF_AGES, SIZE_EDGES
-from dataverse_backup.cli.records import iso, run_object
+from dataverse_backup.cli.records import dump_object, iso, run_object
 from dataverse_backup.hints import HINTS
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.verdict import ADVICE
@@ -55,6 +55,8 @@ def _place(place: Place) -> dict[str, object]:
         "sizes": _bands("from", (0, *SIZE_EDGES), place.sizes),
         "proofs": _bands("days", oldest_first, place.proofs),
         "last_audit": run_object(place.last_audit),
+        "last_dump": dump_object(place.last_dump),
+        "last_good_dump": dump_object(place.last_good_dump),
     }
 
 

@@ -23,6 +23,7 @@ from dataverse_backup.hints import HINTS
 from dataverse_backup.ledger.audits import name_of_place
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.ledger.rules import FAILED
+from dataverse_backup.notify.text import dump_line
 from dataverse_backup.spreadsheet import cell
 from dataverse_backup.verdict import ADVICE
 from dataverse_backup.wording import duration_of
@@ -179,6 +180,9 @@ def _place_lines(place: Place) -> Iterator[str]:
         yield f"every copy was proven since {place.oldest_proof:%Y-%m-%d %H:%M} UTC"
     if place.last_audit is not None:
         yield f"the last audit began {place.last_audit.started:%Y-%m-%d %H:%M} UTC: {place.last_audit.outcome}"
+    for dump in dict.fromkeys((place.last_good_dump, place.last_dump)):
+        if dump is not None:
+            yield dump_line(dump)
     if place.last_success is None or place.last_success.ended is None:
         yield "no run was without a failure yet"
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from dataverse_backup.actions.audit_events import AuditEnded
 from dataverse_backup.actions.events import WELL
 from dataverse_backup.cli.terminal import size_of
-from dataverse_backup.errors import CatalogueUnavailable, ConfigurationError
+from dataverse_backup.errors import CatalogueUnavailable, ConfigurationError, DumpError
 from dataverse_backup.ledger.audits import AUDIT_VERB
 from dataverse_backup.ledger.base import BACKUP_VERB, Status
 from dataverse_backup.notify import text
@@ -60,6 +60,7 @@ def _backed_up(ended: Ended) -> Result:
         left_files=ended.left.files,
         left_size=ended.left.size,
         verb=ended.record.verb if ended.record else BACKUP_VERB,
+        remarks=(text.dump_line(ended.dump),) if ended.dump is not None and ended.dump.is_ok else (),
     )
 
 
@@ -72,6 +73,8 @@ def _troubles(ended: Ended) -> Iterator[DataverseBackupError]:
     yield from ended.lost_stores.values()
     for store_id, count in sorted(ended.plan.unknown_stores.items()) if ended.plan else ():
         yield unknown_store(store_id, count)
+    if ended.dump is not None and not ended.dump.is_ok:
+        yield DumpError(f"the database was not dumped: {ended.dump.message}", ended.dump.hint)
     yield from ended.unexplained[:MOST_UNEXPLAINED]
     if ended.unconfirmed:
         said = f"{ended.unconfirmed:,} failures are not recorded: their rows could not be read again"

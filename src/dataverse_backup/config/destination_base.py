@@ -20,6 +20,7 @@ from dataverse_backup.config.values import (
 )
 
 MEBIBYTE = 1024 * 1024
+HOUR = 3600
 DEFAULT_WORKERS = min(4, os.cpu_count() or 1)
 MOST_WORKERS = 64
 
@@ -98,6 +99,33 @@ class DestinationSettings(SectionModel):
         alias="BrakeCount",
         ge=1,
         description="So many files of a store must be concerned before the brake is pulled, whatever their share.",
+    )
+    database_dump: bool = Field(
+        False,
+        alias="DatabaseDump",
+        description="Whether each run keeps a dump of the whole Dataverse database there too, by pg_dump, for its"
+        " owner alone (mode 0600). It holds password hashes and API tokens. The role must be able to read everything.",
+        json_schema_extra=OF_MACHINE,
+    )
+    database_dump_every: Duration = Field(
+        20 * HOUR,
+        alias="DatabaseDumpEvery",
+        description="A run makes a dump only where the last one is older than that.",
+        json_schema_extra=OF_MACHINE,
+    )
+    database_dump_keep: int = Field(
+        14,
+        alias="DatabaseDumpKeep",
+        ge=1,
+        le=100_000,
+        description="So many dumps, the newest ones, are kept however old they are.",
+        json_schema_extra=OF_MACHINE,
+    )
+    database_dump_keep_for: Duration = Field(
+        30 * 24 * HOUR,
+        alias="DatabaseDumpKeepFor",
+        description="Dumps that are younger are kept however many they are; the others are removed.",
+        json_schema_extra=OF_MACHINE,
     )
 
     def place(self) -> Hashable:

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 MODES = frozenset({"FileMode", "DirMode"})
 SIZES = frozenset({"BatchBytes", "SwiftSegmentSize"})
+DURATIONS = frozenset({"DatabaseDumpEvery", "DatabaseDumpKeepFor"})
 MEBIBYTE = 1024 * 1024
+HOUR, DAY = 3600, 86_400
 WIDTH = 100
 
 
@@ -115,12 +117,18 @@ def _default(field: FieldInfo) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if field.alias == "BrakeShare":
+    return _in_its_unit(field.alias or "", value)
+
+
+def _in_its_unit(alias: str, value: Any) -> str:
+    if alias == "BrakeShare":
         return f"{100 * value:g}%"
-    if field.alias in MODES:
+    if alias in MODES:
         return f"{value:04o}"
-    if field.alias in SIZES:
+    if alias in SIZES:
         return f"{value // MEBIBYTE}M"
+    if alias in DURATIONS:
+        return f"{value // DAY}d" if value % DAY == 0 else f"{value // HOUR}h"
     return str(value)
 
 

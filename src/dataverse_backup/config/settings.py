@@ -52,6 +52,12 @@ class DatabaseSettings(SectionModel):
         None, alias="PasswordFile", description="A file whose first line is the password, instead of Password."
     )
     sslmode: str | None = Field(None, alias="SslMode", description=f"One of {', '.join(SSL_MODES)}; else as libpq.")
+    pg_dump: LocalPath | None = Field(
+        None,
+        alias="PgDump",
+        description="The pg_dump for DatabaseDump; by default the oldest installed one that can dump the server.",
+        examples=["/usr/lib/postgresql/16/bin/pg_dump"],
+    )
     timezone_name: Zone | None = Field(
         None,
         alias="TimeZone",

@@ -12,7 +12,7 @@ from functools import partial
 from io import FileIO
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from dataverse_backup.destinations.base import Failure, Receipt, checked_path_key
+from dataverse_backup.destinations.base import PRIVATE_MODE, Failure, Receipt, checked_path_key
 from dataverse_backup.destinations.folder_partials import FolderPartials, continued
 from dataverse_backup.destinations.partials import may_pass, partial_name
 from dataverse_backup.errors import CopyDiffers, KeyOccupied, ObjectError
@@ -93,6 +93,8 @@ class Attempt:
             big = partial_name(upload, reader.size, self._resumes_from)
             name = f"{self._folder}/{big or number}"
             with self._opened(name, big) as file:
+                if upload.is_private:
+                    os.fchmod(file.fileno(), PRIVATE_MODE)
                 try:
                     kept = continued(file.fileno(), reader)
                     return Staged(upload, name, reader.size, reader.finish(upload.promised), kept)

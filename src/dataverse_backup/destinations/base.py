@@ -24,7 +24,11 @@ SUPERSEDED_PREFIX = ".superseded"
 IDENTITY_KEY = f"{OWN_PREFIX}/identity"
 STAGING_PREFIX = f"{OWN_PREFIX}/staging"
 SCRATCH_PREFIX = f"{OWN_PREFIX}/scratch"
-"""Where `check` tries things out: the only keys that ``remove`` takes."""
+"""Where `check` tries things out."""
+DATABASE_PREFIX = f"{OWN_PREFIX}/database"
+"""Where dumps of the Dataverse database lie, the newest generations of them."""
+PRIVATE_MODE = 0o600
+"""Of what nobody but the owner may read, where a destination has modes."""
 README_KEY = "README.txt"
 VERIFY_KEY = "verify.sh"
 ROOT_NOTES = (README_KEY, VERIFY_KEY)
@@ -41,6 +45,13 @@ def is_note(key: str) -> bool:
     """Whether *key* is that of a note: at the root, or ``<folder>/.dataverse-backup/<name>``."""
     *folders, _ = key.split("/")
     return key in ROOT_NOTES or (len(folders) > 1 and folders[-1] == OWN_PREFIX and OWN_PREFIX not in folders[:-1])
+
+
+def checked_removable(keys: Sequence[str]) -> None:
+    """Raise ValueError unless all of *keys* are what ``remove`` takes: scratch objects and dumps of the database."""
+    places = (f"{SCRATCH_PREFIX}/", f"{DATABASE_PREFIX}/")
+    if other := [key for key in keys if not key.startswith(places) or {".", "..", ""} & set(key.split("/"))]:
+        raise ValueError(f"only scratch objects and dumps of the database are removed, not {other[0]!r}")
 
 
 def note_key(folder: str, name: str) -> str:
@@ -61,6 +72,8 @@ class Upload:
     """The registered checksum: nothing else may become visible. None: what was read is what must be stored."""
     supersede_to: str | None = None
     """Where an object that lies under ``key`` is moved in the same breath; None: the key must be free."""
+    is_private: bool = False
+    """Whether nobody but its owner may read it, where the destination has modes: PRIVATE_MODE, whatever copies get."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +194,10 @@ class Destination(ABC):
 
     @abstractmethod
     def remove(self, keys: Sequence[str]) -> None:
-        """Remove objects below SCRATCH_PREFIX; raises ValueError for any other key."""
+        """Remove objects below SCRATCH_PREFIX and DATABASE_PREFIX; raises ValueError for any other key.
+
+        One that is not there is removed already. Raises DestinationLost; some may be removed then.
+        """
 
     @abstractmethod
     def close(self) -> None:

@@ -29,6 +29,7 @@ from dataverse_backup.destinations.base import (
     Traits,
     checked_notes,
     checked_path_key,
+    checked_removable,
 )
 from dataverse_backup.destinations.folder_notes import FolderNotes
 from dataverse_backup.destinations.folder_partials import FolderPartials
@@ -205,12 +206,10 @@ class FilesystemDestination(Destination, Listable, Explainable, Resumable):
             FolderPartials(tree, self._staging).sweep()
 
     def remove(self, keys: Sequence[str]) -> None:
-        for key in keys:
-            if not key.startswith(f"{SCRATCH_PREFIX}/") or not self._storable(key):
-                raise ValueError(f"only scratch objects are removed, not {key!r}")
+        checked_removable(keys)
         tree = self._reach()
         with self._lost_errors():
-            for key in keys:
+            for key in filter(self._storable, keys):
                 tree.unlink(key)
 
     def close(self) -> None:

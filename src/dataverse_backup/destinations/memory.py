@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from dataverse_backup.destinations.base import (
     IDENTITY_KEY,
-    SCRATCH_PREFIX,
     Destination,
     Entry,
     Explainable,
@@ -19,6 +18,7 @@ from dataverse_backup.destinations.base import (
     Traits,
     checked_notes,
     checked_path_key,
+    checked_removable,
 )
 from dataverse_backup.errors import (
     CopyDiffers,
@@ -198,9 +198,7 @@ class MemoryDestination(Destination, Listable, Explainable):
             del self.objects[key]
 
     def remove(self, keys: Sequence[str]) -> None:
-        for key in keys:
-            if not key.startswith(f"{SCRATCH_PREFIX}/") or ".." in key.split("/"):
-                raise ValueError(f"only scratch objects are removed, not {key!r}")
+        checked_removable(keys)
         self._reach()
         for key in keys:
             self.objects.pop(key, None)

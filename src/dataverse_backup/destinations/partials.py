@@ -45,8 +45,11 @@ class Resumable(ABC):
 
 
 def partial_name(upload: Upload, size: int, resumes_from: int) -> str | None:
-    """What the object of *size* bytes is called in staging, to be found again; None where it is not continued."""
-    if upload.promised is None or size < resumes_from:
+    """What the object of *size* bytes is called in staging, to be found again; None where it is not continued.
+
+    What is private is not: no part of it shall lie about.
+    """
+    if upload.promised is None or upload.is_private or size < resumes_from:
         return None
     told = f"{upload.key}\0{upload.promised}".encode("utf-8", "surrogatepass")
     return f"big-{hashlib.sha256(told).hexdigest()[:40]}"

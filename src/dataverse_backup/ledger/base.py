@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, Self
 
 from dataverse_backup.ledger.audits import Audits
+from dataverse_backup.ledger.dumps import Dumps
 from dataverse_backup.ledger.history import History
 
 if TYPE_CHECKING:
@@ -215,10 +216,10 @@ class Lock(Protocol):
         """Raise LockHeld when the lock is no longer ours."""
 
 
-class Ledger(History, Audits, ABC):
+class Ledger(History, Audits, Dumps, ABC):
     """What happened to every datafile, at every destination.
 
-    What only reads the past is in `History`, what audits need in `Audits`.
+    What only reads the past is in `History`, what audits need in `Audits`, dumps of the database in `Dumps`.
 
     What a method wrote is on disk when it returns. Times are aware and UTC. LedgerUnavailable means that the same call
     may succeed later (a busy or unreachable database), LedgerError that somebody must act. Reading works while another

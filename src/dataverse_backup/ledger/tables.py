@@ -272,6 +272,26 @@ verdicts = Table(
 Index(None, verdicts.c.run, verdicts.c.id)
 Index(None, verdicts.c.datafile_id, verdicts.c.id)
 
+dumps = Table(
+    "dumps",  # of the Dataverse database: every try
+    metadata,
+    _number(),
+    Column("run", Words, ForeignKey(runs.c.run), nullable=False),
+    Column("destination", Words, nullable=False),
+    Column("taken", Instant, nullable=False),
+    Column("message", Words, nullable=False),
+    Column("hint", Words, nullable=False),
+    Column("kept", Integer),  # generations that lay there afterwards
+    Column("key", Words),  # of what it brought, and so on; NULL where it failed
+    Column("size", BigInteger),
+    Column("checksum", Words),
+    Column("verified_by", Words),
+    Column("durable", Words),
+    Column("proven", Instant),
+    Column("verdict", Words),  # of the last audit, where it was not that it is intact
+)
+Index(None, dumps.c.destination, dumps.c.id)
+
 original_names = Table(
     "original_names",
     metadata,

@@ -63,6 +63,10 @@ class _Figures:
             "oldest_unproven_age_seconds", "Age of the oldest datafile that has no proven copy; 0 where each has one."
         )
         self._last_audit = self._gauge("last_audit_timestamp_seconds", "When the last audit ended; 0 for never.")
+        self._last_dump = self._gauge(
+            "last_database_dump_timestamp_seconds",
+            "When the last dump of the database that is kept there was begun; 0 for never.",
+        )
         self._oldest_proof = self._gauge(
             "oldest_proof_age_seconds", "Age of the proof of the copy that was not proven for longest; 0 for no copy."
         )
@@ -77,6 +81,8 @@ class _Figures:
         holdings = ledger.holdings()
         for destination in destinations:
             self._add_runs(ledger, destination)
+            dump = ledger.last_good_dump(destination)
+            self._last_dump.labels(destination).set(dump.taken.timestamp() if dump else 0)
             self._add_files(ledger, destination)
             self._add_age(destination, holdings, now)
             self._add_proofs(destination, holdings, now)

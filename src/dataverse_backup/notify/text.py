@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from dataverse_backup.ledger.audits import VerdictRecord
     from dataverse_backup.ledger.base import Listed
+    from dataverse_backup.ledger.dumps import DumpRecord
     from dataverse_backup.ledger.history import AttemptRecord
     from dataverse_backup.notify.summary import Group, Result, Section, Summary
 
@@ -97,6 +98,19 @@ def describe(result: Result) -> str:
     return f"{result.destination}: {result.ending}; this run: {did}, {sent}{left(result)}"
 
 
+def dump_line(record: DumpRecord) -> str:
+    """One line about a dump of the Dataverse database, or about a try that brought none."""
+    when = f"{record.taken:%Y-%m-%d %H:%M} UTC"
+    if record.copy is None:
+        return f"database: NOT dumped {when}: {one_line(record.message)}"
+    parts = [f"database: dumped {when}, {size_of(record.copy.size)}, proven by {record.copy.verified_by}"]
+    if record.verdict is not None:
+        parts.append(f"{record.verdict} since")
+    if record.kept is not None:
+        parts.append(f"{record.kept:,} dump{'' if record.kept == 1 else 's'} there")
+    return "; ".join([*parts, *([one_line(record.message)] if record.message else [])])
+
+
 def _describe_audit(result: Result) -> str:
     """One line about an audit of one place."""
     counts = ", ".join(f"{count:,} {verdict}" for verdict, count in result.verdicts if count)
@@ -145,6 +159,8 @@ def _section(section: Section) -> Iterator[str]:
     yield describe(section.result)
     if section.result.run is not None:
         yield f"  run {section.result.run.id}, began {section.result.run.started:%Y-%m-%d %H:%M:%S} UTC"
+    if section.result.verb != AUDIT_VERB:  # an audit's are in the line above
+        yield from (f"  {remark}" for remark in section.result.remarks)
     for trouble in section.result.troubles:
         yield from (f"  {line}" for line in _trouble(trouble.message, trouble.hint))
     for run in section.killed:

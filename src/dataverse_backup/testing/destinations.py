@@ -15,7 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dataverse_backup.destinations.base import (
+    DATABASE_PREFIX,
     IDENTITY_KEY,
+    PRIVATE_MODE,
     SCRATCH_PREFIX,
     STAGING_PREFIX,
     SUPERSEDED_PREFIX,
@@ -621,12 +623,26 @@ def test_there_may_be_nothing_to_sweep(place: Place, destination: Destination) -
     assert place.everything() == set()
 
 
-def test_only_scratch_objects_are_removed(place: Place, destination: Destination) -> None:
-    scratch = f"{SCRATCH_PREFIX}/check/1"
-    stored(destination, upload(scratch), upload(KEY))
-    for key in (KEY, IDENTITY_KEY, SCRATCH_PREFIX, f"{SCRATCH_PREFIX}/../identity", f"{SCRATCH_PREFIX}-x/y"):
-        with pytest.raises(ValueError, match="scratch"):
-            destination.remove([scratch, key])
+def test_only_scratch_objects_and_dumps_are_removed(place: Place, destination: Destination) -> None:
+    scratch, dump, big = f"{SCRATCH_PREFIX}/check/1", f"{DATABASE_PREFIX}/1.dump", f"{DATABASE_PREFIX}/big.dump"
+    stored(destination, upload(scratch), upload(KEY), upload(dump), upload(big, bytes(6 * MIB)))
+    for folder in (SCRATCH_PREFIX, DATABASE_PREFIX):
+        for key in (KEY, IDENTITY_KEY, folder, f"{folder}/../identity", f"{folder}-x/y", f"{folder}//1.dump"):
+            with pytest.raises(ValueError, match="only scratch"):
+                destination.remove([scratch, key])
     assert place.read(scratch) == b"data"
-    destination.remove([scratch, f"{SCRATCH_PREFIX}/not there"])
+    destination.remove([scratch, f"{SCRATCH_PREFIX}/not there", dump, big, f"{DATABASE_PREFIX}/not there"])
     assert place.everything() == {KEY}
+
+
+# What nobody else may read.
+
+
+def test_what_is_private_can_be_read_by_its_owner_alone(place: Place, destination: Destination) -> None:
+    private = [
+        replace(upload(f"{DATABASE_PREFIX}/{number}", data), is_private=True)
+        for number, data in enumerate((b"small", b"", bytes(6 * MIB)))
+    ]
+    stored(destination, upload(KEY), *private)
+    assert {place.mode(one.key) for one in private} <= {None, PRIVATE_MODE}
+    assert place.mode(KEY) != PRIVATE_MODE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,11 @@ class Place(ABC):
     @abstractmethod
     def everything(self) -> set[str]:
         """Every object on the root, our own among them."""
+
+    def mode(self, key: str) -> int | None:
+        """The permissions of what lies under *key*; None where a place has no such thing."""
+        del key
+        return None
 
     def strays(self) -> set[str]:
         """What came to lie outside of the root since it was made: always nothing."""
@@ -77,6 +83,9 @@ class FolderPlace(Place):
 
     def everything(self) -> set[str]:
         return {str(path.relative_to(self.root)) for path in self.root.rglob("*") if not path.is_dir()}
+
+    def mode(self, key: str) -> int | None:
+        return stat.S_IMODE((self.root / key).stat().st_mode)
 
     def strays(self) -> set[str]:
         return {path.name for path in self._sandbox.iterdir()} - {"root"}

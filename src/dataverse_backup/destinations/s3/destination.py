@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from dataverse_backup.destinations.base import (
     IDENTITY_KEY,
-    SCRATCH_PREFIX,
     Destination,
     Entry,
     Explainable,
@@ -20,6 +19,7 @@ from dataverse_backup.destinations.base import (
     StoredDigest,
     Traits,
     checked_notes,
+    checked_removable,
 )
 from dataverse_backup.destinations.partials import Resumable
 from dataverse_backup.destinations.s3.aside import Aside
@@ -170,9 +170,7 @@ class S3Destination(Destination, Listable, Explainable, Resumable):
             PartUploads(self._reach(), self._settings, self._staging).sweep()
 
     def remove(self, keys: Sequence[str]) -> None:
-        for key in keys:
-            if not key.startswith(f"{SCRATCH_PREFIX}/") or ".." in key.split("/"):
-                raise ValueError(f"only scratch objects are removed, not {key!r}")
+        checked_removable(keys)
         bucket = self._reach()
         with self._lost_errors():
             for key in keys:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from dataverse_backup.destinations.base import OWN_PREFIX, is_note
+from dataverse_backup.destinations.base import DATABASE_PREFIX, OWN_PREFIX, is_note
 from dataverse_backup.destinations.partials import RESUMES_FROM
 from dataverse_backup.fixity import VerifiedBy
 
@@ -53,10 +53,15 @@ class S3Settings:
     """How many objects are listed with one request; S3 gives no more."""
 
     def options_for(self, key: str) -> dict[str, Any]:
-        """What is asked for with the object under *key*: our own small ones are neither locked nor in cold storage."""
+        """What is asked for with the object under *key*.
+
+        Our own small ones are neither locked nor in cold storage; a dump of the database is locked as copies are.
+        """
         options = {"ServerSideEncryption": self.encryption, "SSEKMSKeyId": self.kms_key}
         if not key.startswith(f"{OWN_PREFIX}/") and not is_note(key):
             options |= {"StorageClass": self.storage_class, **self._lock()}
+        elif key.startswith(f"{DATABASE_PREFIX}/"):
+            options |= self._lock()
         return {name: value for name, value in options.items() if value}
 
     def _lock(self) -> dict[str, Any]:

@@ -136,7 +136,7 @@ class Batch:
             item.sent = reader.finish(item.upload.promised)
         elif self._session.shell is not None:
             item.name = f"{EXTRACTED}{item.name}"
-            self._running_bundle(self._session.shell, item.upload.algorithm).add(item.name, reader)
+            self._running_bundle(self._session.shell, item.upload.algorithm).add(item.name, reader, item.mode)
             item.sent = reader.finish(item.upload.promised)
         else:
             data = b"".join(_pieces(reader))
@@ -153,7 +153,7 @@ class Batch:
 
     def _enqueue(self, item: Item, data: bytes) -> None:
         """Write a small file while others are read, with a bounded number on their way."""
-        self._writes.append((item, self._loop.submit(self._files.write(self._staged(item), data))))
+        self._writes.append((item, self._loop.submit(self._files.write(self._staged(item), data, item.mode))))
         if len(self._writes) > _SMALL_IN_FLIGHT:
             self._await_write()
 
@@ -177,7 +177,7 @@ class Batch:
             file = self._opened(item, reader)
             try:
                 self._write_pieces(file, reader)
-                self._loop.run(self._files.complete(file))
+                self._loop.run(self._files.complete(file, item.mode))
             finally:
                 with suppress(*VENDOR_ERRORS):
                     self._loop.run(file.close())

@@ -37,10 +37,13 @@ class Bundle:
         self.digests: dict[bytes, str] = {}
         """Of what arrived, by name, as hashed over there by *command*; known when the stream has ended."""
 
-    def add(self, name: str, reader: HashingReader) -> None:
-        """Send one object. A source that ends early or fails is padded, so that what follows arrives whole."""
+    def add(self, name: str, reader: HashingReader, mode: int | None = None) -> None:
+        """Send one object, with *mode* if it has another than all.
+
+        A source that ends early or fails is padded, so that what follows arrives whole.
+        """
         header = tarfile.TarInfo(name)
-        header.size, header.mode, header.mtime = reader.size, self._mode, int(time.time())
+        header.size, header.mode, header.mtime = reader.size, mode or self._mode, int(time.time())
         self._write(header.tobuf(tarfile.USTAR_FORMAT))
         left = reader.size
         try:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TypeVar
 from dataverse_backup.destinations.base import (
     IDENTITY_KEY,
     OWN_PREFIX,
-    SCRATCH_PREFIX,
     Destination,
     Entry,
     Explainable,
@@ -17,6 +16,7 @@ from dataverse_backup.destinations.base import (
     StoredDigest,
     checked_notes,
     checked_path_key,
+    checked_removable,
 )
 from dataverse_backup.destinations.partials import Resumable
 from dataverse_backup.destinations.ssh.abilities import Abilities
@@ -206,9 +206,7 @@ class SshDestination(Destination, Listable, Explainable, Resumable):
         self._run_for_all(RemotePartials(self._connected().files, self._staging, {}).sweep())
 
     def remove(self, keys: Sequence[str]) -> None:
-        for key in keys:
-            if not key.startswith(f"{SCRATCH_PREFIX}/") or ".." in key.split("/"):
-                raise ValueError(f"only scratch objects are removed, not {key!r}")
+        checked_removable(keys)
         session = self._connected()
         for key in keys:
             if self._is_possible(session, key):

@@ -115,19 +115,19 @@ class RemoteFiles:
         """A new file, open for writing; it must not exist."""
         return await self.sftp.open(path, "xb", asyncssh.SFTPAttrs(permissions=0o600))
 
-    async def complete(self, file: asyncssh.SFTPClientFile) -> None:
-        """Bring a written file to the disk, give it its mode, close it."""
-        await file.chmod(self.file_mode)
+    async def complete(self, file: asyncssh.SFTPClientFile, mode: int | None = None) -> None:
+        """Bring a written file to the disk, give it *mode* or that of all, close it."""
+        await file.chmod(mode or self.file_mode)
         if self.can_fsync:
             await file.fsync()
         await file.close()
 
-    async def write(self, path: bytes, data: bytes) -> None:
-        """Make a whole new file."""
+    async def write(self, path: bytes, data: bytes, mode: int | None = None) -> None:
+        """Make a whole new file, with *mode* or that of all."""
         file = await self.create(path)
         try:
             await file.write(data, 0)
-            await self.complete(file)
+            await self.complete(file, mode)
         except BaseException:
             await file.close()
             raise

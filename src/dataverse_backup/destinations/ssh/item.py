@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dataverse_backup.destinations.base import Failure
+from dataverse_backup.destinations.base import PRIVATE_MODE, Failure
 from dataverse_backup.destinations.partials import is_partial_name, may_pass
 from dataverse_backup.fixity import VerifiedBy
 
@@ -30,6 +30,11 @@ class Item:
     """How many of its bytes lay there already."""
     revealed: bool = False
     outcome: Receipt | Failure | None = None
+
+    @property
+    def mode(self) -> int | None:
+        """The mode that it gets; None: that of all."""
+        return PRIVATE_MODE if self.upload.is_private else None
 
     @property
     def may_be_continued(self) -> bool:

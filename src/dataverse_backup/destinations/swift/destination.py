@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dataverse_backup.destinations.base import (
     IDENTITY_KEY,
-    SCRATCH_PREFIX,
     Destination,
     Entry,
     Explainable,
@@ -19,6 +18,7 @@ from dataverse_backup.destinations.base import (
     StoredDigest,
     Traits,
     checked_notes,
+    checked_removable,
 )
 from dataverse_backup.destinations.swift import large
 from dataverse_backup.destinations.swift.attempt import Attempt, Limits, checked_key, keep_as
@@ -193,12 +193,10 @@ class SwiftDestination(Destination, Listable, Explainable):
             large.sweep(self._objects, self._staging)
 
     def remove(self, keys: Sequence[str]) -> None:
-        for key in keys:
-            if not key.startswith(f"{SCRATCH_PREFIX}/") or not self._storable(key):
-                raise ValueError(f"only scratch objects are removed, not {key!r}")
+        checked_removable(keys)
         with lost_errors(self.name):
-            for key in keys:
-                self._objects.delete(key)
+            for key in filter(self._storable, keys):
+                large.remove_whole(self._objects, key)
 
     def close(self) -> None:
         self._swift.close()

@@ -104,6 +104,21 @@ def sweep(objects: Objects, staging: Staging) -> None:
             remove_segments(objects, record)
 
 
+def remove_whole(objects: Objects, key: str) -> None:
+    """Remove what lies under *key*, if anything, with its segments where it has some.
+
+    The manifest goes first: nothing is seen that is not whole. Segments that a broken connection leaves stay; nothing
+    tells of them any more but their prefix.
+    """
+    status = objects.status(key)
+    names = (objects.manifest(key) or []) if status is not None and status.is_large else []
+    objects.delete(key)
+    for name in names:
+        _, found, own = name.partition(f"/{SEGMENTS_PREFIX}/")
+        if found:
+            objects.delete(f"{SEGMENTS_PREFIX}/{own}")
+
+
 def remove_segments(objects: Objects, record: str) -> None:
     """Remove every segment that belongs to *record*, and it."""
     for key in objects.keys(segments_of(record)):

@@ -32,6 +32,7 @@ from dataverse_backup.errors import (
     Unavailable,
 )
 from dataverse_backup.fixity import BytesStream, Durability, HashingReader, VerifiedBy
+from dataverse_backup.outflow import paced
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
@@ -95,7 +96,8 @@ class SqliteDestination(Destination):
         for key in keys:
             try:
                 with self.open(key) as stream, closing(HashingReader(stream, algorithm)) as reader:
-                    while reader.read(_CHUNK):
+                    read = paced(reader.read, self.pace)
+                    while read(_CHUNK):
                         pass
                     yield StoredDigest(key, stream.size, reader.finish(None), VerifiedBy.READ_BACK)
             except ObjectError as error:

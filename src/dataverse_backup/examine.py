@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from dataverse_backup.errors import ObjectError
     from dataverse_backup.fixity import Algorithm
     from dataverse_backup.ledger.base import Copy, Kept
+    from dataverse_backup.outflow import Pace
     from dataverse_backup.stores.base import Store
 
 
@@ -115,15 +116,18 @@ class Examiner:
         make_destinations: Mapping[str, Callable[[], Destination]],
         identity: str,
         *,
+        paces: Mapping[str, Pace] | None = None,
         sleep: Callable[[float], None] = pause,
         delays: Sequence[float] | None = None,
     ) -> None:
         """Look into *stores*, and at destinations that are connected when they are needed and carry *identity*.
 
+        What is read back from a destination is held to that of *paces* that has its name.
         *delays*, RETRY_DELAYS if they are not given, are the seconds before each further try at what is unavailable.
         """
         self._stores, self._make_destinations, self._identity = stores, make_destinations, identity
         self._reached: dict[str, Destination] = {}
+        self._paces = paces or {}
         self._sleep, self._delays = sleep, RETRY_DELAYS if delays is None else delays
 
     def examine(self, task: Task) -> Examined:
@@ -139,6 +143,15 @@ class Examiner:
                 self._see_witnesses(task, examined)
         size = sum(seen.size or 0 for seen in (*examined.copies.values(), *examined.primaries.values()) if seen.how)
         return Examined(examined.copies, examined.primaries, examined.lost, examined.lost_stores, size)
+
+    def share(self, sharers: int) -> None:
+        """Read as one of *sharers* on different machines, which together hold to the bandwidth of a destination."""
+        for pace in self._paces.values():
+            pace.share(sharers)
+
+    def __call__(self, task: Task) -> Examined:
+        """As ``examine``."""
+        return self.examine(task)
 
     def close(self) -> None:
         """Give back the destinations; may be called twice."""
@@ -192,6 +205,7 @@ class Examiner:
     def _at(self, name: str) -> Destination:
         if name not in self._reached:
             destination = self._make_destinations[name]()
+            destination.pace = self._paces.get(name)
             destination.connect()
             self._check_identity(destination)
             self._reached[name] = destination
@@ -292,11 +306,9 @@ class ExaminerFactory:
     make_stores: Callable[[], Mapping[str, Store]]
     make_destinations: Mapping[str, Callable[[], Destination]]
     identity: str
+    paces: Mapping[str, Pace] = field(default_factory=dict)
+    """How fast may be read back from a destination, by all workers together."""
 
-    def __call__(self) -> Callable[[Task], Examined]:
-        """From stores and destinations of its own."""
-        return self.make().examine
-
-    def make(self) -> Examiner:
-        """What does them; whoever makes it in a process that goes on closes it."""
-        return Examiner(self.make_stores(), self.make_destinations, self.identity)
+    def __call__(self) -> Examiner:
+        """From stores and destinations of its own; whoever makes it in a process that goes on closes it."""
+        return Examiner(self.make_stores(), self.make_destinations, self.identity, paces=self.paces)

@@ -19,7 +19,7 @@ from dataverse_backup.errors import NoWorkSpace
 from dataverse_backup.services.origin import origin_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from multiprocessing.connection import Connection
 
     from dataverse_backup.bandwidth import Timetable
@@ -50,16 +50,13 @@ class _Outgoing:
     """The bytes of one object that are sent as they are read."""
 
     def __init__(self, stream: ByteStream, pace: Pace | None, notes: Notes) -> None:
-        self._stream, self._pace, self._notes = stream, pace, notes
+        self._stream, self._notes = stream, notes
+        self._read = paced(stream.read, pace)
         self.place, self.key, self.size = stream.place, stream.key, stream.size
         self.origin = origin_of(stream)
 
     def read(self, length: int, /) -> bytes:
-        if self._pace is not None:
-            length = self._pace.piece(length)
-        data = self._stream.read(length)
-        if self._pace is not None:
-            self._pace.wait(len(data))
+        data = self._read(length)
         self._notes.add(len(data))
         return data
 
@@ -70,6 +67,19 @@ class _Outgoing:
 
     def close(self) -> None:
         self._stream.close()
+
+
+def paced(read: Callable[[int], bytes], pace: Pace | None) -> Callable[[int], bytes]:
+    """*read*, which gives at most as many bytes as it is asked for, at *pace*; or as fast as it can."""
+    if pace is None:
+        return read
+
+    def held_back(length: int, /) -> bytes:
+        data = read(pace.piece(length))
+        pace.wait(len(data))
+        return data
+
+    return held_back
 
 
 class Pace:
@@ -102,10 +112,13 @@ class Pace:
 
     def wait(self, count: int) -> None:
         """Wait until *count* bytes have had the time that they take."""
+        if seconds := self.delay(count):
+            time.sleep(seconds)
+
+    def delay(self, count: int) -> float:
+        """Let *count* bytes take their place: in so many seconds they have had their time."""
         rate = self._rate()
-        if rate is None or not count:
-            return
-        time.sleep(self._line.place(count / rate))
+        return 0.0 if rate is None or not count else self._line.place(count / rate)
 
     def _rate(self) -> float | None:
         rate = self._timetable.rate(_now())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,8 +15,10 @@ from dataverse_backup.actions.audit_events import AuditEnded, AuditRequest, Look
 from dataverse_backup.actions.events import Ending
 from dataverse_backup.actions.promise import Promise, measured_speed
 from dataverse_backup.allowance import NO_LIMITS, Limit, Limits
-from dataverse_backup.config.values import share_from
+from dataverse_backup.bandwidth import Timetable
+from dataverse_backup.config.values import share_from, size_from
 from dataverse_backup.datafile import Dataset
+from dataverse_backup.engine import Stop
 from dataverse_backup.errors import CatalogueUnavailable, Reason, SourceUnavailable, SourceUnreadable
 from dataverse_backup.fixity import Algorithm
 from dataverse_backup.ledger.audits import PRIMARY, Amount
@@ -535,3 +538,15 @@ def test_for_much_work_there_are_the_workers_of_the_site(world: AuditWorld, monk
     site = replace(world.site, open_workers=processes)
     with pytest.raises(AttributeError, match="pickle"):  # what is in memory cannot be seen by another process
         list(audit(world.installation, [site], EVERYTHING, world.stop))
+
+
+def test_what_is_read_back_is_held_to_the_bandwidth_of_its_destination() -> None:
+    world = AuditWorld()
+    for number in range(1, 6):
+        world.has(number, b"0123456789" * 1_000)
+    world.run()
+    slow = replace(world.site, bandwidth=Timetable.parse("100K", size_from))
+    began = time.monotonic()
+    events = list(audit(world.installation, [slow], EVERYTHING, Stop()))
+    assert time.monotonic() - began > 0.35  # 50,000 bytes, but for a tenth of a second that are let through at once
+    assert [event.intact for event in events if isinstance(event, AuditEnded)] == [5]

@@ -6,7 +6,7 @@ import logging
 import random
 import time
 from abc import ABC, abstractmethod
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
@@ -30,6 +30,7 @@ from dataverse_backup.examine import ExaminerFactory
 from dataverse_backup.in_flight import in_flight
 from dataverse_backup.ledger.audits import AUDIT_VERB, LISTING_VERB, PRIMARY, Amount, Choice, name_of_place
 from dataverse_backup.logs import facts
+from dataverse_backup.outflow import Pace
 from dataverse_backup.threads import threads
 from dataverse_backup.verdict import Verdict
 from dataverse_backup.workers import processes
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from dataverse_backup.actions.sites import Installation, Site
     from dataverse_backup.datafile import Datafile, NotHere
     from dataverse_backup.engine import Stop, Submit
-    from dataverse_backup.examine import Examined, Task, WitnessesTask
+    from dataverse_backup.examine import Examined, Examiner, Task, WitnessesTask
     from dataverse_backup.ledger.audits import Judged
     from dataverse_backup.ledger.base import Lock
 
@@ -141,25 +142,28 @@ class PlaceAudit(ABC):
     def _workers_for(self, amount: Amount) -> Iterator[Submit[Task, Examined]]:
         """Threads for little work, which is mostly waiting for others to hash it; otherwise what the site has."""
         is_little = amount.files <= LITTLE_FILES and amount.size <= LITTLE_SIZE
-        factory, workers = self._factory(), self._capacity.workers
-        if not is_little or self._open_workers is not processes:
-            with self._open_workers(factory, workers) as submit:
-                yield submit
-            return
-        with ExitStack() as made:
+        with ExitStack() as held:
+            factory, workers = self._factory(self._paces(held)), self._capacity.workers
+            if not is_little or self._open_workers is not processes:
+                yield held.enter_context(self._open_workers(factory, workers))
+                return
 
-            def make() -> Callable[[Task], Examined]:
-                examiner = factory.make()
-                made.callback(examiner.close)
-                return examiner.examine
+            def make() -> Examiner:
+                examiner = factory()
+                held.callback(examiner.close)
+                return examiner
 
-            with threads(make, workers) as submit:
-                yield submit
+            yield held.enter_context(threads(make, workers))
 
-    def _factory(self) -> ExaminerFactory:
+    def _paces(self, held: ExitStack) -> dict[str, Pace]:
+        """How fast may be read back from each destination that is held to a bandwidth."""
+        limited = {name: site.bandwidth for name, site in self._sites.items() if site.bandwidth is not None}
+        return {name: held.enter_context(closing(Pace(bandwidth))) for name, bandwidth in limited.items()}
+
+    def _factory(self, paces: Mapping[str, Pace]) -> ExaminerFactory:
         staging = Staging(self._ledger.id, self._run)
         places = {name: site.for_workers(staging) for name, site in self._sites.items()}
-        return ExaminerFactory(self._installation.make_stores, places, self._ledger.id)
+        return ExaminerFactory(self._installation.make_stores, places, self._ledger.id, paces)
 
     def _examined(self, submit: Submit[Task, Examined], tasks: Iterable[Task]) -> Iterator[Looked]:
         limit = self._capacity.workers * IN_FLIGHT_PER_WORKER

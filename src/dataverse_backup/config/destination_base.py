@@ -64,8 +64,8 @@ class DestinationSettings(SectionModel):
     bandwidth_limit: Bandwidth | None = Field(
         None,
         alias="BandwidthLimit",
-        description="The most bytes a second that are sent, by all workers together, such as 20M; or a timetable in "
-        "local time, such as 08:00,20M 18:00,off Sat-00:00,off.",
+        description="The most bytes a second that are sent, and that an audit reads back, by all workers together, "
+        "such as 20M; or a timetable in local time, such as 08:00,20M 18:00,off Sat-00:00,off.",
         examples=["08:00,20M 18:00,off"],
         json_schema_extra=OF_MACHINE,
     )

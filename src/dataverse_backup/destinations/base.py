@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from dataverse_backup.errors import ObjectError
     from dataverse_backup.fixity import Algorithm, ByteStream, Checksum, Durability, VerifiedBy
+    from dataverse_backup.outflow import Pace
 
 OWN_PREFIX = ".dataverse-backup"
 SUPERSEDED_PREFIX = ".superseded"
@@ -148,6 +149,9 @@ class Destination(ABC):
     name: str
     method: str
     """The storage type as configured (``ssh``, ``filesystem``): the ledger's ``lastbackupmethod``, 16 characters."""
+
+    pace: Pace | None = None
+    """What ``digests`` reads back to this machine is held to it, where somebody gives one (`outflow.paced`)."""
 
     @abstractmethod
     def connect(self) -> Traits:

@@ -8,6 +8,7 @@ import secrets
 import shlex
 import time
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dataverse_backup.destinations.attempt import (
@@ -36,6 +37,7 @@ from dataverse_backup.destinations.folder_partials import FolderPartials
 from dataverse_backup.destinations.partials import RESUMES_FROM, Resumable
 from dataverse_backup.errors import CopyMissing, DestinationLost, KeyRefused, ObjectError, Unavailable
 from dataverse_backup.fixity import Durability, VerifiedBy
+from dataverse_backup.outflow import paced
 from dataverse_backup.services.files import stored_checksum, write_all
 from dataverse_backup.services.system_errors import READING, copy_errors
 from dataverse_backup.services.tree import Tree
@@ -128,7 +130,7 @@ class FilesystemDestination(Destination, Listable, Explainable, Resumable):
         with copy_errors(self.name, checked_path_key(self.name, key), READING):
             descriptor = tree.open(key)
             try:
-                size, checksum = stored_checksum(descriptor, algorithm)
+                size, checksum = stored_checksum(descriptor, algorithm, paced(partial(os.read, descriptor), self.pace))
             finally:
                 os.close(descriptor)
         return StoredDigest(key, size, checksum, VerifiedBy.READ_BACK)

@@ -146,6 +146,8 @@ class MemoryDestination(Destination, Listable, Explainable):
             except ObjectError as error:
                 yield Failure(key, error)
             else:
+                if self.pace is not None:
+                    self.pace.wait(len(data))
                 yield StoredDigest(key, len(data), _checksum(algorithm, data), VerifiedBy.READ_BACK)
 
     def sizes(self, keys: Sequence[str]) -> dict[str, int]:

@@ -6,6 +6,7 @@ Whoever imports this gives a fixture ``place``: a Place with an empty root, a ne
 from __future__ import annotations
 
 import hashlib
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dataverse_backup.bandwidth import Timetable
 from dataverse_backup.destinations.base import (
     DATABASE_PREFIX,
     IDENTITY_KEY,
@@ -39,6 +41,7 @@ from dataverse_backup.errors import (
     StoreLost,
 )
 from dataverse_backup.fixity import Algorithm, Checksum, Durability, VerifiedBy
+from dataverse_backup.outflow import Pace
 from dataverse_backup.stores.memory import NO_FAULT, Fault, MemoryStore, MemoryStream
 from dataverse_backup.testing.places import NAME, STAGING
 
@@ -287,6 +290,29 @@ def test_digests_tell_what_is_stored_now(place: Place, destination: Destination)
         result = digest(destination, KEY, algorithm)
         assert isinstance(result, StoredDigest)
         assert (result.size, result.checksum) == (len(now), checksum(now, algorithm))
+
+
+class _CountedPace(Pace):
+    """Lets everything pass at once, and counts it."""
+
+    def __init__(self) -> None:
+        super().__init__(Timetable.parse("1000000000", int))
+        self.counted = 0
+
+    def delay(self, count: int) -> float:
+        self.counted += count
+        return 0.0
+
+
+def test_what_digests_read_back_is_held_to_a_pace(place: Place, destination: Destination) -> None:
+    data = b"0123456789" * 30_000
+    place.plant(KEY, data)
+    with closing(_CountedPace()) as pace:
+        destination.pace = pace
+        found = digest(destination, KEY)
+    assert isinstance(found, StoredDigest)
+    assert found.checksum == checksum(data)
+    assert pace.counted == (len(data) if found.verified_by is VerifiedBy.READ_BACK else 0)
 
 
 def test_one_damaged_bit_is_seen(place: Place, destination: Destination) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dataverse_backup.destinations.base import IDENTITY_KEY, OWN_PREFIX, Entry, checked_path_key
 from dataverse_backup.errors import CopyError, CopyFailed, CopyMissing, KeyOccupied, KeyRefused, Unavailable
 from dataverse_backup.fixity import Checksum
+from dataverse_backup.outflow import paced
 from dataverse_backup.services.copy_errors import copy_error
 from dataverse_backup.services.origin import Origin
 from dataverse_backup.services.s3 import VENDOR_ERRORS, diagnosis, service_of
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from dataverse_backup.destinations.s3.settings import S3Settings
     from dataverse_backup.fixity import Algorithm
+    from dataverse_backup.outflow import Pace
 
 CHUNK = 1 << 20
 MAX_KEY_BYTES = 1024
@@ -144,13 +146,14 @@ class Bucket:
                 raise Unavailable(self.place, key, "it was replaced while it was read") from error
             raise copy_error(self.place, key, cause) from error
 
-    def digest(self, key: str, algorithm: Algorithm) -> tuple[int, Checksum]:
+    def digest(self, key: str, algorithm: Algorithm, pace: Pace | None = None) -> tuple[int, Checksum]:
         """How many bytes are stored, and their checksum: all of them are read."""
         size, hashed = 0, algorithm.new()
         reader = self.read(key)
         try:
             with self.reading(key):
-                while data := reader.read(CHUNK):
+                read = paced(reader.read, pace)
+                while data := read(CHUNK):
                     hashed.update(data)
                     size += len(data)
         finally:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from dataverse_backup.destinations.base import Receipt, Staging, Upload
     from dataverse_backup.destinations.s3.settings import S3Settings
     from dataverse_backup.fixity import Algorithm
+    from dataverse_backup.outflow import Pace
 
 _LONGEST_IDENTITY = 4096
 _WITHOUT_CONDITIONS = (
@@ -99,7 +100,7 @@ class S3Destination(Destination, Listable, Explainable, Resumable):
     def digests(self, keys: Sequence[str], algorithm: Algorithm) -> Iterator[StoredDigest | Failure]:
         bucket = self._reach()
         with Flight[StoredDigest](bucket, self._settings.threads) as flight:
-            steps = ((key, partial(_digest, bucket, key, algorithm)) for key in keys)
+            steps = ((key, partial(_digest, bucket, key, algorithm, self.pace)) for key in keys)
             yield from flight.results((key, partial(flight.start, key, step)) for key, step in steps)
 
     def sizes(self, keys: Sequence[str]) -> dict[str, int]:
@@ -228,8 +229,8 @@ class StoredObject:
         self._reader.close()
 
 
-def _digest(bucket: Bucket, key: str, algorithm: Algorithm) -> StoredDigest:
-    size, checksum = bucket.digest(key, algorithm)
+def _digest(bucket: Bucket, key: str, algorithm: Algorithm, pace: Pace | None) -> StoredDigest:
+    size, checksum = bucket.digest(key, algorithm, pace)
     return StoredDigest(key, size, checksum, VerifiedBy.READ_BACK)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from dataverse_backup.destinations.ssh.loop import EventLoopThread
     from dataverse_backup.destinations.ssh.session import Session
+    from dataverse_backup.outflow import Pace
 
 _READS_IN_FLIGHT = 16
 
@@ -22,8 +23,11 @@ _READS_IN_FLIGHT = 16
 class Audit:
     """One call of ``digests``."""
 
-    def __init__(self, place: str, loop: EventLoopThread, session: Session, algorithm: Algorithm) -> None:
-        """Hash with *algorithm*."""
+    def __init__(
+        self, place: str, loop: EventLoopThread, session: Session, algorithm: Algorithm, pace: Pace | None
+    ) -> None:
+        """Hash with *algorithm*; what is read back is held to *pace*."""
+        self._pace = pace
         self._place, self._loop, self._session, self._algorithm = place, loop, session, algorithm
         self._sizes: dict[str, int] = {}
 
@@ -71,7 +75,7 @@ class Audit:
 
     def _read_back(self, keys: Sequence[str]) -> Iterator[StoredDigest | Failure]:
         async def read(key: str) -> Checksum:
-            return await self._session.files.checksum(self._session.files.path(key), self._algorithm)
+            return await self._session.files.checksum(self._session.files.path(key), self._algorithm, self._pace)
 
         for key, result in zip(keys, self._loop.run(each(read, keys, _READS_IN_FLIGHT)), strict=True):
             if isinstance(result, Exception):

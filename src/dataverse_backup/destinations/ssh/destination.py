@@ -106,7 +106,7 @@ class SshDestination(Destination, Listable, Explainable, Resumable):
         except DestinationLost as lost:
             yield from self._unavailable(keys, lost)
             return
-        yield from self._believed(session, Audit(self.name, self._loop, session, algorithm).digests(keys))
+        yield from self._believed(session, Audit(self.name, self._loop, session, algorithm, self.pace).digests(keys))
 
     def _believed(self, session: Session, results: Iterable[_Answer | Failure]) -> Iterator[_Answer | Failure]:
         """*results*; before the first that another root would give too, see that this one is still ours."""

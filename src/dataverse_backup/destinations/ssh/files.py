@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from dataverse_backup.fixity import Algorithm
+    from dataverse_backup.outflow import Pace
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -132,14 +133,17 @@ class RemoteFiles:
             await file.close()
             raise
 
-    async def checksum(self, path: bytes, algorithm: Algorithm) -> Checksum:
-        """Read the stored bytes back and hash them here."""
+    async def checksum(self, path: bytes, algorithm: Algorithm, pace: Pace | None = None) -> Checksum:
+        """Read the stored bytes back, at *pace*, and hash them here."""
+        chunk = _READ_CHUNK if pace is None else pace.piece(_READ_CHUNK)
         digest, offset = algorithm.new(), 0
         async with self.sftp.open(path, "rb") as file:
             size = (await file.stat()).size or 0  # asking for more costs a request for each block
-            while offset < size and (data := await read_bytes(file, min(_READ_CHUNK, size - offset), offset)):
+            while offset < size and (data := await read_bytes(file, min(chunk, size - offset), offset)):
                 digest.update(data)
                 offset += len(data)
+                if pace is not None:
+                    await asyncio.sleep(pace.delay(len(data)))
         return Checksum(algorithm, digest.hexdigest())
 
     async def reveal(self, staged: bytes, key: str, supersede_to: str | None) -> None:

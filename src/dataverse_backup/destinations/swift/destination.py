@@ -96,7 +96,7 @@ class SwiftDestination(Destination, Listable, Explainable):
         def digest(key: str) -> StoredDigest | Failure:
             try:
                 with copy_errors(self.name, checked_key(self.name, key)):
-                    size, checksum = self._objects.digest(key, algorithm)
+                    size, checksum = self._objects.digest(key, algorithm, self.pace)
             except ObjectError as error:
                 return Failure(key, error)
             return StoredDigest(key, size, checksum, VerifiedBy.READ_BACK)

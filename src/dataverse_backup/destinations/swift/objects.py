@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from dataverse_backup.destinations.base import Entry
 from dataverse_backup.fixity import Checksum
+from dataverse_backup.outflow import paced
 from dataverse_backup.services.swift import SWIFT_ERRORS, diagnose
 from dataverse_backup.services.swift_object import SwiftObject, length_of
 from dataverse_backup.services.trouble import Trouble
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from dataverse_backup.destinations.swift.settings import SwiftSettings
     from dataverse_backup.fixity import Algorithm
+    from dataverse_backup.outflow import Pace
     from dataverse_backup.services.swift import Swift
     from dataverse_backup.services.withheld import Part
 
@@ -108,12 +110,13 @@ class Objects:
         """The bytes under *key*."""
         return SwiftObject(self._swift, *self._at(key))
 
-    def digest(self, key: str, algorithm: Algorithm) -> tuple[int, Checksum]:
+    def digest(self, key: str, algorithm: Algorithm, pace: Pace | None = None) -> tuple[int, Checksum]:
         """How many bytes are stored, and their checksum: all of them are read."""
         size, hashed = 0, algorithm.new()
         stored = self.open(key)
         try:
-            while data := stored.read(CHUNK):
+            read = paced(stored.read, pace)
+            while data := read(CHUNK):
                 hashed.update(data)
                 size += len(data)
         finally:

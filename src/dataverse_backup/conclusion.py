@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dataverse_backup.work import Work
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Outcome:
     """What became of a batch. Work that is in none of the attempts was not tried to its end: it is not recorded."""
 

@@ -16,7 +16,7 @@ PACKAGE_CONTENT_TYPE = "application/vnd.dataverse.file-package"
 """The content type of a package: in a file store a folder, in an S3 store a zip file (facts 2.8)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Dataset:
     """The dataset that a datafile belongs to."""
 
@@ -39,7 +39,7 @@ class Dataset:
         return cls(persistent_id, authority, identifier)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Datafile:
     """One row of the catalogue whose bytes some store should hold."""
 
@@ -79,7 +79,7 @@ Mark = tuple[int, int]
 """A datafile's id, and a number that changes with its row."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NotHere:
     """A row of the catalogue whose bytes no store of ours can hold: recorded and counted, never dropped."""
 

@@ -38,7 +38,7 @@ class Algorithm(StrEnum):
 _BY_NAME = {member.value.replace("-", ""): member for member in Algorithm}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Checksum:
     """An algorithm and a value in lower-case hexadecimal digits."""
 

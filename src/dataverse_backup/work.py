@@ -1,4 +1,8 @@
-"""What is to be done with one datafile; batches of it; and the spool that keeps a plan on disk."""
+"""What is to be done with one datafile; batches of it; and the spool that keeps a plan on disk.
+
+Nothing that travels to workers and back by the hundred thousand (works, attempts, what they are made of) has slots: a
+frozen dataclass with slots is pickled by Python code, one without by C, in a quarter of the time.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ class Why(StrEnum):
     CHANGED = "changed"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Work:
     """One datafile that must be copied to one destination, or whose copy must be proven."""
 
@@ -39,7 +43,7 @@ class Work:
     why: Why
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Batch:
     """Work at one destination that is done together; picklable, without secrets."""
 
@@ -52,7 +56,7 @@ class Batch:
         return sum(work.datafile.size or 0 for work in self.works)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class JointBatch:
     """What a worker gets: a batch for each destination that needs some of the same datafiles, read together."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from dataverse_backup.datafile import Datafile, Dataset, NotHere
@@ -77,7 +78,7 @@ def interpret(record: Record, timezone: tzinfo, default_store: str) -> Datafile 
     storageidentifier = record.storageidentifier or ""
     return Datafile(
         id=record.id,
-        dataset=Dataset(record.persistent_id, record.storage_authority or "", record.storage_identifier or ""),
+        dataset=_dataset(record.persistent_id, record.storage_authority or "", record.storage_identifier or ""),
         store_id=_store_prefix(storageidentifier) or default_store,
         storageidentifier=storageidentifier,
         size=record.size if record.size is not None and record.size >= 0 else None,
@@ -89,6 +90,12 @@ def interpret(record: Record, timezone: tzinfo, default_store: str) -> Datafile 
         directory_label=record.directory_label or "",
         original_name=_original_name(record) if record.is_tabular else "",
     )
+
+
+@lru_cache(maxsize=1_000)
+def _dataset(persistent_id: str, authority: str, identifier: str) -> Dataset:
+    """One for all of its datafiles that come one after the other: it is pickled with them once."""
+    return Dataset(persistent_id, authority, identifier)
 
 
 def _original_name(record: Record) -> str:

@@ -48,7 +48,7 @@ class Status(StrEnum):
     GONE = "GONE"  # no longer in the catalogue; what was copied is kept
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Copy:
     """A copy that was proven once."""
 
@@ -97,7 +97,7 @@ class Planned:
     """STORE_UNKNOWN where it cannot even be tried."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Attempt:
     """One try at one datafile at one destination."""
 

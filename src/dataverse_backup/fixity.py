@@ -6,6 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from io import BytesIO
 from typing import Protocol, Self, runtime_checkable
 
@@ -27,14 +28,21 @@ class Algorithm(StrEnum):
 
     def new(self) -> hashlib._Hash:
         """A fresh hashlib object of this algorithm."""
-        return hashlib.new(self.replace("-", "").lower(), usedforsecurity=False)
+        return _NEW[self]()
 
     @property
     def hex_length(self) -> int:
         """How many hexadecimal digits a value has."""
-        return self.new().digest_size * 2
+        return _HEX_LENGTHS[self]
 
 
+_NEW = {
+    Algorithm.MD5: partial(hashlib.md5, usedforsecurity=False),
+    Algorithm.SHA1: partial(hashlib.sha1, usedforsecurity=False),
+    Algorithm.SHA256: partial(hashlib.sha256, usedforsecurity=False),
+    Algorithm.SHA512: partial(hashlib.sha512, usedforsecurity=False),
+}
+_HEX_LENGTHS = {algorithm: new().digest_size * 2 for algorithm, new in _NEW.items()}
 _BY_NAME = {member.value.replace("-", ""): member for member in Algorithm}
 
 

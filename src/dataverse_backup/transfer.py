@@ -38,7 +38,7 @@ from dataverse_backup.pause import pause
 from dataverse_backup.work import Why
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
     from dataverse_backup.datafile import Datafile
     from dataverse_backup.destinations.base import Destination, StoredDigest
@@ -59,6 +59,9 @@ PATIENCE_SECONDS = 300.0
 """After so long no further try is made at all of them: each of these tries took minutes until it timed out."""
 
 READ_LENGTH = 1 << 20
+
+_FEW = 20
+"""So many new objects of a batch are asked about, all over it, before all of them are."""
 
 
 @dataclass(slots=True)
@@ -81,6 +84,11 @@ class _Item:
     @property
     def datafile(self) -> Datafile:
         return self.work.datafile
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing is known of its key, and nothing was heard of it."""
+        return self.work.why is Why.NEW and self.work.copy is None and not self.was_taken and not self.errors
 
     @property
     def wanted_delay(self) -> float:
@@ -215,11 +223,7 @@ class Transfer:
 
     def _prove_occupied(self, items: Sequence[_Item]) -> list[_Item]:
         """Settle what is there already and fits; the items that must be sent are returned."""
-        asked = [item for item in items if self._may_be_occupied(item)]
-        if not asked:
-            return list(items)
-        occupied = self._destination.sizes([item.work.key for item in asked])
-        self._finds_keys_taken = bool(occupied)
+        occupied = self._occupied(items)
         to_send = [item for item in items if item.work.key not in occupied]
         groups: dict[Algorithm, dict[str, _Item]] = defaultdict(dict)
         for item in items:
@@ -230,14 +234,22 @@ class Transfer:
             to_send += [by_key[result.key] for result in found if self._must_be_sent(by_key[result.key], result)]
         return to_send
 
-    def _may_be_occupied(self, item: _Item) -> bool:
-        """Whether it is worth asking before it is sent; a key that turns out to be taken is proven all the same.
+    def _occupied(self, items: Sequence[_Item]) -> Container[str]:
+        """The keys that were taken when we asked; one that turns out to be taken later is proven all the same.
 
-        Asking costs about as much as sending a small object. New ones are asked about where the last ones were taken:
+        Asking costs about as much as sending a small object. New ones are asked about where a few of them are taken:
         after a run that was killed, after a ledger that was lost, or where the original script has been.
         """
-        is_new = item.work.why is Why.NEW and item.work.copy is None
-        return self._finds_keys_taken or item.was_taken or not is_new or bool(item.errors)
+        new = [item.work.key for item in items if item.is_new]
+        few = new[:: len(new) // _FEW + 1] if self._finds_keys_taken else []
+        asked = few + [item.work.key for item in items if not item.is_new]
+        if not asked:
+            return ()
+        occupied = self._destination.sizes(asked)
+        self._finds_keys_taken = bool(occupied)
+        if len(few) < len(new) and not occupied.keys().isdisjoint(few):
+            occupied |= self._destination.sizes(new)
+        return occupied
 
     def _must_be_sent(self, item: _Item, found: StoredDigest | Failure) -> bool:
         """Adopt what was found if it fits; otherwise say that the item must be sent."""
@@ -311,12 +323,13 @@ class Transfer:
         """The bytes under *name*; where nothing else can tell, their number decides (design, rule 4)."""
         datafile, store = item.datafile, self._stores[item.datafile.store_id]
         stream = store.open(name)
-        size_describes_it = not datafile.is_tabular and name == store.names(datafile)[0]
-        if datafile.checksum is None and size_describes_it and datafile.size not in (None, stream.size):
-            stream.close()
-            said = f"it has {stream.size} bytes, {datafile.size} are registered, and no checksum that could decide"
-            raise SourceDiffers(store.id, name, said)
-        return stream
+        if datafile.checksum is not None or datafile.is_tabular or datafile.size in (None, stream.size):
+            return stream
+        if name != store.names(datafile)[0]:  # the registered size is not that of the original
+            return stream
+        stream.close()
+        said = f"it has {stream.size} bytes, {datafile.size} are registered, and no checksum that could decide"
+        raise SourceDiffers(store.id, name, said)
 
     def _find_lost_stores(self, items: Iterable[_Item], lost: StoreLost) -> None:
         """Find out which stores are lost. Raises *lost* where all of them answer again: the try is made again later."""

@@ -11,6 +11,7 @@ import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from dataverse_backup.errors import NoWorkSpace
@@ -50,7 +51,7 @@ class Batch:
     destination: str
     works: tuple[Work, ...]
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Its bytes, as far as they are registered."""
         return sum(work.datafile.size or 0 for work in self.works)

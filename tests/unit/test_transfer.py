@@ -586,6 +586,16 @@ def test_a_new_key_that_is_taken_is_adopted_and_the_next_ones_are_asked_about() 
     assert destination.asked == [1, 1, 2]
 
 
+def test_of_many_new_keys_a_few_are_asked_about_and_all_of_them_where_one_of_those_is_taken() -> None:
+    destination = Asked()
+    store = MemoryStore("file", {key_of(datafile(number)): b"data" for number in range(1, 201)})
+    for number in range(101, 201):
+        destination.objects[key_of(datafile(number))] = b"data"
+    free, taken = (Transfer({"file": store}, destination).copy(new_batch(range(n, n + 100))) for n in (1, 101))
+    assert [sum(attempt.bytes_sent for attempt in outcome.attempts) for outcome in (free, taken)] == [400, 0]
+    assert destination.asked == [17, 17, 100]
+
+
 def test_only_what_was_sent_of_a_big_object_that_was_continued_counts(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -23,15 +23,7 @@ class Origin:
     etag: str
 
 
-@runtime_checkable
-class HasOrigin(Protocol):
-    """What a ByteStream may have besides: most have not, and are read."""
-
-    @property
-    def origin(self) -> Origin | None:
-        """Where the very object lies that is being read, or None."""
-
-
 def origin_of(stream: ByteStream) -> Origin | None:
-    """Where *stream* says that its bytes lie, or None."""
-    return stream.origin if isinstance(stream, HasOrigin) else None
+    """Where *stream* says that the very object lies that is being read, as its ``origin``; most have none."""
+    origin: Origin | None = getattr(stream, "origin", None)
+    return origin

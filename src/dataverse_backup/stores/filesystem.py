@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 _PACKAGE = "packages are folders in a file store, and folders of packages are not yet backed up"
 
+_READ_AHEAD = 128 * 1024
+"""What systems read ahead by themselves; of less nothing is to be said to them."""
+
 _ERRORS: dict[int, type[SourceError]] = {
     errno.ENOENT: SourceMissing,
     errno.ENOTDIR: SourceMissing,
@@ -144,14 +147,16 @@ class FileStream:
             status = os.fstat(self._descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise SourceUnreadable(self.place, self.key, "it is not a regular file")
-            if hasattr(os, "posix_fadvise"):  # not on macOS
+            if status.st_size > _READ_AHEAD and hasattr(os, "posix_fadvise"):  # not on macOS
                 os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
             return status.st_size
 
     def read(self, length: int, /) -> bytes:
         """Up to *length* further bytes; ``b''`` at the end. Raises SourceError."""
-        with _source_errors(self.place, self.key):
+        try:  # no context manager: this is called twice for the smallest of files
             return os.read(self._descriptor, length)
+        except OSError as error:
+            raise _source_error(self.place, self.key, error) from error
 
     def close(self) -> None:
         """Give back the descriptor; may be called twice."""
@@ -166,5 +171,9 @@ def _source_errors(place: str, key: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        kind = _ERRORS.get(error.errno or 0, SourceUnreadable)
-        raise kind(place, key, (error.strerror or str(error)).lower()) from error
+        raise _source_error(place, key, error) from error
+
+
+def _source_error(place: str, key: str, error: OSError) -> SourceError:
+    kind = _ERRORS.get(error.errno or 0, SourceUnreadable)
+    return kind(place, key, (error.strerror or str(error)).lower())

@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 import shlex
+import stat
 import time
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -35,6 +36,7 @@ from dataverse_backup.destinations.base import (
 from dataverse_backup.destinations.folder_notes import FolderNotes
 from dataverse_backup.destinations.folder_partials import FolderPartials
 from dataverse_backup.destinations.partials import RESUMES_FROM, Resumable
+from dataverse_backup.destinations.prunable import Doomed, Fate, Prunable, Pruned, checked_doomed
 from dataverse_backup.errors import CopyMissing, DestinationLost, KeyRefused, ObjectError, Unavailable
 from dataverse_backup.fixity import Durability, VerifiedBy
 from dataverse_backup.outflow import paced
@@ -53,7 +55,7 @@ _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQ
 """Nothing can be tried out there; reading still works, and writing says so by itself."""
 
 
-class FilesystemDestination(Destination, Listable, Explainable, Resumable):
+class FilesystemDestination(Destination, Listable, Explainable, Resumable, Prunable):
     """Keeps copies as files below one folder.
 
     Every object is written to staging, brought to the disk, read back from there and only then linked to its key: a
@@ -202,6 +204,18 @@ class FilesystemDestination(Destination, Listable, Explainable, Resumable):
         with self._lost_errors():
             return FolderNotes(self.name, tree, self._staging).write(notes)
 
+    def prune(self, doomed: Sequence[Doomed]) -> Iterator[Pruned | Failure]:
+        checked_doomed(doomed)
+        for one in doomed:
+            tree = self._reach()
+            try:
+                with copy_errors(self.name, checked_path_key(self.name, one.key)):
+                    pruned = _pruned(tree, one)
+            except ObjectError as error:
+                yield Failure(one.key, error)
+            else:
+                yield pruned
+
     def sweep(self) -> None:
         tree = self._reach()
         with self._lost_errors():
@@ -272,6 +286,27 @@ class StoredFile:
     def close(self) -> None:
         """Close the file; may be called twice."""
         self._file.close()
+
+
+def _pruned(tree: Tree, one: Doomed) -> Pruned:
+    """Delete one file, and the folders that it leaves empty."""
+    status = tree.status(one.key)
+    if status is None:
+        return Pruned(one.key, Fate.MISSING)
+    if not stat.S_ISREG(status.st_mode):
+        return Pruned(one.key, Fate.DIFFERS, "it is not a file")
+    if status.st_size != one.size:
+        return Pruned(one.key, Fate.DIFFERS, f"it has {status.st_size} bytes, not {one.size}")
+    tree.unlink(one.key)
+    *folders, root = folders_above(one.key)
+    for folder in folders:
+        tree.sync(folder)
+        try:
+            tree.remove_empty(folder)
+        except OSError:
+            return Pruned(one.key, Fate.REMOVED)
+    tree.sync(root)
+    return Pruned(one.key, Fate.REMOVED)
 
 
 def _seconds_ahead(tree: Tree, key: str) -> float | None:

@@ -20,6 +20,7 @@ from dataverse_backup.destinations.base import (
     checked_path_key,
     checked_removable,
 )
+from dataverse_backup.destinations.prunable import Doomed, Fate, Prunable, Pruned, checked_doomed
 from dataverse_backup.errors import (
     CopyDiffers,
     CopyMissing,
@@ -55,6 +56,8 @@ class Faults:
     """Keys that we may neither write nor read."""
     silent: Container[str] = ()
     """Keys about which nobody answers."""
+    locked: Container[str] = ()
+    """Keys whose objects are under Object Lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class _Staged:
     checksum: Checksum
 
 
-class MemoryDestination(Destination, Listable, Explainable):
+class MemoryDestination(Destination, Listable, Explainable, Prunable):
     """Objects by their keys, in a flat name space: ``sub`` and ``sub/x`` lie beside each other."""
 
     def __init__(
@@ -192,6 +195,27 @@ class MemoryDestination(Destination, Listable, Explainable):
             self.objects.pop(key, None)
         else:
             self.objects[key] = data
+
+    def prune(self, doomed: Sequence[Doomed]) -> Iterator[Pruned | Failure]:
+        checked_doomed(doomed)
+        for one in doomed:
+            self._reach()
+            try:
+                data = self._existing(one.key)
+            except CopyMissing:
+                yield Pruned(one.key, Fate.MISSING)
+            except ObjectError as error:
+                yield Failure(one.key, error)
+            else:
+                yield self._pruned(one, data)
+
+    def _pruned(self, one: Doomed, data: bytes) -> Pruned:
+        if len(data) != one.size:
+            return Pruned(one.key, Fate.DIFFERS, f"it has {len(data)} bytes, not {one.size}")
+        if one.key in self.faults.locked:
+            return Pruned(one.key, Fate.LOCKED, "it is under Object Lock, as planned")
+        del self.objects[one.key]
+        return Pruned(one.key, Fate.REMOVED)
 
     def sweep(self) -> None:
         self._reach()

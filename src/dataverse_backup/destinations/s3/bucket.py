@@ -33,6 +33,7 @@ CHUNK = 1 << 20
 MAX_KEY_BYTES = 1024
 _CONTROL = frozenset(map(chr, {*range(32), 0xFFFE, 0xFFFF} - {9, 10, 13}))
 """XML, which S3 speaks, has no way to write these."""
+_NO_LOCKS = {Trouble.MISSING, Trouble.NOT_OFFERED}
 _MAYBE_UNKNOWN = {Trouble.NOT_OFFERED, Trouble.OTHER}
 
 
@@ -48,6 +49,16 @@ class Stored:
     """Hexadecimal digits, where the ETag looks like one and the encryption does not say otherwise."""
     sha256: str | None
     """In base64, where the service keeps one of the whole object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """What keeps an object from being deleted."""
+
+    until: datetime | None
+    """Of its retention; None where it has none."""
+    is_held: bool
+    """Whether it is under a legal hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +225,41 @@ class Bucket:
         request = self._target(key) | ({"VersionId": version} if version else {})
         with self._errors(key):
             self._client.delete_object(**request)
+
+    def has_locks(self) -> bool | None:
+        """Whether objects of the bucket can be under Object Lock; None where that is not told."""
+        try:
+            found = self._client.get_object_lock_configuration(Bucket=self._settings.bucket)
+        except VENDOR_ERRORS as error:
+            cause = diagnosis(error)
+            if cause.trouble in _NO_LOCKS:
+                return False
+            if cause.trouble in (Trouble.REFUSED, Trouble.OTHER):
+                return None
+            raise copy_error(self.place, OWN_PREFIX, cause) from error
+        return found.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled") == "Enabled"
+
+    def lock_of(self, key: str) -> Lock | None:
+        """What keeps the object under *key* from being deleted; None where that is not told."""
+        request = self._target(key)
+        retention = self._lock_part(key, lambda: self._client.get_object_retention(**request))
+        hold = self._lock_part(key, lambda: self._client.get_object_legal_hold(**request))
+        if retention is None or hold is None:
+            return None
+        until = retention.get("Retention", {}).get("RetainUntilDate")
+        return Lock(until, is_held=hold.get("LegalHold", {}).get("Status") == "ON")
+
+    def _lock_part(self, key: str, ask: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any] | None:
+        """What the service answers; nothing where the object has no such thing, None where we may not know."""
+        try:
+            return ask()
+        except VENDOR_ERRORS as error:
+            cause = diagnosis(error)
+            if cause.trouble in _NO_LOCKS or "InvalidRequest" in cause.said:  # "Bucket is missing Object Lock …"
+                return {}
+            if cause.trouble is Trouble.REFUSED:
+                return None
+            raise copy_error(self.place, key, cause) from error
 
     def is_listed(self, key: str) -> bool:
         """Whether the service lists an object under exactly this name."""

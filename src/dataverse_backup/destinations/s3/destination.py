@@ -22,11 +22,13 @@ from dataverse_backup.destinations.base import (
     checked_removable,
 )
 from dataverse_backup.destinations.partials import Resumable
+from dataverse_backup.destinations.prunable import Doomed, Prunable, Pruned, checked_doomed
 from dataverse_backup.destinations.s3.aside import Aside
 from dataverse_backup.destinations.s3.batch import Batch
 from dataverse_backup.destinations.s3.bucket import Bucket
 from dataverse_backup.destinations.s3.flight import Flight
 from dataverse_backup.destinations.s3.parts import PartUploads
+from dataverse_backup.destinations.s3.prune import BucketPruning
 from dataverse_backup.destinations.s3.within import Within
 from dataverse_backup.errors import CopyError, CopyMissing, DestinationLost, KeyRefused
 from dataverse_backup.fixity import Durability, VerifiedBy
@@ -49,7 +51,7 @@ _WITHOUT_CONDITIONS = (
 )
 
 
-class S3Destination(Destination, Listable, Explainable, Resumable):
+class S3Destination(Destination, Listable, Explainable, Resumable, Prunable):
     """Keeps copies as objects of one bucket.
 
     No object is seen before all of it was read and fits; S3 shows an object, or does not, as a whole. It has no way to
@@ -165,6 +167,20 @@ class S3Destination(Destination, Listable, Explainable, Resumable):
         except CopyError as error:
             return Failure(key, error)
         return None
+
+    def prune(self, doomed: Sequence[Doomed]) -> Iterator[Pruned | Failure]:
+        checked_doomed(doomed)
+        with self._lost_errors():
+            pruning = BucketPruning(self._reach())
+
+        def tried(one: Doomed) -> Pruned | Failure:
+            try:
+                return pruning.prune(one)
+            except CopyError as error:
+                return Failure(one.key, error)
+
+        with ThreadPoolExecutor(self._settings.threads) as pool:
+            yield from pool.map(tried, doomed)
 
     def sweep(self) -> None:
         with self._lost_errors():

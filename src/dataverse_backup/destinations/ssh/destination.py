@@ -19,6 +19,7 @@ from dataverse_backup.destinations.base import (
     checked_removable,
 )
 from dataverse_backup.destinations.partials import Resumable
+from dataverse_backup.destinations.prunable import Doomed, Prunable, Pruned, checked_doomed
 from dataverse_backup.destinations.ssh.abilities import Abilities
 from dataverse_backup.destinations.ssh.audit import Audit
 from dataverse_backup.destinations.ssh.batch import Batch
@@ -29,6 +30,7 @@ from dataverse_backup.destinations.ssh.listing import Listing
 from dataverse_backup.destinations.ssh.loop import EventLoopThread
 from dataverse_backup.destinations.ssh.notes import RemoteNotes
 from dataverse_backup.destinations.ssh.partials import RemotePartials
+from dataverse_backup.destinations.ssh.prune import RemotePruning
 from dataverse_backup.destinations.ssh.session import opened_session
 from dataverse_backup.destinations.ssh.stream import RemoteStream
 from dataverse_backup.errors import (
@@ -65,7 +67,7 @@ _MAY_WORK_OTHERWISE = (CopyFailed, CopyDiffers)
 """What becomes of an object where a server can no longer do what it once could."""
 
 
-class SshDestination(Destination, Listable, Explainable, Resumable):
+class SshDestination(Destination, Listable, Explainable, Resumable, Prunable):
     """Copies in a folder of an OpenSSH server; one connection, made again when it was lost."""
 
     def __init__(self, name: str, settings: SshSettings, staging: Staging) -> None:
@@ -201,6 +203,12 @@ class SshDestination(Destination, Listable, Explainable, Resumable):
         session = self._connected()
         self._confirm_identity(session)
         return self._run_for_all(RemoteNotes(self.name, session, self._staging.prefix).write(notes))
+
+    def prune(self, doomed: Sequence[Doomed]) -> Iterator[Pruned | Failure]:
+        checked_doomed(doomed)
+        session = self._connected()
+        self._confirm_identity(session)
+        yield from self._run_for_all(RemotePruning(self.name, session).run(doomed))
 
     def sweep(self) -> None:
         self._run_for_all(RemotePartials(self._connected().files, self._staging, {}).sweep())

@@ -20,10 +20,12 @@ from dataverse_backup.destinations.base import (
     checked_notes,
     checked_removable,
 )
+from dataverse_backup.destinations.prunable import Doomed, Prunable, Pruned, checked_doomed
 from dataverse_backup.destinations.swift import large
 from dataverse_backup.destinations.swift.attempt import Attempt, Limits, checked_key, keep_as
 from dataverse_backup.destinations.swift.failures import copy_errors, lost_errors
 from dataverse_backup.destinations.swift.objects import Objects
+from dataverse_backup.destinations.swift.prune import ContainerPruning
 from dataverse_backup.errors import CopyMissing, DestinationLost, KeyRefused, ObjectError
 from dataverse_backup.fixity import Durability, VerifiedBy
 from dataverse_backup.services.swift import SWIFT_ERRORS, Swift
@@ -42,7 +44,7 @@ Result = TypeVar("Result")
 _LONGEST_IDENTITY = 1024
 
 
-class SwiftDestination(Destination, Listable, Explainable):
+class SwiftDestination(Destination, Listable, Explainable, Prunable):
     """Keeps copies as objects under their keys, in one container or one for each dataset.
 
     Several requests are under way at once; the objects of a batch are stored independently of each other. The
@@ -187,6 +189,19 @@ class SwiftDestination(Destination, Listable, Explainable):
         except ObjectError as error:
             return Failure(key, error)
         return None
+
+    def prune(self, doomed: Sequence[Doomed]) -> Iterator[Pruned | Failure]:
+        checked_doomed(doomed)
+        pruning = ContainerPruning(self.name, self._objects)
+
+        def tried(one: Doomed) -> Pruned | Failure:
+            try:
+                with copy_errors(self.name, one.key):
+                    return pruning.prune(one)
+            except ObjectError as error:
+                return Failure(one.key, error)
+
+        yield from self._at_once(tried, doomed)
 
     def sweep(self) -> None:
         with lost_errors(self.name):

@@ -16,6 +16,7 @@ from dataverse_backup.ledger.base import BACKUP_VERB, Holder, Kept, Ledger, List
 from dataverse_backup.ledger.memory_audits import MemoryAudits, Primary
 from dataverse_backup.ledger.memory_dumps import MemoryDumps
 from dataverse_backup.ledger.memory_history import MemoryHistory
+from dataverse_backup.ledger.memory_removals import MemoryRemovals
 from dataverse_backup.ledger.memory_row import MemoryRow
 from dataverse_backup.ledger.rules import (
     FAILED,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from dataverse_backup.errors import Reason
     from dataverse_backup.ledger.base import Attempt, Marked, Planned, Takeover
     from dataverse_backup.ledger.dumps import DumpRecord
+    from dataverse_backup.ledger.removals import Removal
     from dataverse_backup.verdict import Verdict
 
 
@@ -51,7 +53,7 @@ class _Lock:
 
 
 @dataclass
-class MemoryLedger(MemoryHistory, MemoryAudits, MemoryDumps, Ledger):
+class MemoryLedger(MemoryHistory, MemoryAudits, MemoryDumps, MemoryRemovals, Ledger):
     """A ledger in dictionaries."""
 
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -68,6 +70,7 @@ class MemoryLedger(MemoryHistory, MemoryAudits, MemoryDumps, Ledger):
     _primaries: dict[int, Primary] = field(default_factory=dict)
     _verdicts: list[VerdictRecord] = field(default_factory=list)
     _dumps: list[DumpRecord] = field(default_factory=list)
+    _removals: list[Removal] = field(default_factory=list)
 
     @contextmanager
     def lock(self, destination: str) -> Iterator[_Lock]:
@@ -206,7 +209,7 @@ class MemoryLedger(MemoryHistory, MemoryAudits, MemoryDumps, Ledger):
             self._row(destination, datafile_id).mark = mark
         for datafile_id in gone:
             if row_gone := self._rows.get((destination, datafile_id)):
-                row_gone.is_gone = True
+                row_gone.vanish()
         told = [*(datafile.id for datafile in refreshed), *gone]
         self._spoil(
             destination, [self._rows[destination, number] for number in told if (destination, number) in self._rows]
@@ -306,7 +309,9 @@ class MemoryLedger(MemoryHistory, MemoryAudits, MemoryDumps, Ledger):
                 continue
             row = self._row(destination, one.datafile.id)
             row.learn(one.datafile)
-            row.key, row.copy, row.is_gone = one.copy.key, one.copy, one.status is Status.GONE
+            row.key, row.copy = one.copy.key, one.copy
+            if one.status is Status.GONE:
+                row.vanish()
 
     def stale_manifests(self, destination: str) -> Iterator[str]:
         """As they are when it is called."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from dataverse_backup.datafile import Datafile, Dataset, fingerprint
@@ -42,13 +42,22 @@ class MemoryRow:
     lastbackuptime: datetime | None = None
     failing_since: datetime | None = None
     not_here: tuple[Reason, str] | None = None
-    is_gone: bool = False
+    gone_since: datetime | None = None
     copy: Copy | None = None
     verdict: Verdict | None = None
     """What the last audit found of the copy, where that was not that it is intact."""
     judged: datetime | None = None
     datafile: Datafile | None = None
     mark: int | None = None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the catalogue does not have it."""
+        return self.gone_since is not None
+
+    def vanish(self) -> None:
+        """It is gone from now on, unless it was gone before."""
+        self.gone_since = self.gone_since or datetime.now(UTC)
 
     @property
     def shown(self) -> tuple[Status, Reason | None, str]:
@@ -69,7 +78,7 @@ class MemoryRow:
         self.fingerprint, self.mark = fingerprint(row), None
         self.label, self.storageidentifier = storable(row.label), storable(row.storageidentifier)
         self.createdate = row.created
-        self.is_gone = False
+        self.gone_since = None
         if isinstance(row, Datafile):
             self.datafile = _storable(row)
             self.dataset, self.store = storable(row.dataset.persistent_id), storable(row.store_id)
@@ -91,13 +100,14 @@ class MemoryRow:
 
     def conclude(self, attempt: Attempt) -> None:
         """Take over how an attempt ended."""
-        before = self.is_gone, self.not_here
+        before = self.gone_since, self.not_here
         self.learn(attempt.datafile)
         self.attempts += 1
         self.key = attempt.key if attempt.key is not None else self.key
         self.lastbackuptime = attempt.started + timedelta(seconds=attempt.seconds)
         if attempt.status is Status.GONE:
-            self.is_gone, self.not_here = True, before[1]
+            self.gone_since, self.not_here = before
+            self.vanish()
             return
         self.status, self.reason, self.message = attempt.status, attempt.reason, storable(attempt.message)
         self.mark = attempt.datafile.mark if self.status is Status.OK else None

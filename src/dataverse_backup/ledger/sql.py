@@ -20,6 +20,7 @@ from dataverse_backup.ledger.postgresql import PostgresDatabase
 from dataverse_backup.ledger.rules import FAILED, check_attempts, counts, in_order, new_run_id
 from dataverse_backup.ledger.sql_audits import SqlAudits
 from dataverse_backup.ledger.sql_dumps import SqlDumps
+from dataverse_backup.ledger.sql_removals import SqlRemovals
 from dataverse_backup.ledger.sqlite import SqliteDatabase, is_there
 from dataverse_backup.ledger.tables import (
     copies,
@@ -98,7 +99,7 @@ def _database(url: URL, busy_timeout: float) -> Database:
     )
 
 
-class SqlLedger(SqlAudits, SqlDumps, Ledger):
+class SqlLedger(SqlAudits, SqlDumps, SqlRemovals, Ledger):
     """A ledger in a database, by SQLAlchemy Core; every read is short."""
 
     def __init__(self, database: Database) -> None:

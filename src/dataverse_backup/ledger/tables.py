@@ -292,6 +292,28 @@ dumps = Table(
 )
 Index(None, dumps.c.destination, dumps.c.id)
 
+removals = Table(
+    "removals",
+    metadata,
+    _number(),
+    Column("run", Words, ForeignKey(runs.c.run), nullable=False),
+    Column("destination", Words, nullable=False),
+    Column("key", Words, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("datafile_id", BigInteger),  # NULL of a copy that was moved aside; so are the next five
+    Column("checksum", Words),
+    Column("registered", Words),
+    Column("verified_by", Words),
+    Column("durable", Words),
+    Column("proven", Instant),
+    Column("begun", Instant, nullable=False),
+    Column("ended", Instant),  # NULL while nobody knows what became of it
+    Column("outcome", Words),
+    Column("message", Words, nullable=False, default="", server_default=""),
+)
+Index(None, removals.c.destination, removals.c.ended)
+Index(None, removals.c.datafile_id)
+
 original_names = Table(
     "original_names",
     metadata,

@@ -500,6 +500,43 @@ def test_objects_without_a_prefix_lie_at_the_top_of_the_bucket(s3_server: Seawee
     client.delete_object(Bucket=bucket, Key="a/b")
 
 
+# Notes.
+
+NOTES = [f"10.5072/FK2/{number}/.dataverse-backup/md5sum.txt" for number in range(20)]
+
+
+def test_notes_are_taken_away_together(place: BucketPlace, liar: LyingS3) -> None:
+    with through(liar.url, place) as destination:
+        assert destination.write_notes(dict.fromkeys(NOTES, b"note")) == []
+        liar.seen.clear()
+        assert destination.write_notes(dict.fromkeys(NOTES)) == []
+    assert [seen.partition(" ")[0] for seen in liar.seen] == ["POST"]
+    assert place.everything() == set()
+
+
+def test_notes_are_taken_away_one_by_one_where_the_service_cannot_do_otherwise(
+    place: BucketPlace, liar: LyingS3
+) -> None:
+    liar.lies = [Lie("POST", 501, "NotImplemented")]
+    with through(liar.url, place) as destination:
+        assert destination.write_notes(dict.fromkeys(NOTES, b"note")) == []
+        assert destination.write_notes(dict.fromkeys(NOTES)) == []
+    assert place.everything() == set()
+
+
+def test_a_note_that_the_service_does_not_take_away_is_told_and_stops_no_other(
+    place: BucketPlace, liar: LyingS3
+) -> None:
+    with through(liar.url, place) as destination:
+        assert destination.write_notes(dict.fromkeys(NOTES[1:], b"note")) == []
+        error = f"<Error><Key>{place.prefix}/{NOTES[0]}</Key><Code>AccessDenied</Code></Error></DeleteResult>"
+        liar.rewrites = {b"</DeleteResult>": error.encode()}
+        liar.lies = [Lie("DELETE", 403, "AccessDenied")]
+        (failure,) = destination.write_notes(dict.fromkeys(NOTES))
+    assert (failure.key, type(failure.error)) == (NOTES[0], CopyRefused)
+    assert place.everything() == set()
+
+
 # Versions, locks, encryption.
 
 

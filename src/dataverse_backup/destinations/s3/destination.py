@@ -25,7 +25,7 @@ from dataverse_backup.destinations.partials import Resumable
 from dataverse_backup.destinations.prunable import Doomed, Prunable, Pruned, checked_doomed
 from dataverse_backup.destinations.s3.aside import Aside
 from dataverse_backup.destinations.s3.batch import Batch
-from dataverse_backup.destinations.s3.bucket import Bucket
+from dataverse_backup.destinations.s3.bucket import MOST_TOGETHER, Bucket
 from dataverse_backup.destinations.s3.flight import Flight
 from dataverse_backup.destinations.s3.parts import PartUploads
 from dataverse_backup.destinations.s3.prune import BucketPruning
@@ -152,9 +152,14 @@ class S3Destination(Destination, Listable, Explainable, Resumable, Prunable):
 
     def write_notes(self, notes: Mapping[str, bytes | None]) -> list[Failure]:
         checked_notes(notes)
-        write = partial(self._write_note, self._reach())
+        bucket = self._reach()
+        write, gone = partial(self._write_note, bucket), [key for key, data in notes.items() if data is None]
+        pieces = [gone[start : start + MOST_TOGETHER] for start in range(0, len(gone), MOST_TOGETHER)]
         with ThreadPoolExecutor(self._settings.threads) as pool:
-            failures = list(pool.map(write, notes.items()))
+            not_deleted = pool.map(bucket.delete_together, pieces)
+            failures = list(pool.map(write, [note for note in notes.items() if note[1] is not None]))
+            # One by one it works where a service cannot do it together, or says what is wrong.
+            failures += pool.map(write, [(key, None) for keys in not_deleted for key in keys])
         return [failure for failure in failures if failure is not None]
 
     def _write_note(self, bucket: Bucket, note: tuple[str, bytes | None]) -> Failure | None:

@@ -35,12 +35,14 @@ def write_manifests(ledger: Ledger, destination: Destination, stop: Stop) -> lis
     if not isinstance(destination, Explainable):
         return []
     troubles: list[DataverseBackupError] = []
-    for number, batch in enumerate(_batches(ledger, destination.name)):
-        if number == 0:
-            troubles += [failure.error for failure in destination.write_notes(_missing_root_notes(destination))]
+    at_the_root: Mapping[str, bytes | None] | None = None
+    for batch in _batches(ledger, destination.name):
         if stop.is_set():
             break
         notes = {key: data for its in batch.values() for key, data in its.items()}
+        if at_the_root is None:
+            at_the_root = _missing_root_notes(destination)
+            notes.update(at_the_root)
         failed = {failure.key: failure.error for failure in destination.write_notes(notes)}
         troubles += failed.values()
         ledger.manifests_written(

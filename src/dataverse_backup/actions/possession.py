@@ -17,8 +17,7 @@ def take_possession(ledger: Ledger, destination: Destination) -> None:
     Raises DestinationRefused when its identity is another ledger's, or has gone since it was given: an unmounted disk,
     or somebody else's folder.
     """
-    refuse_others(ledger, destination)
-    accept(ledger, destination)
+    _take(ledger, destination, is_ours=refuse_others(ledger, destination))
 
 
 def refuse_others(ledger: Ledger, destination: Destination) -> bool:
@@ -45,8 +44,12 @@ def accept(ledger: Ledger, destination: Destination) -> int:
     Where it did not carry our identity, nothing that was proven before may be there: the next run proves every copy
     where it lies, and sends what is missing.
     """
+    return _take(ledger, destination, is_ours=destination.read_identity() == ledger.id)
+
+
+def _take(ledger: Ledger, destination: Destination, *, is_ours: bool) -> int:
     doubted = 0
-    if destination.read_identity() != ledger.id:
+    if not is_ours:
         doubted = ledger.doubt(destination.name)  # first: whoever is killed now is still refused
         destination.write_identity(ledger.id)
     if not ledger.knows_destination(destination.name):

@@ -79,10 +79,30 @@ class RemoteFiles:
         return found.size if found is not None and is_regular(found) else None
 
     async def make_directories(self, directory: bytes) -> None:
-        """Make *directory* and its parents up to the root, which must exist."""
-        if directory == self.root or directory in self._known_directories:
-            return
-        await self.make_directories(posixpath.dirname(directory))
+        """Make *directory* and its parents up to the root, which must exist.
+
+        All are asked for at once. A server that answers out of turn may refuse one whose parent is still to come: then
+        they are made one after the other.
+        """
+        missing = self._unknown_from(directory)
+        try:
+            if len(missing) > 1:
+                await asyncio.gather(*map(self._make_directory, missing))
+                return
+        except asyncssh.SFTPError:
+            missing = self._unknown_from(directory)
+        for step in missing:
+            await self._make_directory(step)
+
+    def _unknown_from(self, directory: bytes) -> list[bytes]:
+        """*directory* and those above it which we do not know to be there, from the top."""
+        steps: list[bytes] = []
+        while directory != self.root and directory not in self._known_directories:
+            steps.append(directory)
+            directory = posixpath.dirname(directory)
+        return steps[::-1]
+
+    async def _make_directory(self, directory: bytes) -> None:
         try:
             await self.sftp.mkdir(directory, asyncssh.SFTPAttrs(permissions=self.dir_mode))
             if await self._umask_counts(directory):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,7 @@ class Identity:
 
     async def read(self, files: RemoteFiles) -> str | None:
         """Whose the root is now, to be remembered."""
-        self._mark = await _mark(files)
-        self.text = await files.text(IDENTITY_KEY)
+        self._mark, self.text = await asyncio.gather(_mark(files), files.text(IDENTITY_KEY))
         return self.text
 
     def written(self, text: str) -> None:

@@ -34,6 +34,8 @@ class RemoteNotes:
         self._place, self._session, self._files = place, session, session.files
         self._folder = f"{staging}/{uuid.uuid4().hex}"
         self._failures: list[Failure] = []
+        self._is_removed = False
+        """Whether nothing was left in our folder in staging, and it is gone."""
 
     async def write(self, notes: Mapping[str, bytes | None]) -> list[Failure]:
         """Those that failed. Raises VENDOR_ERRORS where the connection is lost."""
@@ -55,8 +57,9 @@ class RemoteNotes:
             await self._done(reveal, await self._synced(whole))
             await self._synced(whole)
         finally:
-            with suppress(*VENDOR_ERRORS):  # a later sweep does it
-                await self._files.sftp.rmtree(directory)
+            if not self._is_removed:
+                with suppress(*VENDOR_ERRORS):  # a later sweep does it
+                    await self._files.sftp.rmtree(directory)
         return self._failures
 
     async def _written_together(self, directory: bytes, notes: Mapping[str, bytes | None]) -> set[str]:
@@ -72,6 +75,7 @@ class RemoteNotes:
             return set()
         asked = [(name, key.encode(), notes[key] is not None) for name, key in named.items()]
         told = await shell.put_notes(connection, self._files.root, directory, self._files.dir_mode, asked)
+        self._is_removed = told.is_removed and told.is_synced
         return {named[name] for name in told.names & named.keys()} if told.is_synced else set()
 
     def _is_possible(self, key: str) -> bool:

@@ -70,13 +70,22 @@ class RemotePartials:
     async def sweep(self) -> None:
         """Remove what earlier runs left in staging, but for what may be continued."""
         async for run, _ in self._listed(self._ours):
-            if run != self._folder and posixpath.basename(run) != self._current:
+            is_earlier = run != self._folder and posixpath.basename(run) != self._current
+            if is_earlier and not await self._is_removed_empty(run):
                 with suppress(asyncssh.SFTPError):  # then it is sent again
                     await self._rescue(run)
                 await self._sftp.rmtree(run)
         async for path, found in self._listed(self._folder):
             if found.mtime is not None and time.time() - found.mtime > KEPT_SECONDS:
                 await self._remove(path, found)
+
+    async def _is_removed_empty(self, directory: bytes) -> bool:
+        """Remove *directory* if nothing is in it, as most runs leave theirs: one question instead of a dozen."""
+        try:
+            await self._sftp.rmdir(directory)
+        except asyncssh.SFTPError:
+            return False
+        return True
 
     async def _rescue(self, run: bytes) -> None:
         async for attempt, _ in self._listed(run):

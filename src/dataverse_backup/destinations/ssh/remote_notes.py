@@ -3,7 +3,7 @@
 Started as `remote_reveal` is, in the root. Input, each ended by NUL: the staging directory, the mode of new directories
 in octal, then for each note its staged name, the key, and ``1`` where it is to be there or ``0`` where it is not to
 be. Output: a line for each note with its staged name and ``0``, or the system's number of the error that left all as it
-was. What lies under the key of a note and is no file stays.
+was; then ``removed`` if nothing was left in the staging directory. What lies under the key of a note and is no file stays.
 """
 
 import errno
@@ -37,6 +37,11 @@ def main() -> None:
     os.umask(0o777 & ~int(mode, 8))
     for name, key, is_one in zip(given[::3], given[1::3], given[2::3]):
         print(name.decode(), put(os.path.join(directory, name), key, int(mode, 8), is_one=is_one == b"1"))
+    try:
+        os.rmdir(directory)
+        print("removed")
+    except OSError:
+        pass
 
 
 if __name__ == "__main__":

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import posixpath
 import secrets
 import stat
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,7 @@ class Session:
 async def opened_session(place: str, settings: SshSettings, assumed: Abilities | None) -> Session:
     """Connect, and probe unless something is *assumed*. Raises DestinationLost, DestinationRefused, ConfigurationError.
 
-    Probing takes some twenty round trips, and the time of a login shell.
+    Probing takes some fifteen round trips, and the time of a login shell.
     """
     connection = await connected(place, settings)
     try:
@@ -85,7 +85,7 @@ async def _checked_root(place: str, connection: Connection, directory: str) -> b
     if "\n" in directory or "\0" in directory:
         raise ConfigurationError(f"{place}: {directory!r} cannot be the name of a backup directory")
     wanted = directory.removeprefix("~/") if directory != "~" else "."
-    home = await connection.sftp.realpath(b".")
+    home = b"/" if wanted.startswith("/") else await connection.sftp.realpath(b".")
     root = posixpath.normpath(posixpath.join(home, wanted.encode()))
     try:
         found = await connection.sftp.stat(root)
@@ -106,22 +106,37 @@ def _assumed(connection: Connection, files: RemoteFiles, abilities: Abilities) -
 async def _probed(connection: Connection, files: RemoteFiles, where: str) -> Session:
     """Try everything out in a scratch directory of our own."""
     scratch = files.path(f"{SCRATCH_PREFIX}/{secrets.token_hex(8)}")
-    probe, content = posixpath.join(scratch, b"probe"), secrets.token_hex(16).encode()
-    is_new = not await files.exists(files.path(OWN_PREFIX))
+    content = secrets.token_hex(16).encode()
+    is_old, free_bytes = await asyncio.gather(files.exists(files.path(OWN_PREFIX)), _free_bytes(files))
     try:
         await files.make_directories(scratch)
-        files.can_fsync = await _fsyncs(files, posixpath.join(scratch, b"fsync"))
-        files.rename_overwrites = await _overwrites(files, *(posixpath.join(scratch, name) for name in (b"a", b"b")))
-        before = time.time()
-        await files.write(probe, content)
-        skew = await _skew(files, probe, before)
-        folds = await files.exists(posixpath.join(scratch, b"PROBE"))
-        shell = await probed_shell(connection, scratch, content)
+        files.can_fsync, files.rename_overwrites, (skew, folds, shell) = await asyncio.gather(
+            _fsyncs(files, posixpath.join(scratch, b"fsync")),
+            _overwrites(files, *(posixpath.join(scratch, name) for name in (b"a", b"b"))),
+            _seen(connection, files, scratch, content),
+        )
     finally:
-        await _cleared(files, scratch, is_new=is_new)
+        await _cleared(files, scratch, is_new=not is_old)
     abilities = Abilities(where, connection.server, files.can_fsync, files.rename_overwrites, folds, shell)
-    traits = _traits(abilities, free_bytes=await _free_bytes(files), clock_skew=skew)
+    traits = _traits(abilities, free_bytes=free_bytes, clock_skew=skew)
     return Session(connection, files, abilities, traits, is_assumed=False)
+
+
+async def _seen(
+    connection: Connection, files: RemoteFiles, scratch: bytes, content: bytes
+) -> tuple[float | None, bool, Shell | None]:
+    """What is seen of a file ``probe``: how far the clock is ahead, whether its name is folded, the shell that sees it."""
+    probe, before = posixpath.join(scratch, b"probe"), time.time()
+    file = await files.create(probe)
+    try:
+        await file.write(content, 0)
+    finally:
+        await file.close()
+    return await asyncio.gather(
+        _skew(files, probe, before),
+        files.exists(posixpath.join(scratch, b"PROBE")),
+        probed_shell(connection, scratch, content),
+    )
 
 
 async def _fsyncs(files: RemoteFiles, path: bytes) -> bool:
@@ -137,13 +152,16 @@ async def _fsyncs(files: RemoteFiles, path: bytes) -> bool:
 
 async def _overwrites(files: RemoteFiles, one: bytes, other: bytes) -> bool:
     """Whether renaming *one* to *other*, which exists, succeeds."""
-    for path in (one, other):
-        await (await files.create(path)).close()
+    await asyncio.gather(_made_empty(files, one), _made_empty(files, other))
     try:
         await files.sftp.rename(one, other)
     except asyncssh.SFTPError:
         return False
     return True
+
+
+async def _made_empty(files: RemoteFiles, path: bytes) -> None:
+    await (await files.create(path)).close()
 
 
 async def _skew(files: RemoteFiles, path: bytes, before: float) -> float | None:
@@ -188,11 +206,8 @@ async def _free_bytes(files: RemoteFiles) -> int | None:
 
 
 async def _cleared(files: RemoteFiles, scratch: bytes, *, is_new: bool) -> None:
-    with suppress(*VENDOR_ERRORS):
-        for name in (b"probe", b"fsync", b"a", b"b"):
-            await files.discard(posixpath.join(scratch, name))
-        await files.remove_directory(scratch)
-    if is_new:  # no place of ours yet, so no worker of ours either that is about to use these folders
-        with suppress(*VENDOR_ERRORS):
-            await files.remove_directory(files.path(SCRATCH_PREFIX))
-            await files.remove_directory(files.path(OWN_PREFIX))
+    """Remove what was made. All is asked for at once; a server that answers out of turn may leave empty directories."""
+    ours = [files.path(SCRATCH_PREFIX), files.path(OWN_PREFIX)]
+    left = [scratch, *ours] if is_new else [scratch]  # in an old place a worker of ours may be about to use these
+    removed = (files.sftp.remove(posixpath.join(scratch, name)) for name in (b"probe", b"fsync", b"b", b"a"))
+    await asyncio.gather(*removed, *map(files.remove_directory, left), return_exceptions=True)

@@ -197,6 +197,10 @@ class Engine:
         """Whether nothing more is submitted for *destination*."""
         return destination in self._dropped
 
+    def is_at_the_end_of(self, destination: str) -> bool:
+        """Whether all that is left to do for *destination* is in flight."""
+        return not any(destination in lane.waiting for lane in self._lanes)
+
     def is_done_with(self, destination: str) -> bool:
         """Whether nothing is left to do for *destination*, and nothing of it in flight.
 

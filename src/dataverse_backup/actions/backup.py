@@ -145,7 +145,9 @@ def _copied(
             if brake.pulled is not None:
                 for name in runs:
                     engine.drop(name)
-            for name in runs:
+            for name, run in runs.items():
+                if engine.is_at_the_end_of(name):
+                    run.foresee_end()
                 size = meters[name].read(engine.in_flight(name))
                 if size != moving[name]:
                     moving[name] = size

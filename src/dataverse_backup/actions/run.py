@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from dataverse_backup.actions.ahead import Ahead
 from dataverse_backup.actions.attempt_log import log_attempts
 from dataverse_backup.actions.database import DumpOfRun
 from dataverse_backup.actions.events import Dumping, Ended, Ending, Event, Planning
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from dataverse_backup.actions.sites import Installation, Site
     from dataverse_backup.allowance import Limit
     from dataverse_backup.conclusion import Outcome
+    from dataverse_backup.destinations.base import Destination
     from dataverse_backup.engine import Stop
     from dataverse_backup.ledger.base import Lock
     from dataverse_backup.outflow import Outflow
@@ -86,6 +88,8 @@ class Run:
         self._ended = Ended(site.name, Ending.OK)
         self._again: list[Work] = []
         self._had_second_chance = False
+        self._ahead: Ahead | None = None
+        """The connection for what is written at the end."""
 
     @property
     def name(self) -> str:
@@ -201,6 +205,15 @@ class Run:
         again, self._again = self._again, []
         return sorted(again, key=lambda work: work.datafile.id)
 
+    def foresee_end(self) -> None:
+        """The last batches are on their way: connect for what is written after them. May be called again and again.
+
+        Not before a batch is done: where there is room for one connection only, it is a worker's.
+        """
+        if self._ahead is None and self._ended.settled.files and not self.is_over:
+            self._ahead = Ahead(partial(self.site.open_destination, self.staging))
+            self._held.callback(self._ahead.close)
+
     def end(self) -> Ended:
         """Let go of everything. Raises LedgerError."""
         if not self.is_over:
@@ -231,11 +244,22 @@ class Run:
             return
         try:
             self._confirm()
-            with self.site.open_destination(self.staging) as destination:
-                destination.connect()
+            with self._connected() as destination:
                 self._ended.unexplained = write_manifests(self._ledger, destination, self._stop)
         except (DestinationLost, LockHeld) as error:
             self._ended.unexplained = [error]
+
+    def _connected(self) -> Destination:
+        """The destination, connected. Raises DestinationLost."""
+        if self._ahead is not None and (destination := self._ahead.take()) is not None:
+            return destination
+        destination = self.site.open_destination(self.staging)
+        try:
+            destination.connect()
+        except BaseException:
+            destination.close()
+            raise
+        return destination
 
     def abandon(self) -> None:
         """Let go of everything, because something went wrong that ends all runs."""

@@ -125,7 +125,7 @@ async def _probed(connection: Connection, files: RemoteFiles, where: str) -> Ses
 async def _seen(
     connection: Connection, files: RemoteFiles, scratch: bytes, content: bytes
 ) -> tuple[float | None, bool, Shell | None]:
-    """What is seen of a file ``probe``: how far the clock is ahead, whether its name is folded, the shell that sees it."""
+    """What is seen of a file ``probe``: seconds that the clock is ahead, whether names are folded, the useful shell."""
     probe, before = posixpath.join(scratch, b"probe"), time.time()
     file = await files.create(probe)
     try:

@@ -412,9 +412,14 @@ class FolderTargetFactory:
 
     def __call__(self) -> FolderTarget:
         """With a connection of its own."""
-        from dataverse_backup.destinations.filesystem import FilesystemDestination  # noqa: PLC0415 -- when used
+        return FolderTarget(open_folder(self.folder, self.staging))
 
-        return FolderTarget(FilesystemDestination(str(self.folder), self.folder, self.staging))
+
+def open_folder(folder: Path, staging: Staging) -> Destination:
+    """*folder*, to put into it what is restored; not connected."""
+    from dataverse_backup.destinations.filesystem import FilesystemDestination  # noqa: PLC0415 -- when used
+
+    return FilesystemDestination(str(folder), folder, staging)
 
 
 @dataclass(frozen=True)

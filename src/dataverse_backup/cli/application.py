@@ -23,8 +23,9 @@ from dataverse_backup.cli import (
     repair_command,
     reporting,
     restoring,
+    restoring_dump,
 )
-from dataverse_backup.cli.exit_codes import EPILOG
+from dataverse_backup.cli.exit_codes import EPILOG, ExitCode
 from dataverse_backup.cli.invocation import Options, limits_of, option_value, settings_of
 from dataverse_backup.cli.telling import Telling
 from dataverse_backup.cli.terminal import out, plain, start_log
@@ -169,6 +170,13 @@ def restore(
         typer.Option("--dataset", metavar="PID", help="All files of a dataset; may be given again."),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Everything.")] = False,
+    database_dump: Annotated[
+        bool,
+        typer.Option(
+            "--database-dump",
+            help="The newest whole dump of the database instead; needs no ledger. --dry-run lists all.",
+        ),
+    ] = False,
     destination: Annotated[
         list[str] | None,
         typer.Option(
@@ -212,6 +220,12 @@ def restore(
     What is there already and right is not fetched again, and nothing is overwritten. Works from the ledger alone, also
     when Dataverse is gone.
     """
+    if database_dump:
+        if file or dataset or everything or in_place:
+            raise typer.BadParameter("is restored alone, and to a folder: --to DIR", param_hint="--database-dump")
+        raise typer.Exit(
+            _restore_dump(context, destination or [], None if dry_run else to, is_list=dry_run, quiet=quiet)
+        )
     if not file and not dataset and not everything:
         raise typer.BadParameter("what is to be restored? --file ID, --dataset PID or --all", param_hint="--all")
     if in_place == (to is not None):
@@ -235,6 +249,16 @@ def restore(
         if quiet and context.obj.log_level is None:
             logs.hush()
         raise typer.Exit(restoring.run(settings, order))
+
+
+def _restore_dump(context: typer.Context, names: list[str], to: Path | None, *, is_list: bool, quiet: bool) -> ExitCode:
+    if is_list:
+        return restoring_dump.show(settings_of(context), names)
+    if to is None:
+        raise typer.BadParameter("where to? --to DIR", param_hint="--to")
+    if quiet and context.obj.log_level is None:
+        logs.hush()
+    return restoring_dump.run(settings_of(context), names, to, quiet=quiet)
 
 
 @app.command(epilog=EPILOG)

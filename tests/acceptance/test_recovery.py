@@ -1,0 +1,130 @@
+"""Everything but a destination is lost, and the page that says what to do then is typed as it stands."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from psycopg.conninfo import conninfo_to_dict
+
+from dataverse_backup.catalogue.pg_dump import FOLDERS
+from dataverse_backup.destinations.base import DATABASE_PREFIX
+from dataverse_backup.generations import generations
+from dataverse_backup.ledger.base import Status
+from dataverse_backup.stores.base import ORIGINAL_SUFFIX
+from demo.rows import datafile_rows
+from demo.sample import SEED
+from tests.acceptance.installation import COMMAND
+
+if TYPE_CHECKING:
+    from tests.acceptance.installation import Installation
+    from tests.servers.postgresql import PostgresServer
+    from tests.servers.sshd import SshServer
+
+PAGE = Path(__file__).parents[2] / "docs" / "howto" / "recover.md"
+SECTION = re.compile(r"^## Everything is gone.*?(?=^## )", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^ *```sh\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+SOME_FILES_FAILED, DAMAGE = 3, 4
+"""Three files of the sample are spoilt on purpose: no copy could ever be made of them."""
+
+
+def commands() -> list[str]:
+    """What the page says is to be typed, line by line."""
+    (section,) = SECTION.findall(PAGE.read_text("utf-8"))
+    return [line.strip() for block in BLOCK.findall(section) for line in block.splitlines()]
+
+
+class Administrator:
+    """Types what the page says, on machines that are not called as on the page."""
+
+    def __init__(self, site: Installation) -> None:
+        self._site = site
+        found = conninfo_to_dict(site.dsn)
+        stores = " ".join(str(folder) for folder in site.sample.stores.values())
+        self._names = {
+            "/srv/recovered": str(site.folder / "recovered"),
+            "/usr/local/dvn/data": stores,
+            "dvndb": str(found["dbname"]),
+        }
+        programs = [str(path) for folder, pattern in FOLDERS for path in sorted(Path(folder).glob(pattern))]
+        self._environment = {
+            "PATH": os.pathsep.join([str(COMMAND.parent), *programs, os.defpath]),
+            "HOME": str(site.folder),
+            "DATAVERSE_BACKUP_CONFIG": str(site.configure()),
+            **{f"PG{key.upper()}": str(found[key]) for key in ("host", "port", "user", "password")},
+        }
+
+    def type(self, text: str) -> subprocess.CompletedProcess[str]:
+        for written, ours in self._names.items():
+            text = text.replace(written, ours)
+        return subprocess.run(
+            ["/bin/sh", "-c", text],
+            cwd=self._site.folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+
+def looked_for(stores: dict[str, Path]) -> dict[Path, str]:
+    """Where Dataverse looks for each file that could be copied (facts 1.7), and what its bytes must be."""
+    return {
+        stores[row.store_id] / f"{row.path}{ORIGINAL_SUFFIX if row.file.is_tabular else ''}": sha256(
+            row.registered_bytes
+        )
+        for row in datafile_rows(SEED)
+        if row.file.status is Status.OK and row.store_id in stores
+    }
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def test_everything_is_lost_but_a_destination_and_the_page_brings_it_back(
+    installation: Installation, ssh_server: SshServer, postgres: PostgresServer
+) -> None:
+    site, copies = installation, ssh_server.sandbox()
+    site.back_up_over_ssh(ssh_server, copies, "DatabaseDump: yes")
+    assert site.run("backup").returncode == SOME_FILES_FAILED
+    (dump,) = (copies / DATABASE_PREFIX).iterdir()
+    assert stat.S_IMODE(dump.stat().st_mode) == 0o600
+    (named,) = generations([str(dump.relative_to(copies))])
+    assert sha256(dump.read_bytes()) == named.digest
+
+    lost = conninfo_to_dict(site.dsn)["dbname"]
+    assert isinstance(lost, str)
+    postgres.drop(lost)
+    shutil.rmtree(site.folder / "dataverse")
+    for path in site.folder.glob("ledger.db*"):
+        path.unlink()
+
+    administrator = Administrator(site)
+    codes, said = {}, {}
+    for line in commands():
+        answer = administrator.type(line)
+        codes[line], said[line] = answer.returncode, answer.stdout + answer.stderr
+        assert answer.returncode in (0, SOME_FILES_FAILED, DAMAGE), f"{line}\n{said[line]}"
+    assert codes.pop("dataverse-backup backup") == SOME_FILES_FAILED
+    assert codes.pop("dataverse-backup audit --stores") == DAMAGE
+    assert set(codes.values()) == {0}, said
+
+    wanted = looked_for(site.sample.stores)
+    assert {path: sha256(path.read_bytes()) if path.is_file() else "" for path in wanted} == wanted
+    assert len(wanted) == len(site.sample.with_status(Status.OK))
+    judged = [json.loads(line) for line in administrator.type("dataverse-backup list --json").stdout.splitlines()]
+    not_intact = {line["datafile_id"] for line in judged if line["primary_verdict"] not in (None, "intact")}
+    spoilt = {one.datafile_id for one in site.sample.expected if one.status is Status.FAIL_READ}
+    assert not_intact <= spoilt
+    assert {line["datafile_id"] for line in judged if line["status"] == "OK"} == {
+        one.datafile_id for one in site.sample.with_status(Status.OK)
+    }

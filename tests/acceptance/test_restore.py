@@ -139,7 +139,9 @@ def test_a_drill_restores_proves_records_and_leaves_nothing_and_damage_is_exit_c
     assert answer.returncode == 0, answer.stderr
     assert f"{len(copied(installation))} files" in answer.stdout
     assert list(scratch.iterdir()) == []
-    assert "drill" in installation.run("report").stdout
     (installation.backup / str(copied(installation)[0].key)).write_bytes(b"x")
     assert installation.run("drill", "--sample", "1000", "--scratch", str(scratch)).returncode == 4
     assert list(scratch.iterdir()) == []
+    drilled = installation.status()["last_drill"]
+    assert (drilled["outcome"], drilled["failed"]) == ("damage", 1)
+    assert [failure["key"] for failure in drilled["failures"]] == [copied(installation)[0].key]

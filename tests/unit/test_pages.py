@@ -23,11 +23,12 @@ from dataverse_backup.datafile import Dataset
 from dataverse_backup.errors import Reason, ReportError
 from dataverse_backup.hints import HINTS
 from dataverse_backup.ledger.base import Status
+from dataverse_backup.ledger.drills import DrillFailure, DrillRecord
 from dataverse_backup.ledger.memory import MemoryLedger
 from dataverse_backup.pages import site, write_pages
 from dataverse_backup.pages.data import block
 from dataverse_backup.pages.folder import publication
-from tests.contract.ledger_cases import HERE, datafile, failed, recorded, succeeded
+from tests.contract.ledger_cases import HERE, NOON, datafile, failed, recorded, succeeded
 from tests.ordinary_user import open_folder, ordinary_user
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def hostile_ledger(text: str = HOSTILE) -> MemoryLedger:
     run = ledger.begin_run("backup", text)
     ledger.record(run, [failed(file, message=text, key=text, destination=text), succeeded(datafile(2))])
     ledger.end_run(run, text)
+    failures = tuple(DrillFailure(number, text, text) for number in range(5))
+    ledger.record_drill(DrillRecord(run, text, NOON, 1.5, text, 7, 12_345_678, 9, text, NOON, NOON, text, failures))
     return ledger
 
 
@@ -240,6 +243,14 @@ def test_what_a_killed_run_left_is_removed_a_day_later(tmp_path: Path) -> None:
     with publication(tmp_path) as new:
         new.write("index.html", "")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", ".new-alive", "index.html"]
+
+
+def test_the_first_page_has_a_table_of_the_drills_and_what_failed_in_them(tmp_path: Path) -> None:
+    page = (written(hostile_ledger("a name"), tmp_path) / "index.html").read_text("utf-8")
+    table = page[page.index('<h2 id="drills">') :]
+    for told in ("12.3 MB", "1.5", "8.2 MB/s", "a name", "datafile 4, <bdi>a name</bdi>: a name", "… and 4 more"):
+        assert told in table[: table.index("</section>")]
+    assert 'id="drills"' not in (written(MemoryLedger(), tmp_path) / "index.html").read_text("utf-8")
 
 
 def test_a_report_says_what_to_do_about_each_reason(tmp_path: Path) -> None:

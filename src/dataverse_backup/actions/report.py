@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
     from dataverse_backup.ledger.audits import Damage
     from dataverse_backup.ledger.base import Ledger, RunRecord, Takeover, Tally
+    from dataverse_backup.ledger.drills import DrillRecord
     from dataverse_backup.ledger.dumps import DumpRecord
     from dataverse_backup.ledger.history import Band, DatasetTally, Growth, Holding
 
+MOST_DRILLS = 50
+"""So many drills are in a report, the newest ones."""
 MOST_RUNS = 1_000
 """So many runs are in a report, the newest ones."""
 MOST_DATASETS = 1_000
@@ -58,6 +61,8 @@ class Place:
     """The newest try to dump the Dataverse database to there; this and the next are None where none ever was."""
     last_good_dump: DumpRecord | None
     """The newest that brought a dump."""
+    last_drill: DrillRecord | None
+    """The newest rehearsal of a restore from there."""
 
     def files(self, *statuses: Status) -> int:
         """How many datafiles stand there so."""
@@ -113,6 +118,8 @@ class Report:
     ledger: str
     """The ledger's id."""
     places: tuple[Place, ...]
+    drills: tuple[DrillRecord, ...]
+    """Newest first, at most MOST_DRILLS."""
     runs: tuple[RunRecord, ...]
     """Newest first, at most MOST_RUNS."""
     datasets: tuple[DatasetTally, ...]
@@ -149,6 +156,7 @@ def gather(ledger: Ledger, configured: Iterable[str]) -> Report:
         version=__version__,
         ledger=ledger.id,
         places=tuple(_place(ledger, name, made, holdings, is_configured=name in configured) for name in names),
+        drills=tuple(islice(ledger.drills(), MOST_DRILLS)),
         runs=tuple(islice(ledger.runs(), MOST_RUNS)),
         datasets=tuple(ledger.datasets(MOST_DATASETS)),
         takeover=ledger.takeover(),
@@ -173,6 +181,7 @@ def _place(ledger: Ledger, name: str, made: datetime, holdings: list[Holding], *
         last_audit=_last_audit(ledger, name),
         last_dump=ledger.last_dump(name),
         last_good_dump=ledger.last_good_dump(name),
+        last_drill=ledger.last_drill(name),
     )
 
 

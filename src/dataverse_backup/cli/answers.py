@@ -14,11 +14,11 @@ from rich.table import Table
 
 from dataverse_backup.actions.events import Ending
 from dataverse_backup.cli.reading import ledger_to_read
-from dataverse_backup.cli.records import dump_object, iso, run_object
+from dataverse_backup.cli.records import drill_object, dump_object, iso, run_object
 from dataverse_backup.cli.terminal import out, plain, size_of
 from dataverse_backup.errors import printable
 from dataverse_backup.ledger.base import Status
-from dataverse_backup.notify.text import dump_line
+from dataverse_backup.notify.text import drill_line, dump_line
 from dataverse_backup.spreadsheet import cell
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ def _destination_object(ledger: Ledger, name: str, rows: list[Tally]) -> dict[st
         "oldest_failure": iso(ledger.oldest_failure(name)),
         "last_dump": dump_object(ledger.last_dump(name)),
         "last_good_dump": dump_object(ledger.last_good_dump(name)),
+        "last_drill": drill_object(ledger.last_drill(name)),
     }
 
 
@@ -121,6 +122,8 @@ def _show_status(ledger: Ledger, tallies: Mapping[str, list[Tally]]) -> None:
             out.print("`dataverse-backup backup --release-brake`")
         for dump in _dumps_to_tell(ledger, name):
             out.print(plain(dump_line(dump)))
+        if (drill := ledger.last_drill(name)) is not None:
+            out.print(plain(drill_line(drill)))
     if (takeover := ledger.takeover()) is not None:
         out.print(
             plain(

@@ -29,7 +29,7 @@ from dataverse_backup.cli.exit_codes import EPILOG, ExitCode
 from dataverse_backup.cli.invocation import Options, limits_of, option_value, settings_of
 from dataverse_backup.cli.telling import Telling
 from dataverse_backup.cli.terminal import out, plain, start_log
-from dataverse_backup.config.values import duration_from, scheduler_address
+from dataverse_backup.config.values import duration_from, scheduler_address, size_from
 from dataverse_backup.errors import Reason
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.logs import Format, Level
@@ -365,8 +365,8 @@ def drill(
     ] = None,
     sample: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="So many files, at random.")] = 20,
     max_bytes: Annotated[
-        int, typer.Option("--max-bytes", min=1, metavar="BYTES", help="Restore no more than about so many bytes.")
-    ] = 10 << 30,
+        str, typer.Option("--max-bytes", metavar="SIZE", help="Restore no more than about 500M, 10G …")
+    ] = "10G",
     scratch: Annotated[
         Path | None,
         typer.Option("--scratch", metavar="DIR", help="Where it is restored for the moment; otherwise $TMPDIR."),
@@ -375,13 +375,14 @@ def drill(
 ) -> None:
     """Rehearse a restore: a random sample and one whole dataset, proven, measured, recorded, and removed again.
 
-    Made for a monthly timer; the report shows the drills among the runs.
+    Made for a monthly timer; `status` and the report show the last drills, and what failed.
     """
+    most = option_value(size_from, "--max-bytes", max_bytes)
     settings = settings_of(context)
     if quiet and context.obj.log_level is None:
         logs.hush()
     raise typer.Exit(
-        drilling.run(settings, destination or [], sample=sample, max_bytes=max_bytes, scratch=scratch, quiet=quiet)
+        drilling.run(settings, destination or [], sample=sample, max_bytes=most, scratch=scratch, quiet=quiet)
     )
 
 

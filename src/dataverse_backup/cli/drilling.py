@@ -11,20 +11,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dataverse_backup import assembly
-from dataverse_backup.actions.drill import choose, is_damage
+from dataverse_backup.actions.drill import DAMAGE, Drill, choose
 from dataverse_backup.actions.folder import claimed, free_bytes
 from dataverse_backup.actions.restore import Ending, Restored, restore
 from dataverse_backup.actions.restore_plan import KeyLayout, Shelves, make_plan
 from dataverse_backup.cli.backing_up import chosen_destinations
 from dataverse_backup.cli.exit_codes import ExitCode
+from dataverse_backup.cli.reading import known_ledger
 from dataverse_backup.cli.stopping import stopping_on_signals
 from dataverse_backup.cli.terminal import err, out, plain, say_error, size_of, warn
 from dataverse_backup.engine import Stop
-from dataverse_backup.errors import RestoreError
+from dataverse_backup.errors import DataverseBackupError, RestoreError
 from dataverse_backup.ledger.base import DRILL_VERB
 from dataverse_backup.ledger.rules import Counts
-from dataverse_backup.retrieval import Came, Retrieved
-from dataverse_backup.wording import duration_of
+from dataverse_backup.notify.text import drill_line
+from dataverse_backup.retrieval import Retrieved
+
+_CODES = {Ending.OK: ExitCode.OK, Ending.INTERRUPTED: ExitCode.INTERRUPTED, DAMAGE: ExitCode.DAMAGE}
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +44,7 @@ def run(
     """Rehearse at each destination; the worst of what came of it."""
     stop = Stop()
     worst = ExitCode.OK
-    with stopping_on_signals(stop), assembly.open_ledger(settings) as ledger:
+    with stopping_on_signals(stop), known_ledger(settings) as ledger:
         for name in chosen_destinations(settings, names):
             rehearsal = choose(ledger, name, sample=sample, max_bytes=max_bytes)
             if rehearsal is None:
@@ -62,25 +65,22 @@ def _drill(
     stop: Stop,
     quiet: bool,
 ) -> ExitCode:
+    drill = Drill(ledger.begin_run(DRILL_VERB, name), name, rehearsal, datetime.now(UTC))
     began = time.monotonic()
-    record = ledger.begin_run(DRILL_VERB, name)
-    code, restored = ExitCode.FAILURES, Restored(ending=Ending.LOST)
+    results: list[Retrieved] = []
+    restored = Restored(ending=Ending.LOST)
     try:
         results, restored = _rehearsed(settings, ledger, name, rehearsal, scratch=scratch, stop=stop)
-        code = _code(results, restored)
+    except DataverseBackupError as error:
+        restored.trouble = error
+        raise
     finally:
-        good = restored.files[Came.RESTORED] + restored.files[Came.RIGHT]
-        counted = Counts(good, restored.files[Came.FAILED], restored.bytes_restored)
-        ledger.end_run(record, "damage" if code is ExitCode.DAMAGE else restored.ending, counted)
-    seconds = time.monotonic() - began
+        record = drill.conclude(results, restored, time.monotonic() - began)
+        ledger.end_run(record.run, record.outcome, Counts(record.files, record.failed, record.size))
+        ledger.record_drill(record)
+    code = _CODES.get(record.outcome, ExitCode.FAILURES)
     if not quiet or code is not ExitCode.OK:
-        age = duration_of((datetime.now(UTC) - rehearsal.newest_proof).total_seconds())
-        said = (
-            f"{name}: drill: {good:,} files, {size_of(restored.bytes_restored)} restored and proven in {seconds:.1f} s "
-            f"({size_of(restored.bytes_restored / seconds)}/s), {restored.files[Came.FAILED]:,} failed; "
-            f"dataset {rehearsal.dataset or '(none is small enough)'}; newest proof {age} old"
-        )
-        (err if quiet else out).print(plain(said))
+        (err if quiet else out).print(plain(f"{name}: {drill_line(record)}"))
     return code
 
 
@@ -109,9 +109,3 @@ def _check_space(plan: RestorePlan, folder: Path) -> None:
     if free is not None and free < plan.work.size:
         said = f"{size_of(plan.work.size)} are to be restored, and only {size_of(free)} are free at {folder.parent}"
         raise RestoreError(said, "--scratch names another folder, --max-bytes restores less")
-
-
-def _code(results: list[Retrieved], restored: Restored) -> ExitCode:
-    if is_damage(results):
-        return ExitCode.DAMAGE
-    return {Ending.OK: ExitCode.OK, Ending.INTERRUPTED: ExitCode.INTERRUPTED}.get(restored.ending, ExitCode.FAILURES)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dataverse_backup import assembly
 from dataverse_backup.cli.terminal import warn
+from dataverse_backup.errors import RestoreError
 
 if TYPE_CHECKING:
     from dataverse_backup.config import Settings
@@ -20,3 +21,16 @@ def ledger_to_read(settings: Settings) -> Ledger:
     place = settings.ledger_url.render_as_string(hide_password=True)
     warn(f"there is no ledger yet at {place}", "the first `dataverse-backup backup` makes it")
     return assembly.empty_ledger()
+
+
+def known_ledger(settings: Settings) -> Ledger:
+    """The ledger, for what can do nothing without one. Raises LedgerError, and RestoreError where there is none."""
+    found = assembly.find_ledger(settings)
+    if found is None:
+        place = settings.ledger_url.render_as_string(hide_password=True)
+        raise RestoreError(
+            f"there is no ledger at {place}",
+            "look at [Database] BackupDatabase; where the ledger is lost, `restore --from-manifests` asks the"
+            " destinations, and `rebuild` makes it anew",
+        )
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
 from dataverse_backup.actions.reconcile_events import Presence
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dataverse_backup.actions.reconcile_events import Amounts, Finding, Reconciled
     from dataverse_backup.ledger.audits import Judged, VerdictRecord
     from dataverse_backup.ledger.base import RunRecord
+    from dataverse_backup.ledger.drills import DrillRecord
     from dataverse_backup.ledger.dumps import DumpRecord
     from dataverse_backup.ledger.history import AttemptRecord
 
@@ -98,6 +99,28 @@ def dump_object(dump: DumpRecord | None) -> dict[str, object] | None:
         "kept": dump.kept,
         "message": dump.message,
         "hint": dump.hint,
+    }
+
+
+def drill_object(drill: DrillRecord | None) -> dict[str, object] | None:
+    """One drill."""
+    if drill is None:
+        return None
+    return {
+        "run": drill.run,
+        "destination": drill.destination,
+        "started": iso(drill.started),
+        "seconds": round(drill.seconds, 3),
+        "outcome": drill.outcome,
+        "files": drill.files,
+        "bytes": drill.size,
+        "bytes_per_second": round(drill.speed),
+        "failed": drill.failed,
+        "dataset": drill.dataset or None,
+        "oldest_proof": iso(drill.oldest_proof),
+        "newest_proof": iso(drill.newest_proof),
+        "message": drill.message,
+        "failures": [asdict(failure) for failure in drill.failures],
     }
 
 

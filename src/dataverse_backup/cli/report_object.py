@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from dataverse_backup.actions.report import PROOF_AGES, SIZE_EDGES
-from dataverse_backup.cli.records import dump_object, iso, run_object
+from dataverse_backup.cli.records import drill_object, dump_object, iso, run_object
 from dataverse_backup.hints import HINTS
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.verdict import ADVICE
@@ -28,6 +28,7 @@ def report_object(report: Report) -> dict[str, object]:
         "ledger": report.ledger,
         "is_safe": report.is_safe,
         "destinations": {place.name: _place(place) for place in report.places},
+        "drills": [drill_object(drill) for drill in report.drills],
         "runs": [run_object(run) for run in report.runs],
         "datasets": [_dataset(dataset) for dataset in report.datasets],
         "takeover": asdict(report.takeover) if report.takeover else None,

@@ -23,7 +23,7 @@ from dataverse_backup.hints import HINTS
 from dataverse_backup.ledger.audits import name_of_place
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.ledger.rules import FAILED
-from dataverse_backup.notify.text import dump_line
+from dataverse_backup.notify.text import drill_line, dump_line
 from dataverse_backup.spreadsheet import cell
 from dataverse_backup.verdict import ADVICE
 from dataverse_backup.wording import duration_of
@@ -183,6 +183,8 @@ def _place_lines(place: Place) -> Iterator[str]:
     for dump in dict.fromkeys((place.last_good_dump, place.last_dump)):
         if dump is not None:
             yield dump_line(dump)
+    if place.last_drill is not None:
+        yield drill_line(place.last_drill)
     if place.last_success is None or place.last_success.ended is None:
         yield "no run was without a failure yet"
     else:

@@ -19,6 +19,7 @@ from dataverse_backup.cli import rebuilding
 from dataverse_backup.cli.backing_up import chosen_destinations
 from dataverse_backup.cli.exit_codes import ExitCode
 from dataverse_backup.cli.progress import counting
+from dataverse_backup.cli.reading import known_ledger
 from dataverse_backup.cli.stopping import stopping_on_signals
 from dataverse_backup.cli.terminal import err, out, plain, say_error, size_of, warn
 from dataverse_backup.engine import Stop
@@ -103,7 +104,7 @@ def run(settings: Settings, order: Order) -> ExitCode:
 def _ledger(settings: Settings, order: Order) -> Iterator[Ledger]:
     """The ledger, or one for the moment, made of what the destinations say of themselves."""
     if not order.asks_destinations:
-        with _known_ledger(settings) as ledger:
+        with known_ledger(settings) as ledger:
             yield ledger
         return
     with (
@@ -113,18 +114,6 @@ def _ledger(settings: Settings, order: Order) -> Iterator[Ledger]:
         for name in _names(settings, order):
             rebuilding.read(settings, ledger, name, takes_over=False)
         yield ledger
-
-
-def _known_ledger(settings: Settings) -> Ledger:
-    found = assembly.find_ledger(settings)
-    if found is None:
-        place = settings.ledger_url.render_as_string(hide_password=True)
-        raise RestoreError(
-            f"there is no ledger at {place}",
-            "look at [Database] BackupDatabase; where the ledger is lost, `restore --from-manifests` asks the"
-            " destinations, and `rebuild` makes it anew",
-        )
-    return found
 
 
 def _target(settings: Settings, order: Order, held: ExitStack) -> Callable[[], Target]:

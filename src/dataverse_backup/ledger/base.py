@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, Self
 
 from dataverse_backup.ledger.audits import Audits
+from dataverse_backup.ledger.drills import Drills
 from dataverse_backup.ledger.dumps import Dumps
 from dataverse_backup.ledger.history import History
 from dataverse_backup.ledger.removals import Removals
@@ -217,11 +218,11 @@ class Lock(Protocol):
         """Raise LockHeld when the lock is no longer ours."""
 
 
-class Ledger(History, Audits, Dumps, Removals, ABC):
+class Ledger(History, Audits, Dumps, Removals, Drills, ABC):
     """What happened to every datafile, at every destination.
 
     What only reads the past is in `History`, what audits need in `Audits`, dumps of the database in `Dumps`, what
-    deletes copies in `Removals`.
+    deletes copies in `Removals`, drills in `Drills`.
 
     What a method wrote is on disk when it returns. Times are aware and UTC. LedgerUnavailable means that the same call
     may succeed later (a busy or unreachable database), LedgerError that somebody must act. Reading works while another

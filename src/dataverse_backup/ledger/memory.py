@@ -14,6 +14,7 @@ from dataverse_backup.errors import LedgerError, LockHeld
 from dataverse_backup.ledger.audits import PRIMARY, VerdictRecord
 from dataverse_backup.ledger.base import BACKUP_VERB, Holder, Kept, Ledger, Listed, RunRecord, Standing, Status, Tally
 from dataverse_backup.ledger.memory_audits import MemoryAudits, Primary
+from dataverse_backup.ledger.memory_drills import MemoryDrills
 from dataverse_backup.ledger.memory_dumps import MemoryDumps
 from dataverse_backup.ledger.memory_history import MemoryHistory
 from dataverse_backup.ledger.memory_removals import MemoryRemovals
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from dataverse_backup.datafile import Datafile, Mark, NotHere
     from dataverse_backup.errors import Reason
     from dataverse_backup.ledger.base import Attempt, Marked, Planned, Takeover
+    from dataverse_backup.ledger.drills import DrillRecord
     from dataverse_backup.ledger.dumps import DumpRecord
     from dataverse_backup.ledger.removals import Removal
     from dataverse_backup.verdict import Verdict
@@ -53,7 +55,7 @@ class _Lock:
 
 
 @dataclass
-class MemoryLedger(MemoryHistory, MemoryAudits, MemoryDumps, MemoryRemovals, Ledger):
+class MemoryLedger(MemoryHistory, MemoryAudits, MemoryDumps, MemoryRemovals, MemoryDrills, Ledger):
     """A ledger in dictionaries."""
 
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -71,6 +73,7 @@ class MemoryLedger(MemoryHistory, MemoryAudits, MemoryDumps, MemoryRemovals, Led
     _verdicts: list[VerdictRecord] = field(default_factory=list)
     _dumps: list[DumpRecord] = field(default_factory=list)
     _removals: list[Removal] = field(default_factory=list)
+    _drills: list[DrillRecord] = field(default_factory=list)
 
     @contextmanager
     def lock(self, destination: str) -> Iterator[_Lock]:

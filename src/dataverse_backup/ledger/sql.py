@@ -19,6 +19,7 @@ from dataverse_backup.ledger.occupants import in_the_way, is_stale, refold
 from dataverse_backup.ledger.postgresql import PostgresDatabase
 from dataverse_backup.ledger.rules import FAILED, check_attempts, counts, in_order, new_run_id
 from dataverse_backup.ledger.sql_audits import SqlAudits
+from dataverse_backup.ledger.sql_drills import SqlDrills
 from dataverse_backup.ledger.sql_dumps import SqlDumps
 from dataverse_backup.ledger.sql_removals import SqlRemovals
 from dataverse_backup.ledger.sqlite import SqliteDatabase, is_there
@@ -99,7 +100,7 @@ def _database(url: URL, busy_timeout: float) -> Database:
     )
 
 
-class SqlLedger(SqlAudits, SqlDumps, SqlRemovals, Ledger):
+class SqlLedger(SqlAudits, SqlDumps, SqlRemovals, SqlDrills, Ledger):
     """A ledger in a database, by SQLAlchemy Core; every read is short."""
 
     def __init__(self, database: Database) -> None:

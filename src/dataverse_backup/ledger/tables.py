@@ -314,6 +314,26 @@ removals = Table(
 Index(None, removals.c.destination, removals.c.ended)
 Index(None, removals.c.datafile_id)
 
+drills = Table(
+    "drills",
+    metadata,
+    _number(),
+    Column("run", Words, ForeignKey(runs.c.run), nullable=False),
+    Column("destination", Words, nullable=False),
+    Column("started", Instant, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("outcome", Words, nullable=False),
+    Column("files", BigInteger, nullable=False),  # restored and proven
+    Column("size", BigInteger, nullable=False),  # bytes of these
+    Column("failed", BigInteger, nullable=False),
+    Column("dataset", Words, nullable=False),
+    Column("oldest_proof", Instant),  # of all copies that were OK there
+    Column("newest_proof", Instant),
+    Column("message", Words, nullable=False),
+    Column("failures", Words, nullable=False),  # JSON: a list of datafile id, key and message of each, the first few
+)
+Index(None, drills.c.destination, drills.c.id)
+
 original_names = Table(
     "original_names",
     metadata,

@@ -10,9 +10,11 @@ from dataverse_backup.wording import duration_of, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from dataverse_backup.ledger.audits import VerdictRecord
     from dataverse_backup.ledger.base import Listed
+    from dataverse_backup.ledger.drills import DrillRecord
     from dataverse_backup.ledger.dumps import DumpRecord
     from dataverse_backup.ledger.history import AttemptRecord
     from dataverse_backup.notify.summary import Group, Result, Section, Summary
@@ -109,6 +111,26 @@ def dump_line(record: DumpRecord) -> str:
     if record.kept is not None:
         parts.append(f"{record.kept:,} dump{'' if record.kept == 1 else 's'} there")
     return "; ".join([*parts, *([one_line(record.message)] if record.message else [])])
+
+
+def drill_line(record: DrillRecord) -> str:
+    """One line about a drill."""
+    when = f"drill {record.started:%Y-%m-%d %H:%M} UTC: {record.outcome}"
+    speed = f", {size_of(record.speed)}/s" if record.size else ""
+    parts = [
+        when,
+        f"{files(record.files)}, {size_of(record.size)} restored and proven in {record.seconds:.1f} s{speed}",
+        f"{record.failed:,} failed",
+        f"dataset {one_line(record.dataset) or '(none was small enough)'}",
+    ]
+    if record.oldest_proof is not None and record.newest_proof is not None:
+        oldest, newest = (_age(record, proof) for proof in (record.oldest_proof, record.newest_proof))
+        parts.append(f"oldest proof {oldest} old, newest {newest}")
+    return "; ".join([*parts, *([one_line(record.message)] if record.message else [])])
+
+
+def _age(record: DrillRecord, proof: datetime) -> str:
+    return duration_of(max(0.0, (record.started - proof).total_seconds()))
 
 
 def _describe_audit(result: Result) -> str:

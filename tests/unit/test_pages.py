@@ -248,9 +248,19 @@ def test_what_a_killed_run_left_is_removed_a_day_later(tmp_path: Path) -> None:
 def test_the_first_page_has_a_table_of_the_drills_and_what_failed_in_them(tmp_path: Path) -> None:
     page = (written(hostile_ledger("a name"), tmp_path) / "index.html").read_text("utf-8")
     table = page[page.index('<h2 id="drills">') :]
-    for told in ("12.3 MB", "1.5", "8.2 MB/s", "a name", "datafile 4, <bdi>a name</bdi>: a name", "… and 4 more"):
+    for told in ("12.3 MB", "1.5", "8.2 MB/s", "a name", "datafile 2: <bdi>a name</bdi>", "… and 6 more"):
         assert told in table[: table.index("</section>")]
     assert 'id="drills"' not in (written(MemoryLedger(), tmp_path) / "index.html").read_text("utf-8")
+
+
+def test_a_pulled_brake_is_the_first_thing_that_the_first_page_says(tmp_path: Path) -> None:
+    ledger = MemoryLedger()
+    for outcome, is_told in (("ok", False), ("brake", True), ("ok", False)):
+        ledger.end_run(recorded(ledger, succeeded(datafile(1))), outcome)
+        page = (written(ledger, tmp_path) / "index.html").read_text("utf-8")
+        assert ("The brake was pulled" in page, "--release-brake" in page) == (is_told, is_told)
+        assert ("Every file is safe" in page) is not is_told
+        assert gather(ledger, [HERE]).is_safe is not is_told
 
 
 def test_a_report_says_what_to_do_about_each_reason(tmp_path: Path) -> None:

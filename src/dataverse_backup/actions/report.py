@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from dataverse_backup import __version__
+from dataverse_backup.actions.events import Ending
 from dataverse_backup.ledger.audits import AUDIT_VERB, PRIMARY
 from dataverse_backup.ledger.base import BACKUP_VERB, Status
 from dataverse_backup.verdict import DAMAGE
@@ -80,8 +81,13 @@ class Place:
 
     @property
     def is_safe(self) -> bool:
-        """Whether each datafile that can have a copy has one, proven."""
-        return self.last_run is not None and not self.lacking
+        """Whether each datafile that can have a copy has one, proven; nobody knows that where the brake is pulled."""
+        return self.last_run is not None and not self.is_braked and not self.lacking
+
+    @property
+    def is_braked(self) -> bool:
+        """Whether the newest run stopped because so much was wrong at once."""
+        return self.last_run is not None and self.last_run.outcome == Ending.BRAKE
 
     @property
     def size(self) -> int:
@@ -134,6 +140,11 @@ class Report:
     def in_use(self) -> list[Place]:
         """The destinations that are backed up to."""
         return [place for place in self.places if place.is_configured]
+
+    @property
+    def is_braked(self) -> bool:
+        """Whether the brake is pulled at a destination that is backed up to."""
+        return any(place.is_braked for place in self.in_use)
 
     @property
     def lost_primaries(self) -> int:

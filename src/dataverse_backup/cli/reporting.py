@@ -160,6 +160,9 @@ def _show(settings: Settings, ledger: Ledger, run: RunRecord | None) -> None:
 
 def _show_report(report: Report) -> None:
     lacking = sum(place.lacking for place in report.in_use)
+    if report.is_braked:
+        out.print("The brake was pulled: the newest run stopped, because so much was wrong at once.")
+        out.print("After somebody has looked: `dataverse-backup backup --release-brake`")
     out.print("Every file is safe." if report.is_safe else f"{lacking:,} copies are missing or failing.")
     if report.lost_primaries:
         out.print(f"{report.lost_primaries:,} files are missing or altered in Dataverse itself.")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from dataverse_backup.actions.audit_run import PlaceAudit
+from dataverse_backup.actions.database import dumps_to_audit
 from dataverse_backup.actions.judging import judged_copy, judged_primary
 from dataverse_backup.actions.possession import take_possession
 from dataverse_backup.datafile import Datafile
-from dataverse_backup.destinations.base import Staging
+from dataverse_backup.destinations.base import Listable, Staging
 from dataverse_backup.examine import CopiesTask, WitnessesTask
+from dataverse_backup.logs import facts
 from dataverse_backup.verdict import NOT_LOOKED, Seen, Sight, Verdict, Witnesses
 
 if TYPE_CHECKING:
@@ -22,9 +26,11 @@ if TYPE_CHECKING:
     from dataverse_backup.engine import Stop, Submit
     from dataverse_backup.examine import Examined, Task
     from dataverse_backup.ledger.audits import Amount, Choice, Judged
-    from dataverse_backup.ledger.base import Kept
+    from dataverse_backup.ledger.base import Copy, Kept
 
     Rows = Mapping[int, Datafile | NotHere]
+
+log = logging.getLogger(__name__)
 
 
 class CopiesAudit(PlaceAudit):
@@ -39,17 +45,31 @@ class CopiesAudit(PlaceAudit):
         self._site = site
         self._kept: dict[str, Kept] = {}
         """What workers are looking at, by key."""
+        self._dumps: dict[str, Copy] = {}
+        """Dumps of the database that are to be looked at, by key."""
 
     def _reach(self) -> None:
         if self._ledger.knows_destination(self._place):  # otherwise there is nothing of ours, and nothing to look at
             with self._site.open_destination(Staging(self._ledger.id, self._run)) as destination:
                 destination.connect()
                 take_possession(self._ledger, destination)
+                if self._is_about_everything() and isinstance(destination, Listable):
+                    self._dumps = dumps_to_audit(
+                        self._ledger, self._place, destination, must_be_there=self._site.dumps is not None
+                    )
+        self._has_more = bool(self._dumps)
+
+    def _is_about_everything(self) -> bool:
+        return self._request.dataset is None and self._request.share is None and not self._request.is_listing
 
     def _amount(self, choice: Choice) -> Amount:
         return self._ledger.amount_to_audit(self._place, choice)
 
     def _tasks(self) -> Iterator[Task]:
+        before = self._choice.proven_before
+        for dump in sorted(self._dumps.values(), key=lambda copy: copy.proven):
+            if before is None or dump.proven < before:
+                yield CopiesTask(self._place, (dump,))
         chosen = self._ledger.to_audit(self._place, self._choice)
         for batch in self._batches(chosen, lambda kept: kept.copy.size):
             self._kept |= {kept.copy.key: kept for kept in batch}
@@ -65,6 +85,9 @@ class CopiesAudit(PlaceAudit):
             raise TypeError(f"nobody asked to look at {task}")
         if lost := examined.lost.get(self._place):
             self._lose(lost)
+        if task.copies[0].key in self._dumps:
+            self._judge_dump(task.copies[0], examined)
+            return
         settled: list[Judged | None] = []
         doubtful: list[Kept] = []
         for copy in task.copies:
@@ -78,6 +101,20 @@ class CopiesAudit(PlaceAudit):
         yield [one for one in settled if one is not None]
         if doubtful and not self._is_over:
             yield from self._heard(doubtful, submit)
+
+    def _judge_dump(self, dump: Copy, examined: Examined) -> None:
+        """Its name is the witness: nothing is registered, and no other copy can tell."""
+        seen = examined.copies.get((self._place, dump.key), NOT_LOOKED)
+        verdict = Witnesses(None, dump.checksum, copy=seen).on_copy()
+        if verdict is None or not self._is_still_locked():
+            return
+        if verdict is not Verdict.UNREACHABLE:  # of which nothing is known
+            self._ledger.judge_dump(self._place, dump.key, verdict, datetime.now(UTC))
+        if verdict is Verdict.INTACT:
+            self._ended.intact_dumps += 1
+        else:
+            self._ended.bad_dumps.append((dump.key, verdict))
+            log.error("a dump of the database is %s", verdict, extra=facts(destination=self._place, key=dump.key))
 
     def _heard(self, doubtful: Sequence[Kept], submit: Submit[Task, Examined]) -> Iterator[list[Judged]]:
         """What comes of each of *doubtful*, once all three witnesses were heard."""

@@ -71,6 +71,10 @@ class AuditEnded:
     lost_stores: dict[str, StoreLost] = field(default_factory=dict)
     unknown_stores: dict[str, int] = field(default_factory=dict)
     """Stores that the configuration does not know, with how many datafiles they have."""
+    intact_dumps: int = 0
+    """Dumps of the Dataverse database that are what their names say."""
+    bad_dumps: list[tuple[str, Verdict]] = field(default_factory=list)
+    """Those that are not, by their keys."""
     undecided: int = 0
     """Files about which nothing is recorded, because they changed while they were looked at."""
     limit: Limit | None = None
@@ -79,11 +83,20 @@ class AuditEnded:
 
     @property
     def damaged(self) -> int:
-        """How many verdicts say that something was lost or altered."""
-        return sum(self.verdicts[verdict] for verdict in DAMAGE)
+        """How many verdicts say that something was lost or altered, those on dumps among them."""
+        return sum(self.verdicts[verdict] for verdict in DAMAGE) + self.damaged_dumps
+
+    @property
+    def damaged_dumps(self) -> int:
+        """How many dumps were lost or altered."""
+        return sum(verdict in DAMAGE for _, verdict in self.bad_dumps)
 
     def remarks(self) -> Iterator[str]:
         """What else is worth knowing, a sentence each."""
+        if self.intact_dumps:
+            yield f"dumps of the database: {self.intact_dumps:,} intact"
+        for key, verdict in self.bad_dumps:
+            yield f"a dump of the database is {verdict}, and the next backup makes another: {key}"
         if self.undecided:
             yield f"{self.undecided:,} changed while they were looked at, and are left to the next audit"
         if self.limit is not None:

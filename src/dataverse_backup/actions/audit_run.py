@@ -75,6 +75,8 @@ class PlaceAudit(ABC):
         """Bytes that workers were given to look at."""
         self._is_over = False
         """Nothing more is to be looked at."""
+        self._has_more = False
+        """There is something to look at that is no datafile's."""
         self._lock: Lock | None = None
         self._run = ""
 
@@ -132,7 +134,7 @@ class PlaceAudit(ABC):
         self._choice = self._choice_now()
         amount = _share_of(self._amount(self._choice), self._request.share)
         yield AuditPlan(self._place, amount, self._promise())
-        if amount.files:
+        if amount.files or self._has_more:
             with self._workers_for(amount) as submit:
                 yield from self._examined(submit, self._within_limits())
         self._ended.ending = self._ending()
@@ -250,12 +252,7 @@ class PlaceAudit(ABC):
             yield chosen
 
     def _record(self, judged: list[Judged]) -> Iterator[Looked]:
-        if not judged or self._lock is None:
-            return
-        try:
-            self._lock.confirm()
-        except LockHeld as held:
-            self._lose(held)
+        if not judged or not self._is_still_locked():
             return
         self._ledger.judge(self._run, judged)
         findings = tuple(one for one in judged if one.verdict is not Verdict.INTACT)
@@ -264,6 +261,17 @@ class PlaceAudit(ABC):
             _log(self._run, one)
         sizes = tuple(one.size or 0 for one in judged if one.destination == self._place)
         yield Looked(self._place, sizes, findings)
+
+    def _is_still_locked(self) -> bool:
+        """Whether something may be recorded; where the lock was lost nothing more is looked at either."""
+        if self._lock is None:
+            return False
+        try:
+            self._lock.confirm()
+        except LockHeld as held:
+            self._lose(held)
+            return False
+        return True
 
     def _lose(self, lost: DataverseBackupError) -> None:
         """Nothing more is looked at here."""
@@ -298,7 +306,7 @@ class PlaceAudit(ABC):
             return Ending.INTERRUPTED
         if ended.lost or ended.lost_stores or ended.unknown_stores or ended.undecided:
             return Ending.FAILURES
-        if ended.verdicts.total() > ended.intact:
+        if ended.verdicts.total() > ended.intact or ended.bad_dumps:
             return Ending.FAILURES
         return Ending.OK if ended.limit is None else Ending.LIMIT
 

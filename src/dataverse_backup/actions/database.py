@@ -23,7 +23,7 @@ from dataverse_backup.errors import (
     ObjectError,
     SourceUnreadable,
 )
-from dataverse_backup.fixity import checksum_of
+from dataverse_backup.fixity import Durability, VerifiedBy, checksum_of
 from dataverse_backup.generations import ALGORITHM, Generation, generations
 from dataverse_backup.ledger.base import Copy
 from dataverse_backup.ledger.dumps import DumpRecord
@@ -236,3 +236,35 @@ def _thinned_out(destination: Destination, order: _Order) -> tuple[str, int | No
     except (DestinationLost, ObjectError) as error:
         return f"old dumps are not removed: {error.message}", None
     return "", len(found) - len(old)
+
+
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def dumps_to_audit(ledger: Ledger, name: str, destination: Listable, *, must_be_there: bool) -> dict[str, Copy]:
+    """The dumps at *destination*, called *name*, by their keys: what their names promise, and when they were proven.
+
+    The ledger's last good one is among them, whether it lies there or not, if dumps *must_be_there*. Raises
+    DestinationLost.
+    """
+    known = {record.copy.key: record.copy for record in ledger.dumps(name) if record.copy is not None}
+    last = ledger.last_good_dump(name) if must_be_there else None
+    found = {} if last is None or last.copy is None else {last.copy.key: last.copy}
+    for entry in destination.entries(DATABASE_PREFIX):
+        generation = Generation.from_key(entry.key)
+        if generation is not None:
+            found[entry.key] = known.get(entry.key) or _unknown(generation, entry.size)
+    return found
+
+
+def _unknown(generation: Generation, size: int) -> Copy:
+    """One that this ledger has not proven yet."""
+    return Copy(
+        key=generation.key,
+        size=size,
+        checksum=generation.checksum,
+        registered=None,
+        verified_by=VerifiedBy.READ_BACK,
+        durable=Durability.NOT_OFFERED,
+        proven=_NEVER,
+    )

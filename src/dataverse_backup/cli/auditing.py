@@ -140,6 +140,8 @@ def _ended_object(ended: AuditEnded) -> dict[str, object]:
         "ending": ended.ending,
         "run": run_object(ended.record),
         "verdicts": {verdict: ended.verdicts[verdict] for verdict in Verdict},
+        "intact_dumps": ended.intact_dumps,
+        "bad_dumps": [{"key": key, "verdict": verdict} for key, verdict in ended.bad_dumps],
         "undecided": ended.undecided,
         "limit": ended.limit,
         "trouble": None if ended.lost is None else str(ended.lost),

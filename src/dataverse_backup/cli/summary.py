@@ -44,6 +44,7 @@ def _audited(ended: AuditEnded) -> Result:
         verb=AUDIT_VERB,
         verdicts=tuple((verdict, ended.verdicts[verdict]) for verdict in Verdict if ended.verdicts[verdict]),
         remarks=tuple(ended.remarks()),
+        damaged_dumps=ended.damaged_dumps,
     )
 
 

@@ -58,6 +58,8 @@ class Result:
     verb: str = BACKUP_VERB
     verdicts: tuple[tuple[Verdict, int], ...] = ()
     """How many there were of each, of an audit."""
+    damaged_dumps: int = 0
+    """Dumps of the database that an audit found missing or altered."""
     remarks: tuple[str, ...] = ()
     """What else is worth knowing of it, a sentence each."""
 
@@ -68,8 +70,8 @@ class Result:
 
     @property
     def damaged(self) -> int:
-        """How many files an audit found missing or altered."""
-        return sum(count for verdict, count in self.verdicts if verdict in DAMAGE)
+        """How many files and dumps an audit found missing or altered."""
+        return sum(count for verdict, count in self.verdicts if verdict in DAMAGE) + self.damaged_dumps
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,12 @@ from dataverse_backup.destinations.filesystem import FilesystemDestination
 from dataverse_backup.destinations.memory import Faults, MemoryDestination
 from dataverse_backup.engine import Stop
 from dataverse_backup.errors import ManifestError
-from dataverse_backup.fixity import Algorithm
+from dataverse_backup.fixity import Algorithm, Checksum
+from dataverse_backup.generations import Generation
 from dataverse_backup.ledger.base import Kept, Status
 from dataverse_backup.ledger.memory import MemoryLedger
 from dataverse_backup.manifest import MANIFEST, SUMS, folder_of, notes_of, parse
-from tests.contract.ledger_cases import HERE, copied, datafile, key_of, recorded, succeeded
+from tests.contract.ledger_cases import HERE, NOON, copied, datafile, key_of, recorded, succeeded
 from tests.unit.memory_world import checksum_of
 
 if TYPE_CHECKING:
@@ -119,6 +120,21 @@ def test_the_script_names_what_differs_and_what_is_missing(tmp_path: Path, shell
     assert f"{DATASET}/{name}: DIFFERS" in answer.stdout
     assert f"{DATASET}/gone: MISSING" in answer.stdout
     assert "right: " not in answer.stdout
+
+
+@pytest.mark.parametrize("shell", shells(), ids=" ".join)
+def test_the_script_compares_dumps_of_the_database_with_their_names(tmp_path: Path, shell: list[str]) -> None:
+    root = planted(tmp_path, [kept(1)])
+    dumps = [Generation.of(NOON, Checksum.of(data, Algorithm.SHA256)) for data in (b"dump", b"other")]
+    for dump in dumps:
+        (root / dump.key).parent.mkdir(exist_ok=True)
+        (root / dump.key).write_bytes(b"dump")
+    answer = run(root, *shell, VERIFY_KEY)
+    assert (answer.returncode, answer.stderr) == (1, "")
+    assert answer.stdout.splitlines()[0] == f"{dumps[1].key}: DIFFERS"
+    assert run(root, *shell, VERIFY_KEY, DATASET).returncode == 0
+    (root / dumps[1].key).write_bytes(b"other")
+    assert "1 files in 1 lists and 2 dump(s) of the database: all are right" in run(root, *shell, VERIFY_KEY).stdout
 
 
 def test_the_script_checks_one_dataset_where_that_is_asked_for(tmp_path: Path) -> None:

@@ -82,7 +82,16 @@ if [ ! -s "$found" ]; then
     echo "verify.sh: there are no lists of checksums" >&2
     exit 2
 fi
-status=0 lists=0 files=0
+status=0 lists=0 files=0 dumps=0
+if [ $# -eq 0 ]; then # the name of a dump of the database ends with its SHA-256
+    for dump in .dataverse-backup/database/*-*.dump; do
+        [ -f "$dump" ] || continue
+        dumps=$((dumps + 1)) wanted=${dump##*-} real=$(digest sha256 "$dump")
+        [ "$real" = "${wanted%.dump}" ] && continue
+        status=1
+        if [ -z "$real" ]; then echo "$dump: NOT READ"; else echo "$dump: DIFFERS"; fi
+    done
+fi
 while IFS= read -r list; do
     dataset=${list%/.dataverse-backup/*}
     tool=${list##*/}
@@ -95,7 +104,9 @@ while IFS= read -r list; do
     lists=$((lists + 1))
     files=$((files + $(wc -l <"$list")))
 done <"$found"
-if [ $status -eq 0 ]; then echo "$files files in $lists lists: all are right"
-else echo "$files files in $lists lists: some are not right, see above"
+also=
+if [ $dumps -gt 0 ]; then also=" and $dumps dump(s) of the database"; fi
+if [ $status -eq 0 ]; then echo "$files files in $lists lists$also: all are right"
+else echo "$files files in $lists lists$also: some are not right, see above"
 fi
 exit $status

@@ -8,6 +8,7 @@
     ├── NoWorkSpace               this machine cannot keep what a run notes for itself
     ├── ReportError               the report cannot be written
     ├── RestoreError              nothing, or nothing more, can be restored
+    ├── PruneRefused              nothing is deleted: the plan does not hold, or is too much
     ├── ManifestError             what a destination says of itself cannot be used
     ├── BrakePulled               so much is wrong at once that a run stopped
     ├── DumpError                 the Dataverse database was not dumped
@@ -118,6 +119,10 @@ class ReportError(DataverseBackupError):
 
 class RestoreError(DataverseBackupError):
     """Nothing, or nothing more, can be restored to where it was wanted; what is there already is kept."""
+
+
+class PruneRefused(DataverseBackupError):
+    """Nothing is deleted: a plan does not hold any more, would delete too much, or nothing can be deleted there."""
 
 
 class ManifestError(DataverseBackupError):

@@ -16,7 +16,15 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from dataverse_backup.datafile import Datafile, Dataset
-from dataverse_backup.destinations.base import OWN_PREFIX, README_KEY, VERIFY_KEY, checked_path_key, is_own, note_key
+from dataverse_backup.destinations.base import (
+    OWN_PREFIX,
+    README_KEY,
+    VERIFY_KEY,
+    checked_path_key,
+    is_note,
+    is_own,
+    note_key,
+)
 from dataverse_backup.errors import KeyRefused, ManifestError, printable
 from dataverse_backup.fixity import Algorithm, Checksum, Durability, VerifiedBy
 from dataverse_backup.ledger.base import Copy, Kept, Status
@@ -58,6 +66,21 @@ def notes_of(dataset: Iterable[Kept], ledger_id: str) -> dict[str, bytes | None]
             lines = [_sum_line(folder, one.copy) for one in its if one.copy.checksum.algorithm is algorithm]
             notes[note_key(folder, f"{tool}.txt")] = "".join(lines).encode() if lines else None
     return notes
+
+
+def no_notes_of(storage_path: str) -> dict[str, bytes | None]:
+    """That there be no notes about a dataset: no copy of it is left."""
+    return no_notes_in("/".join(part for part in storage_path.split("/") if part))
+
+
+def no_notes_in(folder: str) -> dict[str, bytes | None]:
+    """That there be no notes in *folder*; nothing for one in which no destination can have any."""
+    try:
+        checked_path_key("notes", folder)
+    except KeyRefused:
+        return {}
+    keys = (note_key(folder, name) for name in (MANIFEST, *(f"{tool}.txt" for tool in SUMS.values())))
+    return {key: None for key in keys if is_note(key)}
 
 
 def _sum_line(folder: str, copy: Copy) -> str:

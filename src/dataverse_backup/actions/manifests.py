@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dataverse_backup.changes import chunks
 from dataverse_backup.destinations.base import Explainable
 from dataverse_backup.errors import CopyMissing, DataverseBackupError, ObjectError
-from dataverse_backup.manifest import notes_of, root_notes
+from dataverse_backup.manifest import no_notes_of, notes_of, root_notes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -68,7 +68,7 @@ def _batches(ledger: Ledger, destination: str) -> Iterator[Mapping[str, Mapping[
 def _notes(ledger: Ledger, destination: str) -> Iterator[tuple[str, dict[str, bytes | None]]]:
     """Each dataset whose manifest is not up to date, and its notes: none where no copy of it is left."""
     for paths in chunks(ledger.stale_manifests(destination), ASKED_TOGETHER):
-        notes: dict[str, dict[str, bytes | None]] = {path: {} for path in paths}
+        notes = {path: no_notes_of(path) for path in paths}
         kept = ledger.kept(destinations=[destination], storage_paths=paths)
         for path, its in groupby(kept, lambda one: one.datafile.dataset.storage_path):
             notes[path] = notes_of(its, ledger.id)

@@ -27,6 +27,7 @@ from dataverse_backup.destinations.base import (
     is_note,
 )
 from dataverse_backup.errors import DestinationLost
+from dataverse_backup.ledger.base import Status
 from dataverse_backup.work import Spool
 
 if TYPE_CHECKING:
@@ -120,8 +121,11 @@ class DestinationReconciliation:
                 self._take(inventory, kept, missing)
             yield Progress("the ledger", len(some), 0)
         for standing in self._ledger.standings(name):
-            if standing.key is not None and (standing.copy is None or standing.copy.key != standing.key):
+            is_here = standing.status is not Status.GONE
+            if is_here and standing.key is not None and (standing.copy is None or standing.copy.key != standing.key):
                 inventory.claim(standing.key, Claim.MAYBE)
+        for removal in self._ledger.removals(destination=name, is_unfinished=True):
+            inventory.claim(removal.key, Claim.FORMER)
 
     def _take(self, inventory: Inventory, kept: Kept, missing: Spool[_Missing] | None) -> None:
         key, said = kept.copy.key, f"{kept.datafile.id} {kept.copy.size} {kept.copy.checksum}"
@@ -200,6 +204,9 @@ def _beside(inventory: Inventory, key: str) -> tuple[BesideCopies, str] | None:
         return BesideCopies.NOTES, "explains the copies; written anew by each backup"
     if OWN_PREFIX in key.split("/"):
         return BesideCopies.OWN, "of the backup itself"
-    if inventory.claimed(key):
-        return BesideCopies.UNPROVEN, "the place of a copy that is not proven: the next backup does that"
-    return None
+    claimed = inventory.claimed(key)
+    if claimed is None:
+        return None
+    if claimed[0] is Claim.FORMER:
+        return BesideCopies.REMOVING, "what `prune` was deleting when it was broken off; the next one finishes that"
+    return BesideCopies.UNPROVEN, "the place of a copy that is not proven: the next backup does that"

@@ -45,6 +45,7 @@ class BesideCopies(StrEnum):
     NOTES = "notes"
     SUPERSEDED = "superseded"
     UNPROVEN = "unproven"
+    REMOVING = "removing"
 
 
 @dataclass(frozen=True, slots=True)

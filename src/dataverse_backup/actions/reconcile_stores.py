@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -74,6 +74,7 @@ class StoresReconciliation:
     def __init__(self, installation: Installation, stop: Stop) -> None:
         """Look at the stores of *installation* until *stop*."""
         self._catalogue, self._stores = installation.catalogue, installation.stores
+        self._ledger = installation.ledger
         self._stop = stop
         self._groups: dict[Hashable, _Group] = {}
         self._group_of: dict[str, _Group] = {}
@@ -112,6 +113,7 @@ class StoresReconciliation:
         for group in self._groups.values():
             yield from self._listed(group)
         yield from self._read(is_first=False)
+        self._remember_gone()
         for group in self._groups.values():
             if group.ended.trouble is None and not self._stop.is_set():
                 group.inventory.settle()
@@ -193,6 +195,19 @@ class StoresReconciliation:
             except ObjectError:
                 continue
 
+    def _remember_gone(self) -> None:
+        """What objects were called whose datafiles left the catalogue, as far as the ledger has their copies."""
+        for destination in self._ledger.destinations():
+            for gone in self._ledger.gone(destination, self._began):
+                file = gone.kept.datafile
+                group = self._group_of.get(file.store_id)
+                if group is None or self._stop.is_set():
+                    continue
+                with suppress(ObjectError):
+                    for name in self._stores[file.store_id].names(file):
+                        told = f"datafile {file.id}, {_label(file)}, had it until it left the catalogue"
+                        group.inventory.claim(name, Claim.FORMER, f"{told} ({gone.since:%Y-%m-%d} or before)")
+
     # What is there
 
     def _listed(self, group: _Group) -> Iterator[Progress]:
@@ -248,7 +263,10 @@ class StoresReconciliation:
         beside = _beside(inventory, lying)
         if beside is None and modified is not None and modified > self._began - RECENT:
             beside = Beside.RECENT
-        if beside is not None:
+        claimed = inventory.claimed(name)
+        if beside is None and claimed is not None:
+            presence, why, said = Presence.DARK, str(Why.LEFT_CATALOGUE), claimed[1]
+        elif beside is not None:
             presence, why, said = Presence.BESIDE, str(beside), SAID[beside]
         elif dataset is not None:
             presence, why, said = Presence.DARK, str(Why.NO_DATAFILE), "no datafile of its dataset is called so"
@@ -260,20 +278,29 @@ class StoresReconciliation:
 def _beside(inventory: Inventory, lying: Lying) -> Beside | None:
     """What it is, where it is in its place without being the object of a datafile."""
     name = lying.name
-    if inventory.claimed(name):
+    if _is_known(inventory, name):
         return Beside.ELSEWHERE
     if name.endswith("/") and lying.size == 0:
         return Beside.FOLDER
     if by_itself := beside_dataset(name):
         return by_itself
     for main, kind in beside_datafiles(name):
-        if inventory.claimed(main):
+        if _is_known(inventory, main):
             return kind
     folder = name
     while folder := folder.rpartition("/")[0]:
         if inventory.claimed(folder) == (Claim.MAYBE, _PACKAGE):
             return Beside.PACKAGE
     return None
+
+
+def _is_known(inventory: Inventory, name: str) -> bool:
+    claimed = inventory.claimed(name)
+    return claimed is not None and claimed[0] is not Claim.FORMER
+
+
+def _label(file: Datafile) -> str:
+    return f"{file.directory_label}/{file.label}" if file.directory_label else file.label
 
 
 def _missing(inventory: Inventory, row: Datafile, names: Sequence[str], *, is_package: bool) -> Missing | None:
@@ -303,7 +330,6 @@ _LOST = {
 
 def _lost_finding(place: Place, missing: Missing) -> Finding:
     file = missing.datafile
-    label = f"{file.directory_label}/{file.label}" if file.directory_label else file.label
     said = f"{_LOST[missing.why]} (store {printable(file.store_id)})" if "," in place.name else _LOST[missing.why]
     return Finding(
         place,
@@ -314,5 +340,5 @@ def _lost_finding(place: Place, missing: Missing) -> Finding:
         file.size,
         file.dataset.persistent_id,
         file.id,
-        label,
+        _label(file),
     )

@@ -18,6 +18,7 @@ from dataverse_backup.cli import (
     drilling,
     explaining,
     nagios,
+    prune_command,
     rebuilding,
     reconcile_command,
     repair_command,
@@ -144,6 +145,7 @@ def backup(
 app.command(epilog=EPILOG)(audit_command.audit)
 app.command(epilog=EPILOG)(repair_command.repair)
 app.command(epilog=EPILOG)(reconcile_command.reconcile)
+app.command(epilog=EPILOG)(prune_command.prune)
 
 
 @app.command(epilog=EPILOG)

@@ -23,6 +23,8 @@ MEBIBYTE = 1024 * 1024
 HOUR = 3600
 DEFAULT_WORKERS = min(4, os.cpu_count() or 1)
 MOST_WORKERS = 64
+DAY = 86_400
+"""Seconds."""
 
 
 class DestinationSettings(SectionModel):
@@ -125,6 +127,25 @@ class DestinationSettings(SectionModel):
         30 * 24 * HOUR,
         alias="DatabaseDumpKeepFor",
         description="Dumps that are younger are kept however many they are; the others are removed.",
+        json_schema_extra=OF_MACHINE,
+    )
+
+    prune_after: Duration = Field(
+        365 * DAY,
+        alias="PruneAfter",
+        ge=DAY,
+        description="So long ago a file must have left Dataverse, or a copy have been moved aside, before `prune` may "
+        "delete the copy; by default 365d, at least 1d. Nothing else deletes copies, and `prune` only by a plan that "
+        "it showed.",
+        examples=["730d"],
+        json_schema_extra=OF_MACHINE,
+    )
+    prune_share: Share = Field(
+        0.05,
+        alias="PruneShare",
+        description="The most of the copies here, of their number and of their bytes, that one plan of `prune` may "
+        "delete; by default 5%.",
+        examples=["5%"],
         json_schema_extra=OF_MACHINE,
     )
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 MODES = frozenset({"FileMode", "DirMode"})
 SIZES = frozenset({"BatchBytes", "SwiftSegmentSize"})
-DURATIONS = frozenset({"DatabaseDumpEvery", "DatabaseDumpKeepFor"})
+SHARES = frozenset({"BrakeShare", "PruneShare"})
+DURATIONS = frozenset({"DatabaseDumpEvery", "DatabaseDumpKeepFor", "PruneAfter"})
 MEBIBYTE = 1024 * 1024
 HOUR, DAY = 3600, 86_400
 WIDTH = 100
@@ -121,7 +122,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _in_its_unit(alias: str, value: Any) -> str:
-    if alias == "BrakeShare":
+    if alias in SHARES:
         return f"{100 * value:g}%"
     if alias in MODES:
         return f"{value:04o}"

@@ -66,9 +66,14 @@ class Prunable(ABC):
         """Delete them: one Pruned or Failure each, in any order. Raises DestinationLost."""
 
 
+def is_prunable(key: str) -> bool:
+    """Whether what lies under *key* may be deleted: a copy, or one that was moved aside."""
+    parts = key.split("/")
+    return not (OWN_PREFIX in parts or parts[0] in ROOT_NOTES or "" in parts)
+
+
 def checked_doomed(doomed: Iterable[Doomed]) -> None:
-    """Raise ValueError unless all of *doomed* may be deleted: copies, and those moved aside."""
+    """Raise ValueError unless all of *doomed* may be deleted."""
     for one in doomed:
-        parts = one.key.split("/")
-        if OWN_PREFIX in parts or parts[0] in ROOT_NOTES or "" in parts:
+        if not is_prunable(one.key):
             raise ValueError(f"only copies are deleted, not {one.key!r}")

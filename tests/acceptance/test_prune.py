@@ -24,7 +24,7 @@ def test_copies_of_files_that_left_long_ago_are_deleted_by_a_plan_that_was_shown
     gone, *rest = site.listed()
     with psycopg.connect(site.dsn) as connection:
         for table, column in (("filemetadata", "datafile_id"), ("datafile", "id"), ("dvobject", "id")):
-            connection.execute(f"DELETE FROM {table} WHERE {column} = %s", (gone["datafile_id"],))  # type: ignore[arg-type]
+            connection.execute(f"DELETE FROM {table} WHERE {column} = %s", (gone["datafile_id"],))
     with closing(sqlite3.connect(site.folder / "ledger.db")) as ledger, ledger:
         ledger.execute(_LONG_AGO, (gone["datafile_id"],))
 

@@ -63,10 +63,11 @@ class Unusual:
             yield f"  … and {self.files - len(self.named):,} more"
 
 
-def pulled_by(unusual: Sequence[Unusual]) -> BrakePulled:
-    """The error that says so."""
+def pulled_by(unusual: Sequence[Unusual], *, is_dry: bool = False) -> BrakePulled:
+    """The error that says so; or, in a dry run, that a run would stop."""
     said = "\n".join(line for one in unusual for line in one.lines)
-    return BrakePulled(f"the brake is pulled: nothing more is sent, and every copy is kept\n{said}", HINT)
+    begins = "the brake is pulled: nothing more is sent" if not is_dry else "a run would be stopped by the brake"
+    return BrakePulled(f"{begins}, and every copy is kept\n{said}", HINT)
 
 
 class Brake:

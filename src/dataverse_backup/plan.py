@@ -194,7 +194,7 @@ class _Planner:
         if unusual and not self._scope.dry_run:
             raise pulled_by(unusual)
         if unusual and self.plan.unusual is None:
-            self.plan.unusual = pulled_by(unusual)
+            self.plan.unusual = pulled_by(unusual, is_dry=True)
 
     def _listed(self, datafile_id: int) -> Iterator[Listed]:
         return self._ledger.listed(destination=self._scope.destination, datafile_id=datafile_id)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from dataverse_backup.actions.backup import backup, dry_run
 from dataverse_backup.actions.events import Ended, Ending
 from dataverse_backup.actions.sites import Installation
@@ -167,6 +170,7 @@ def test_a_dry_run_says_that_the_brake_would_be_pulled() -> None:
     archive.delete(range(1, 121))
     with dry_run(archive.installation, archive.sites()[0]) as plan:
         assert plan.unusual is not None
+        assert plan.unusual.message.startswith("a run would be stopped by the brake, and every copy is kept\n")
         assert "120 of the 200" in plan.unusual.message
         assert plan.gone == 120
 
@@ -268,3 +272,48 @@ def test_a_destination_whose_plan_stops_stops_the_others_before_they_are_sent_an
     assert endings(results) == dict.fromkeys("abc", Ending.BRAKE)
     assert [three.ledger.last_run(name).outcome for name in "abc"] == ["brake"] * 3  # type: ignore[union-attr]
     assert not [key for name in "ac" for key in three.destinations[name].objects if "/18b-" in key]
+
+
+NUMBERS = st.sets(st.integers(1, 24))
+
+
+@settings(max_examples=15, deadline=None)
+@given(deleted=NUMBERS, lost=NUMBERS, emptied=NUMBERS, share=st.sampled_from([0.1, 0.5, 1.0]), count=st.integers(1, 8))
+def test_whatever_stopped_it_a_released_run_does_what_one_without_a_brake_would_have_done(
+    deleted: set[int], lost: set[int], emptied: set[int], share: float, count: int
+) -> None:
+    braked, free = Damaged(Thresholds(share, count)), Damaged(Thresholds(share, count))
+    for world in (braked, free):
+        world.suffer(deleted, lost, emptied)
+    for _ in range(2):
+        braked.archive.braked()
+    assert braked.archive.destinations["a"].objects.items() >= braked.copies.items()
+    for world in (braked, free):
+        assert world.archive.braked(is_released=True)["a"].ending in (Ending.OK, Ending.FAILURES)
+    assert braked.known() == free.known()
+
+
+class Damaged:
+    """24 datafiles, the first half of which was copied; then something happens."""
+
+    def __init__(self, thresholds: Thresholds) -> None:
+        self.archive = Archive(thresholds=thresholds)
+        rows = self.archive.catalogue.rows_now
+        for number in [number for number in rows if number > 12]:
+            del rows[number]
+        self.archive.braked(is_released=True)
+        stored = self.archive.destinations["a"].objects
+        self.copies = {key: data for key, data in stored.items() if "/18b-" in key}
+
+    def suffer(self, deleted: set[int], lost: set[int], emptied: set[int]) -> None:
+        for number in range(13, 25):
+            self.archive.has(number, b"new bytes")
+        for number in emptied:
+            self.archive.store.objects[f"10.5072/FK2/ABCDEF/18b-{number}"] = b""
+        for number in lost:
+            del self.archive.store.objects[f"10.5072/FK2/ABCDEF/18b-{number}"]
+        self.archive.delete(deleted)
+
+    def known(self) -> list[tuple[int, Status, Reason | None]]:
+        listed = self.archive.ledger.listed(destination="a")
+        return [(one.datafile_id, one.status, one.reason) for one in listed if one.status is not Status.GONE]

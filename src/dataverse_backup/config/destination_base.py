@@ -94,13 +94,14 @@ class DestinationSettings(SectionModel):
         description="When this share of a store vanished from the database, or of the sources that a run reads is "
         "missing, empty or not as registered, and they are as many as BrakeCount says, the run stops (exit code 5) "
         "until it is told --release-brake; by default 5%. It stops as well where all files of a store vanished.",
-        examples=["5%"],
+        json_schema_extra=OF_MACHINE,
     )
     brake_count: int = Field(
         DEFAULT_THRESHOLDS.files,
         alias="BrakeCount",
         ge=1,
         description="So many files of a store must be concerned before the brake is pulled, whatever their share.",
+        json_schema_extra=OF_MACHINE,
     )
     database_dump: bool = Field(
         False,

@@ -143,7 +143,9 @@ def _describe_audit(result: Result) -> str:
 
 
 def left(result: Result) -> str:
-    """``; MaxBytes reached: … left``, where a limit stopped the run."""
+    """``; MaxBytes reached: … left``, where a limit stopped the run, or the brake."""
+    if result.ending == "brake" and result.left_files:
+        return f"; the brake was pulled: {files(result.left_files)}, {size_of(result.left_size)} not tried"
     if result.limit is None:
         return ""
     return f"; {result.limit} reached: {files(result.left_files)}, {size_of(result.left_size)} left for the next run"

@@ -1,6 +1,5 @@
 """What every ``[Backup]`` or ``[Backup NAME]`` section may say, whatever the destination is."""
 
-import os
 from collections.abc import Hashable
 from typing import Literal
 
@@ -21,7 +20,8 @@ from dataverse_backup.config.values import (
 
 MEBIBYTE = 1024 * 1024
 HOUR = 3600
-DEFAULT_WORKERS = min(4, os.cpu_count() or 1)
+DEFAULT_WORKERS = 4
+"""Where there are fewer processors too: over a slow line workers wait most of their time. One starts when needed."""
 MOST_WORKERS = 64
 DAY = 86_400
 """Seconds."""
@@ -39,7 +39,7 @@ class DestinationSettings(SectionModel):
         alias="Workers",
         ge=1,
         le=MOST_WORKERS,
-        description="How many processes copy at the same time, 1 to 64; by default one per processor, at most 4.",
+        description="How many processes copy at the same time, 1 to 64; one starts where there is work for it.",
         json_schema_extra=OF_MACHINE,
     )
     batch_files: int = Field(

@@ -136,8 +136,6 @@ def _in_its_unit(alias: str, value: Any) -> str:
 def _shown(field: FieldInfo) -> str:
     if field.alias == "type":
         return "file"
-    if field.alias == "Workers":
-        return "4"  # the same text on every machine
     return _default(field) or next((str(example) for example in field.examples or ()), "")
 
 
@@ -183,7 +181,5 @@ def _description(field: FieldInfo) -> str:
 def _presence(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
-    if field.alias == "Workers":
-        return "processors, at most 4"
     default = _default(field)
     return f"`{default}`" if default else ""

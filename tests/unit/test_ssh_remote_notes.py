@@ -33,7 +33,7 @@ def test_notes_come_over_those_that_lay_there_and_others_go(tmp_path: Path) -> N
     told = put(
         tmp_path, ("t0", "old", True), ("t1", "a/b/new", True), ("t2", "going", False), ("t3", "no/where", False)
     )
-    assert told == ["t0 0", "t1 0", "t2 0", "t3 0"]
+    assert told == ["t0 0", "t1 0", "t2 0", "t3 0", "removed"]
     assert ((tmp_path / "old").read_text(), (tmp_path / "a" / "b" / "new").read_text()) == ("t0", "t1")
     assert not (tmp_path / "going").exists()
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from dataverse_backup.destinations.ssh.loop import EventLoopThread
     from dataverse_backup.destinations.ssh.session import Session
+    from dataverse_backup.destinations.ssh.shell import Stored
     from dataverse_backup.outflow import Pace
 
 _READS_IN_FLIGHT = 16
@@ -43,6 +44,30 @@ class Audit:
                 yield Failure(key, object_error(self._place, key, error))
 
     def _results(self, keys: Sequence[str]) -> Iterator[StoredDigest | Failure]:
+        told = self._told_over_there(keys)
+        for key, stored in told.items():
+            if stored is None:
+                yield Failure(key, self._missing(key))
+            else:
+                self._sizes[key] = stored.size
+                yield self._digest(key, Checksum(self._algorithm, stored.digest), VerifiedBy.REMOTE_HASH)
+        self._sizes.clear()
+        yield from self._asked_one_by_one([key for key in keys if key not in told])
+
+    def _told_over_there(self, keys: Sequence[str]) -> dict[str, Stored | None]:
+        """What one remote program says of all keys at once; without those that it cannot say anything of."""
+        session, shell = self._session, self._session.shell
+        if shell is None or not shell.has_python:
+            return {}
+        possible = {key.encode(): key for key in keys if self._session.files.takes(key)}
+        found = self._loop.run(shell.stored(session.connection, session.files.root, list(possible), self._algorithm))
+        return {possible[key]: stored for key, stored in found.items()}
+
+    def _missing(self, key: str) -> CopyMissing:
+        return CopyMissing(self._place, key, "there is no such object")
+
+    def _asked_one_by_one(self, keys: Sequence[str]) -> Iterator[StoredDigest | Failure]:
+        """Where no Python says anything: their sizes by SFTP, and then hashed by a command, or read back."""
         found = self._loop.run(each(self._measure, keys))
         for key, result in zip(keys, found, strict=True):
             if isinstance(result, int):
@@ -58,7 +83,7 @@ class Audit:
     async def _measure(self, key: str) -> int:
         found = await self._session.files.attributes(self._session.files.path(checked_path_key(self._place, key)))
         if found is None:
-            raise CopyMissing(self._place, key, "there is no such object")
+            raise self._missing(key)
         if not is_regular(found):
             raise CopyFailed(self._place, key, "it is not a regular file")
         return found.size or 0

@@ -40,7 +40,6 @@ from dataverse_backup.errors import (
     CopyMissing,
     DestinationLost,
     DestinationRefused,
-    KeyRefused,
     Unavailable,
 )
 
@@ -144,7 +143,7 @@ class SshDestination(Destination, Listable, Explainable, Resumable, Prunable):
 
     def sizes(self, keys: Sequence[str]) -> dict[str, int]:
         session = self._connected()
-        asked = [key for key in keys if self._is_possible(session, key)]
+        asked = [key for key in keys if session.files.takes(key)]
         found = self._run_for_all(each(session.files.size, asked))
         for result in found:
             if isinstance(result, CONNECTION_ERRORS):
@@ -217,19 +216,12 @@ class SshDestination(Destination, Listable, Explainable, Resumable, Prunable):
         checked_removable(keys)
         session = self._connected()
         for key in keys:
-            if self._is_possible(session, key):
+            if session.files.takes(key):
                 self._run_for_all(session.files.discard(session.files.path(key)))
 
     def close(self) -> None:
         self._disconnect()
         self._loop.close()
-
-    def _is_possible(self, session: Session, key: str) -> bool:
-        try:
-            session.files.path(checked_path_key(self.name, key))
-        except KeyRefused:
-            return False
-        return True
 
     def _run(self, key: str, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
         with calling(self.name, key):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncssh
 
+from dataverse_backup.destinations.base import checked_path_key
 from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS, object_error
 from dataverse_backup.errors import CopyError, CopyFailed, CopyRefused, KeyOccupied, KeyRefused, NoSpace
 from dataverse_backup.fixity import Checksum
@@ -61,6 +62,14 @@ class RemoteFiles:
         if len(path) > _MAX_PATH_BYTES:
             raise KeyRefused(self.place, key, f"its path is longer than {_MAX_PATH_BYTES} bytes")
         return path
+
+    def takes(self, key: str) -> bool:
+        """Whether there is a `path` for *key*."""
+        try:
+            self.path(checked_path_key(self.place, key))
+        except KeyRefused:
+            return False
+        return True
 
     async def exists(self, path: bytes) -> bool:
         """Whether anything at all lies under *path*."""

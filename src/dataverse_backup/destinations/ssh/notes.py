@@ -17,7 +17,7 @@ from dataverse_backup.destinations.base import Failure, checked_path_key
 from dataverse_backup.destinations.ssh.failures import CONNECTION_ERRORS, VENDOR_ERRORS, spoken_error
 from dataverse_backup.destinations.ssh.files import each, is_regular
 from dataverse_backup.destinations.ssh.shell import EXTRACTED, extracted
-from dataverse_backup.errors import KeyOccupied, KeyRefused
+from dataverse_backup.errors import KeyOccupied
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -65,7 +65,7 @@ class RemoteNotes:
     async def _written_together(self, directory: bytes, notes: Mapping[str, bytes | None]) -> set[str]:
         """The keys of those that are as they are to be, on the disk too."""
         shell, connection = self._session.shell, self._session.connection
-        named = {f"{EXTRACTED}{number}".encode(): key for number, key in enumerate(notes) if self._is_possible(key)}
+        named = {f"{EXTRACTED}{number}".encode(): key for number, key in enumerate(notes) if self._files.takes(key)}
         if shell is None or not shell.has_python or not named:
             return set()
         packed = _packed({name: data for name, key in named.items() if (data := notes[key]) is not None}, self._files)
@@ -77,13 +77,6 @@ class RemoteNotes:
         told = await shell.put_notes(connection, self._files.root, directory, self._files.dir_mode, asked)
         self._is_removed = told.is_removed and told.is_synced
         return {named[name] for name in told.names & named.keys()} if told.is_synced else set()
-
-    def _is_possible(self, key: str) -> bool:
-        try:
-            self._files.path(checked_path_key(self._place, key))
-        except KeyRefused:
-            return False
-        return True
 
     async def _done(self, step: Callable[[str], Awaitable[None]], keys: Sequence[str]) -> list[str]:
         """Those of *keys* for which *step* succeeded."""

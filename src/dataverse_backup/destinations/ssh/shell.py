@@ -7,6 +7,7 @@ in as few commands as can be: each costs round trips, and a login shell can be s
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from importlib import resources
 from itertools import chain
@@ -45,8 +46,9 @@ _HASHES = {
 _PYTHON = "python3 -I -S -c"
 _RUN = '"import sys; exec(sys.stdin.buffer.read(int(sys.stdin.buffer.readline())))"'
 """Python that takes its program from its input too: the length of it on a line, the program, what the program reads."""
-_REVEAL, _PUT_NOTES = (
-    resources.files(__package__).joinpath(name).read_bytes() for name in ("remote_reveal.py", "remote_notes.py")
+_MISSING, _STORED = b"missing", re.compile(rb"[0-9]+ [0-9a-f]+")
+_REVEAL, _PUT_NOTES, _DIGESTS = (
+    resources.files(__package__).joinpath(f"remote_{name}.py").read_bytes() for name in ("reveal", "notes", "digests")
 )
 
 
@@ -101,9 +103,19 @@ class Shell:
 
     async def _run(self, connection: Connection, root: bytes, program: bytes, words: Iterable[bytes]) -> Revealed:
         """Run *program* in *root*, let it read *words*, and sync."""
-        given = [root, b"\n", str(len(program)).encode(), b"\n", program, *(word + b"\0" for word in words)]
         command = _command(f"{_PYTHON} {_RUN}; {self.sync} && echo {SYNCED}")
-        return Revealed.parse(await connection.patiently(connection.run(command, b"".join(given))))
+        answer = connection.run(command, _input(root, program, words))
+        return Revealed.parse(await connection.patiently(answer))
+
+    async def stored(
+        self, connection: Connection, root: bytes, keys: Sequence[bytes], algorithm: Algorithm
+    ) -> dict[bytes, Stored | None]:
+        """What lies under *keys* below *root*, hashed, or None for nothing; without those that nothing is known of."""
+        words = [algorithm.lower().replace("-", "").encode(), *keys]
+        answer = await connection.run(_command(f"exec {_PYTHON} {_RUN}"), _input(root, _DIGESTS, words))
+        *lines, _ = answer.output.split(b"\n")  # the last one is empty, or was cut off
+        told = zip(keys, lines, strict=False)
+        return {key: Stored.parse(line) for key, line in told if line == _MISSING or _STORED.fullmatch(line)}
 
     async def synced(self, connection: Connection, directory: bytes) -> Answer:
         """Bring everything on the file system of *directory* to the disk."""
@@ -114,6 +126,27 @@ class Shell:
     ) -> dict[bytes, str]:
         """The digests of those of *names* below *directory* that could be hashed."""
         return await _hashed(connection, directory, names, self.hashes[algorithm])
+
+
+def _input(root: bytes, program: bytes, words: Iterable[bytes]) -> bytes:
+    """What `_RUN` reads, after the directory to work in."""
+    return b"".join([root, b"\n", str(len(program)).encode(), b"\n", program, *(word + b"\0" for word in words)])
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What was read of a stored object."""
+
+    size: int
+    digest: str
+
+    @classmethod
+    def parse(cls, line: bytes) -> Self | None:
+        """What the program said of one object; None where there is none."""
+        if line == _MISSING:
+            return None
+        size, _, digest = line.decode("ascii", "replace").partition(" ")
+        return cls(int(size), digest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,17 @@ unchanged ones nothing but ids and marks is read. What must be looked at goes to
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, TypeVar
 
 from dataverse_backup.work import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Self
 
     from dataverse_backup.catalogue.base import Snapshot
@@ -26,6 +28,7 @@ T = TypeVar("T")
 Pair = tuple["Datafile | NotHere | None", "Standing | None"]
 """What exists, and where it stands; one side is None where the other knows nothing of it."""
 
+_COMPARED_TOGETHER = 5_000
 _READ_TOGETHER = 1_000
 _FEW = 0.2
 """Up to this share of changed datafiles they are read by their ids; beyond it all rows are streamed."""
@@ -48,6 +51,10 @@ class Vanished:
         self.files += 1
         if len(self.first) < _FIRST:
             self.first.append(datafile_id)
+
+
+_id: Callable[[Mark | Marked], int] = itemgetter(0)
+_store_and_why: Callable[[Marked], tuple[str, str | None]] = itemgetter(2, 4)
 
 
 @dataclass(slots=True)
@@ -78,33 +85,33 @@ class Changes:
         return changes
 
     def _compare(self, marks: Iterator[Mark], known: Iterator[Marked]) -> None:
-        """One merge pass; written flat, for it is gone through once for each datafile there is."""
-        unchanged, size = self.unchanged, 0
-        nothing = (None, None, "", None, None)
-        datafile_id, settled, store, registered, why = next(known, nothing)
-        for number, mark in marks:
-            while datafile_id is not None and datafile_id < number:
-                self._lose(datafile_id, store, why)
-                datafile_id, settled, store, registered, why = next(known, nothing)
-            if datafile_id == number and settled == mark:
-                unchanged[store, why] += 1
-                if why is None and registered is not None:
-                    size += registered
-            else:
-                self._add(number, mark)
-                if datafile_id == number and why is None:
-                    self.changed[store] += 1
-            if datafile_id == number:
-                datafile_id, settled, store, registered, why = next(known, nothing)
-        self.unchanged_size = size
-        while datafile_id is not None:
-            self._lose(datafile_id, store, why)
-            datafile_id, _, store, _, why = next(known, nothing)
+        """Portion by portion: one that is the same on both sides is passed by without a look at each datafile."""
+        now: list[Mark] = []
+        then: list[Marked] = []
+        while True:
+            now += islice(marks, _COMPARED_TOGETHER - len(now))
+            then += islice(known, _COMPARED_TOGETHER - len(then))
+            if now == [one[:2] for one in then]:
+                if not now:
+                    return
+                self._pass_by(then)
+                now, then = [], []
+            else:  # up to where both sides are known
+                last = min(some[-1][0] for some in (now, then) if some)
+                ends = bisect_right(now, last, key=_id), bisect_right(then, last, key=_id)
+                self._compare_each(now[: ends[0]], then[: ends[1]])
+                now, then = now[ends[0] :], then[ends[1] :]
 
-    def _lose(self, datafile_id: int, store: str, why: str | None) -> None:
-        self._add(datafile_id, None)
-        if why is None:
-            self.vanished.setdefault(store, Vanished()).add(datafile_id)
+    def _compare_each(self, now: list[Mark], then: list[Marked]) -> None:
+        marks = dict(now)
+        same = [one for one in then if marks.get(one[0]) == one[1] is not None]
+        self._pass_by(same)
+        for datafile_id in sorted({*marks, *map(_id, then)}.difference(map(_id, same))):
+            self._add(datafile_id, marks.get(datafile_id))
+
+    def _pass_by(self, same: list[Marked]) -> None:
+        self.unchanged.update(map(_store_and_why, same))
+        self.unchanged_size += sum(size for _, _, _, size, why in same if size is not None and why is None)
 
     def _add(self, datafile_id: int, mark: int | None) -> None:
         self.files += 1

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dataverse_backup import changes as changes_module
 from dataverse_backup.changes import Changes
 from dataverse_backup.errors import SourceUnreadable
 from dataverse_backup.stores.memory import Fault
@@ -37,9 +39,15 @@ def test_equal_marks_need_no_look_and_all_others_do() -> None:
     assert (changes.files, changes.unchanged_size) == (4, 5)
 
 
-@given(st.dictionaries(st.integers(1, 30), st.integers(0, 1)), st.dictionaries(st.integers(1, 30), st.integers(0, 1)))
-def test_whatever_there_is_on_both_sides_what_differs_is_found(now: dict[int, int], then: dict[int, int]) -> None:
-    to_do, changes = between(sorted(now.items()), [marked(number, mark) for number, mark in sorted(then.items())])
+MARKS = st.dictionaries(st.integers(1, 30), st.integers(0, 1))
+
+
+@given(MARKS, MARKS, st.integers(1, 40))
+def test_whatever_there_is_on_both_sides_what_differs_is_found(
+    now: dict[int, int], then: dict[int, int], portion: int
+) -> None:
+    with patch.object(changes_module, "_COMPARED_TOGETHER", portion):
+        to_do, changes = between(sorted(now.items()), [marked(number, mark) for number, mark in sorted(then.items())])
     differing = {number for number in now.keys() | then.keys() if now.get(number) != then.get(number)}
     assert [number for number, _ in to_do] == sorted(differing)
     assert dict(to_do) == {number: now.get(number) for number in differing}

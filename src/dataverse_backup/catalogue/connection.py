@@ -114,10 +114,11 @@ def _connect(address: DatabaseAddress) -> Session:
         connection.read_only = True
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         # Compiling takes longer than it saves here; PostgreSQL 10 and older cannot do it. And a policy that hides rows
-        # from us must be an error, never a shorter catalogue. For this transaction only: a setting of the session
-        # would stay in a connection pooler and reach whoever comes next.
+        # from us must be an error, never a shorter catalogue. What we list we read to its end. For this transaction
+        # only: a setting of the session would stay in a connection pooler and reach whoever comes next.
         connection.execute(
-            "SELECT set_config(name, 'off', true) FROM pg_catalog.pg_settings WHERE name IN ('jit', 'row_security')"
+            "SELECT set_config(name, 'off', true) FROM pg_catalog.pg_settings WHERE name IN ('jit', 'row_security');"
+            "SET LOCAL cursor_tuple_fraction = 1"
         )
         if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
             _take_bytes_as_they_are(connection)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from psycopg.rows import args_row, tuple_row
@@ -44,16 +46,24 @@ class _Session(Snapshot):
 
     def marks(self) -> Generator[Mark]:
         with self._connection.cursor("marks", binary=True, row_factory=tuple_row) as cursor:
-            cursor.itersize = _MARKS_AT_ONCE
             cursor.execute(self._form.marks(self._connection.info.server_version))
-            yield from cursor
+            yield from _read_ahead(partial(cursor.fetchmany, _MARKS_AT_ONCE))
 
     def read(self, ids: Sequence[int]) -> dict[int, Datafile | NotHere]:
         if not ids:
             return {}
         with self._connection.cursor(row_factory=args_row(Record)) as cursor:
-            cursor.execute(self._form.select(THESE_IDS), [list(ids)])
+            cursor.execute(self._form.select(THESE_IDS), {"ids": list(ids)})
             return {record.id: self._interpret(record) for record in cursor}
+
+
+def _read_ahead(fetch: Callable[[], Sequence[Mark]]) -> Generator[Mark]:
+    """What *fetch* gives until it gives nothing: the server makes the next portion while this one is looked at."""
+    with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as ahead:
+        following = ahead.submit(fetch)
+        while portion := following.result():
+            following = ahead.submit(fetch)
+            yield from portion
 
 
 class DataverseCatalogue(Catalogue):

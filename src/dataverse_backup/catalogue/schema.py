@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 EVERYTHING = sql.SQL("TRUE")
 """The condition of a query that returns every datafile."""
-THESE_IDS = sql.SQL("object.id = ANY(%s)")
-"""The condition of a query that returns the datafiles of some ids: its one parameter."""
+THESE_IDS = sql.SQL("object.id = ANY(%(ids)s)")
+"""The condition of a query that returns the datafiles of some ids: its one parameter, ``ids``."""
+
+_OF_TABLES = sql.SQL("datatable.datafile_id = ANY(%(ids)s)")
+_OF_METADATA = sql.SQL("metadata.datafile_id = ANY(%(ids)s)")
 
 _HAS_PID = """CASE WHEN strpos(%(pid)s, {row}.identifier) > 0
   THEN {row}.protocol || ':' || {row}.authority || COALESCE({separator}, '/') || {row}.identifier = %(pid)s END"""
@@ -81,6 +84,8 @@ class Form:
             harvesting=self._table_or(_HARVESTING, _NO_HARVESTING),
             separator=self.separator,
             condition=condition,
+            of_tables=_OF_TABLES if condition is THESE_IDS else EVERYTHING,
+            of_metadata=_OF_METADATA if condition is THESE_IDS else EVERYTHING,
         )
 
     def marks(self, server_version: int) -> sql.Composed:

@@ -91,7 +91,8 @@ shown_size = func.coalesce(copies.c.size, _its.size, 0)
 tallies: Select[Any] = (
     select(shown_status, shown_reason, func.count(), func.sum(shown_size))
     .select_from(with_copies)
-    .where(_its.object == MAIN)
+    # by datafile id, as copies lie too: SQLite, which knows no numbers of rows, would take any index of the destination
+    .where(_its.object == MAIN, _its.datafile_id >= 0)
     .group_by(shown_status, shown_reason)
 )
 """Rows for `tally`."""

@@ -243,8 +243,8 @@ class SqlLedger(SqlAudits, SqlDumps, SqlRemovals, SqlDrills, Ledger):
         mark = case((is_settled, its.mark), else_=null()) if self._layout(destination) == layout else null()
         page = select(its.datafile_id, mark, its.store, its.size, its.not_here).order_by(its.datafile_id)
         page = page.where(its.destination == destination, its.object == MAIN, its.gone_since.is_(None))
-        for row in self._paged(page, lambda last: its.datafile_id > last.datafile_id):
-            yield cast("Marked", tuple(row))
+        rows_of_all = self._paged(page, lambda last: its.datafile_id > last.datafile_id)
+        yield from cast("Iterator[Marked]", map(tuple, rows_of_all))
 
     def standings(self, destination: str, ids: Sequence[int] | None = None) -> Iterator[Standing]:
         """Page by page, by datafile id."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -9,10 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dataverse_backup.actions.events import Ending
+from dataverse_backup.actions.explain import explain
 from dataverse_backup.actions.prune import PruneEnded, Stayed, _outcome, plan_of, prune
 from dataverse_backup.actions.prune_plan import Item, Rules, moved_aside
 from dataverse_backup.actions.reconcile import reconcile_destinations, reconcile_stores
 from dataverse_backup.actions.reconcile_events import Finding
+from dataverse_backup.cli import explaining, pruning
 from dataverse_backup.destinations.base import Failure
 from dataverse_backup.destinations.memory import MemoryDestination
 from dataverse_backup.errors import DestinationLost, DestinationRefused, LockHeld, PruneRefused, Unavailable
@@ -487,6 +490,39 @@ def test_reconcile_knows_what_is_being_removed_and_what_left_the_catalogue(world
     ]
     assert dark.why == "left-catalogue"
     assert dark.message.startswith("datafile 4, raw/data 4.txt, had it")
+
+
+# What is written
+
+
+def test_what_was_deleted_is_explained(world: PruneWorld, capsys: pytest.CaptureFixture[str]) -> None:
+    world.lose(2)
+    world.prune()
+    (file,) = explain("2", world.ledger, lambda: world.catalogue, world.stores).files
+    said = "\n".join(line.plain for line in explaining._lines(file, is_asked=True))
+    assert f"prune: removed ({key(2)}, 6 bytes, MD5:" in said
+    (removal,) = explaining._file_object(file)["removals"]  # type: ignore[misc]
+    assert (removal["key"], removal["outcome"]) == (key(2), "removed")
+    assert capsys.readouterr().out == ""
+
+
+def test_a_plan_is_written_for_people_and_for_programs(world: PruneWorld, capsys: pytest.CaptureFixture[str]) -> None:
+    world.lose(2)
+    world.copies.update({aside(number): b"x" for number in range(1, 31)})
+    with plan_of(world.installation, world.site, replace(RULES, share=0.05)) as plan:
+        pruning._print(plan)
+    told = capsys.readouterr().out
+    assert "1 copies of files that left Dataverse more than 365 days ago, 6 B" in told
+    assert "30 copies of former content" in told
+    assert f"{key(2)}  (6 B, gone since 20" in told
+    assert "… and 11 more; --json names all" in told
+    assert f"--confirm {plan.name} --share 100%" in told
+    with plan_of(world.installation, world.site, RULES) as plan:
+        pruning._print_objects(plan)
+    *items, last = map(json.loads, capsys.readouterr().out.splitlines())
+    assert [item["kind"] for item in items].count("superseded") == 30
+    assert (items[0]["datafile_id"], items[0]["dataset"]) == (2, "doi:10.5072/FK2/ABCDEF")
+    assert (last["plan"], last["gone"]["objects"], last["superseded"]["bytes"]) == (plan.name, 1, 30)
 
 
 def test_an_unavailable_error_is_what_nobody_knows() -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dataverse_backup.ledger.audits import VerdictRecord
     from dataverse_backup.ledger.base import Ledger, Listed
     from dataverse_backup.ledger.history import AttemptRecord
+    from dataverse_backup.ledger.removals import Removal
     from dataverse_backup.stores.base import Store
 
 MOST_FILES = 20
@@ -41,6 +42,8 @@ class Explanation:
     """Oldest first."""
     verdicts: tuple[VerdictRecord, ...]
     """What audits said of its copies and its primary, oldest first; *intact* only where it was not before."""
+    removals: tuple[Removal, ...] = ()
+    """Copies of it that were deleted, or were to be, oldest first."""
 
     def advice(self, listed: Listed) -> str:
         """What to do about where it stands; '' where there is nothing to do."""
@@ -98,6 +101,7 @@ def _explanation(
         places=tuple(ledger.listed(datafile_id=number)),
         attempts=tuple(ledger.attempts(datafile_id=number)),
         verdicts=tuple(ledger.verdicts(datafile_id=number)),
+        removals=tuple(ledger.removals(datafile_id=number)),
     )
 
 

@@ -310,11 +310,13 @@ def _missing(inventory: Inventory, row: Datafile, names: Sequence[str], *, is_pa
     """
     if is_package:
         return None if inventory.has_below(names[0]) else Missing(row, Why.MISSING, (names[0],))
+    if not row.is_tabular and inventory.size_of(names[0]) is not None:
+        return None
     there = [inventory.size_of(name) is not None for name in names]
     if not any(there):
         return Missing(row, Why.MISSING, tuple(names))
     if not row.is_tabular:
-        return None if there[0] else Missing(row, Why.MAIN_MISSING, (names[0],))
+        return Missing(row, Why.MAIN_MISSING, (names[0],))
     original, main, *older = names
     if not any((there[0], *there[2:])):
         return Missing(row, Why.ORIGINAL_MISSING, (original, *older))

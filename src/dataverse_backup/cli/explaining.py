@@ -12,7 +12,7 @@ from dataverse_backup import assembly
 from dataverse_backup.actions import explain as action
 from dataverse_backup.cli.answers import listed_object
 from dataverse_backup.cli.reading import ledger_to_read
-from dataverse_backup.cli.records import attempt_object, iso, verdict_object
+from dataverse_backup.cli.records import attempt_object, iso, removal_object, verdict_object
 from dataverse_backup.cli.terminal import out, plain, size_of, warn
 from dataverse_backup.datafile import Datafile
 from dataverse_backup.ledger.audits import PRIMARY
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dataverse_backup.ledger.audits import VerdictRecord
     from dataverse_backup.ledger.base import Listed
     from dataverse_backup.ledger.history import AttemptRecord
+    from dataverse_backup.ledger.removals import Removal
 
 _STYLES = {Status.OK: "green", Status.FAIL_READ: "red", Status.FAIL_WRITE: "red"}
 
@@ -63,6 +64,7 @@ def _lines(file: Explanation, *, is_asked: bool) -> Iterator[Text]:
         yield from _place_lines(file, listed)
         yield from (_attempt_line(a) for a in file.attempts if a.destination == listed.destination)
         yield from (_verdict_line(one) for one in file.verdicts if one.destination == listed.destination)
+        yield from (_removal_line(one) for one in file.removals if one.destination == listed.destination)
 
 
 def _row_lines(file: Explanation, *, is_asked: bool) -> Iterator[str]:
@@ -119,6 +121,13 @@ def _verdict_line(one: VerdictRecord) -> Text:
     return plain(f"    {_second(one.at)} audit: {one.verdict}{how}, run {one.run}{said}{advice}")
 
 
+def _removal_line(one: Removal) -> Text:
+    became = one.outcome or "begun, and nobody knows what became of it"
+    said = f": {one.message}" if one.message else ""
+    what = "" if one.copy is None else f", {one.copy.checksum}"
+    return plain(f"    {_second(one.begun)} prune: {became}{said} ({one.key}, {one.size:,} bytes{what}), run {one.run}")
+
+
 def _second(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M:%S} UTC"
 
@@ -142,6 +151,7 @@ def _file_object(file: Explanation) -> dict[str, object]:
         "destinations": [listed_object(listed) | {"what_to_do": file.advice(listed)} for listed in file.places],
         "attempts": [attempt_object(attempt) for attempt in file.attempts],
         "verdicts": [verdict_object(verdict) for verdict in file.verdicts],
+        "removals": [removal_object(removal) for removal in file.removals],
     }
 
 

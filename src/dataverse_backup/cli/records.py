@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dataverse_backup.ledger.drills import DrillRecord
     from dataverse_backup.ledger.dumps import DumpRecord
     from dataverse_backup.ledger.history import AttemptRecord
+    from dataverse_backup.ledger.removals import Removal
 
 ATTEMPT_COLUMNS = (
     "run",
@@ -159,6 +160,24 @@ def verdict_object(verdict: VerdictRecord) -> dict[str, object]:
     """One verdict as the ledger keeps it."""
     told = {field.name: getattr(verdict, field.name) for field in fields(verdict)}
     return told | {"at": iso(verdict.at)}
+
+
+def removal_object(removal: Removal) -> dict[str, object]:
+    """One copy that was deleted, or was to be."""
+    copy = removal.copy
+    return {
+        "run": removal.run,
+        "destination": removal.destination,
+        "key": removal.key,
+        "size": removal.size,
+        "checksum_type": copy.checksum.algorithm if copy else None,
+        "checksum_value": copy.checksum.value if copy else None,
+        "proven": iso(copy.proven) if copy else None,
+        "begun": iso(removal.begun),
+        "ended": iso(removal.ended),
+        "outcome": removal.outcome,
+        "message": removal.message,
+    }
 
 
 def finding_object(finding: Finding) -> dict[str, object]:

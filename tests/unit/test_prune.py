@@ -16,6 +16,7 @@ from dataverse_backup.actions.prune_plan import Item, Rules, moved_aside
 from dataverse_backup.actions.reconcile import reconcile_destinations, reconcile_stores
 from dataverse_backup.actions.reconcile_events import Finding
 from dataverse_backup.cli import explaining, pruning
+from dataverse_backup.cli.records import removal_object
 from dataverse_backup.destinations.base import Failure
 from dataverse_backup.destinations.memory import MemoryDestination
 from dataverse_backup.errors import DestinationLost, DestinationRefused, LockHeld, PruneRefused, Unavailable
@@ -501,7 +502,8 @@ def test_what_was_deleted_is_explained(world: PruneWorld, capsys: pytest.Capture
     (file,) = explain("2", world.ledger, lambda: world.catalogue, world.stores).files
     said = "\n".join(line.plain for line in explaining._lines(file, is_asked=True))
     assert f"prune: removed ({key(2)}, 6 bytes, MD5:" in said
-    (removal,) = explaining._file_object(file)["removals"]  # type: ignore[misc]
+    (removal,) = map(removal_object, file.removals)
+    assert explaining._file_object(file)["removals"] == [removal]
     assert (removal["key"], removal["outcome"]) == (key(2), "removed")
     assert capsys.readouterr().out == ""
 

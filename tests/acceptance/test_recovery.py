@@ -1,4 +1,4 @@
-"""Everything but a destination is lost, and the page that says what to do then is typed as it stands."""
+"""Everything but a destination is lost, and the page about that is typed as it stands. And dumps that fail."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ from dataverse_backup.stores.base import ORIGINAL_SUFFIX
 from demo.rows import datafile_rows
 from demo.sample import SEED
 from tests.acceptance.installation import COMMAND
+from tests.acceptance.small import small_files, unequal_copies
 
 if TYPE_CHECKING:
+    from tests.acceptance.conftest import Small
     from tests.acceptance.installation import Installation
     from tests.servers.postgresql import PostgresServer
     from tests.servers.sshd import SshServer
@@ -128,3 +130,33 @@ def test_everything_is_lost_but_a_destination_and_the_page_brings_it_back(
     assert {line["datafile_id"] for line in judged if line["status"] == "OK"} == {
         one.datafile_id for one in site.sample.with_status(Status.OK)
     }
+
+
+def test_a_pg_dump_that_is_too_old_or_dies_is_told_and_the_files_are_copied(small: Small) -> None:
+    site = small(small_files(1))
+    program = site.folder / "pg_dump"
+    site.database = {"PgDump": str(program)}
+    site.back_up_to_folder("DatabaseDump: yes", "Workers: 1")
+    write_program(program, "9.4.1", "exit 0")
+    answer = site.run("check")
+    assert answer.returncode == SOME_FILES_FAILED
+    assert f"database dump: FAILED (pg_dump 9.4 ({program}) is older than the server" in unfolded(answer.stdout)
+    assert "postgresql-client-" in answer.stdout
+    write_program(program, "99.0", "echo PGDMP, and so on; kill -9 $$")
+    answer = site.run("backup")
+    assert answer.returncode == SOME_FILES_FAILED
+    assert "pg_dump was ended by SIGKILL" in unfolded(answer.stderr)
+    assert unequal_copies(site.sample, site.backup) == []
+    assert not (site.backup / DATABASE_PREFIX).exists()
+    told = site.status()
+    assert (told["OK"], told["last_dump"]["is_ok"], told["last_good_dump"]) == (1, False, None)
+
+
+def write_program(path: Path, version: str, body: str) -> None:
+    path.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "pg_dump (PostgreSQL) {version}" && exit\n{body}\n')
+    path.chmod(0o755)
+
+
+def unfolded(text: str) -> str:
+    """*text* in one line: a terminal folds it."""
+    return " ".join(text.split())

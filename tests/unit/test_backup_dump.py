@@ -206,3 +206,20 @@ def test_a_run_that_is_given_up_leaves_no_thread_that_sends() -> None:
     assert hasattr(events, "close")
     events.close()
     assert place.ledger.last_dump("a") is None
+
+
+def test_a_run_that_the_brake_stops_before_it_begins_keeps_no_dump_and_removes_none() -> None:
+    """The database may be the wrong one, or emptied by somebody."""
+    place = campus(names=("a",))
+    for number in range(7, 300):
+        place.has(number)
+    place.run()
+    former = kept(place)
+    place.catalogue.rows_now.clear()
+    result = place.run()["a"]
+    assert result.ending is Ending.BRAKE
+    assert kept(place) == former
+    last = place.ledger.last_good_dump("a")
+    assert last is not None
+    assert last.copy is not None
+    assert last.copy.key == former[0].key

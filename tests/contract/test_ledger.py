@@ -231,7 +231,14 @@ def test_a_run_has_its_counts_even_before_it_ends(ledger: Ledger) -> None:
     assert ended.ended is not None
     assert ended.started <= ended.ended <= datetime.now(UTC)
     assert ledger.last_run(HERE) == ended
-    assert ended.outcome == "failures"
+    assert (ended.outcome, ended.message) == ("failures", "")
+
+
+def test_why_a_run_ended_is_kept_whatever_names_are_in_it(ledger: Ledger) -> None:
+    run = ledger.begin_run("backup", HERE)
+    ended = ledger.end_run(run, "brake", message="store ä\n  datafile 1, a\0\udcff")
+    assert ended.message == "store ä\n  datafile 1, a\\x00\\udcff"
+    assert (ledger.last_run(HERE), next(ledger.runs(HERE))) == (ended, ended)
 
 
 def test_the_last_run_is_the_newest_of_a_destination_or_of_all(ledger: Ledger) -> None:

@@ -40,3 +40,4 @@ def test_a_pulled_brake_is_told_with_what_to_do() -> None:
     for form in (message.text, message.html):
         assert "120 of the 200 datafiles that the ledger knows are gone from the Dataverse database (60 %)" in form
         assert "dataverse-backup backup --release-brake" in form
+        assert "\\n" not in form

@@ -224,7 +224,10 @@ class Run:
         if self._ended.ending is Ending.BRAKE:
             self._ended.brake = self._brake.pulled
         if self._id is not None:
-            self._ended.record = self._ledger.end_run(self._id, self._ended.ending)
+            why = self._ended.brake or self._ended.lost
+            self._ended.record = self._ledger.end_run(
+                self._id, self._ended.ending, message=why.message if why is not None else ""
+            )
         self._let_go()
         return self._ended
 

@@ -115,11 +115,10 @@ def _show_status(ledger: Ledger, tallies: Mapping[str, list[Tally]]) -> None:
         said = "no run yet" if run is None else f"last run {iso(run.started)}: {run.outcome or 'not ended'}"
         failing = ledger.oldest_failure(name)
         out.print(plain(said + (f", oldest failure since {iso(failing)}" if failing else "")))
+        for line in run.message.splitlines() if run is not None else ():
+            out.print(plain(f"  {printable(line)}"))
         if run is not None and run.outcome == Ending.BRAKE:
-            out.print(
-                "so much was wrong at once that it stopped; its mail and log say what. After somebody has looked:"
-            )
-            out.print("`dataverse-backup backup --release-brake`")
+            out.print("  after somebody has looked: `dataverse-backup backup --release-brake`")
         for dump in _dumps_to_tell(ledger, name):
             out.print(plain(dump_line(dump)))
         if (drill := ledger.last_drill(name)) is not None:

@@ -79,6 +79,7 @@ def run_object(run: RunRecord | None) -> dict[str, object] | None:
         "files_failed": run.files_failed,
         "bytes_sent": run.bytes_sent,
         "bytes_read": run.bytes_read,
+        "message": run.message,
     }
 
 

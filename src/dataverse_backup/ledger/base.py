@@ -189,6 +189,8 @@ class RunRecord:
     bytes_sent: int
     bytes_read: int = 0
     """Bytes that an audit hashed."""
+    message: str = ""
+    """Why a backup ended before everything was done: the brake, or a lost destination; several lines perhaps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,8 +271,8 @@ class Ledger(History, Audits, Dumps, Removals, Drills, ABC):
         """Note that a run starts; the id of it, usable as a file name."""
 
     @abstractmethod
-    def end_run(self, run: str, outcome: str, counted: Counts | None = None) -> RunRecord:
-        """Note how a run ended, with its counts: those of the attempts that were recorded, or *counted*."""
+    def end_run(self, run: str, outcome: str, counted: Counts | None = None, *, message: str = "") -> RunRecord:
+        """Note how a run ended and why, with its counts: those of the attempts that were recorded, or *counted*."""
 
     @abstractmethod
     def last_run(self, destination: str | None = None) -> RunRecord | None:

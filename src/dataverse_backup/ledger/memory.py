@@ -30,6 +30,7 @@ from dataverse_backup.ledger.rules import (
     lock_held,
     new_run_id,
 )
+from dataverse_backup.ledger.storable import storable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -129,9 +130,9 @@ class MemoryLedger(MemoryHistory, MemoryAudits, MemoryDumps, MemoryRemovals, Mem
         self._runs[run] = RunRecord(run, verb, destination, datetime.now(UTC), None, "", 0, 0, 0)
         return run
 
-    def end_run(self, run: str, outcome: str, counted: Counts | None = None) -> RunRecord:
+    def end_run(self, run: str, outcome: str, counted: Counts | None = None, *, message: str = "") -> RunRecord:
         """Its counts were kept by `record`, where it recorded attempts."""
-        ended = replace(self._run(run), ended=datetime.now(UTC), outcome=outcome)
+        ended = replace(self._run(run), ended=datetime.now(UTC), outcome=outcome, message=storable(message))
         if counted is not None:
             files_ok, files_failed, bytes_sent = counted
             ended = replace(ended, files_ok=files_ok, files_failed=files_failed, bytes_sent=bytes_sent)

@@ -320,6 +320,7 @@ def run_record(row: Row[Any]) -> RunRecord:
         files_failed=row.files_failed,
         bytes_sent=row.bytes_sent,
         bytes_read=row.bytes_read,
+        message=row.message,
     )
 
 

@@ -201,9 +201,9 @@ class SqlLedger(SqlAudits, SqlDumps, SqlRemovals, SqlDrills, Ledger):
             connection.execute(insert(runs).values(run=run, verb=verb, destination=destination, started=started))
         return run
 
-    def end_run(self, run: str, outcome: str, counted: Counts | None = None) -> RunRecord:
+    def end_run(self, run: str, outcome: str, counted: Counts | None = None, *, message: str = "") -> RunRecord:
         """Its counts were kept by `record`, where it recorded attempts."""
-        other = {} if counted is None else counted._asdict()
+        other = {"message": message, **({} if counted is None else counted._asdict())}
         its = runs.c.run == run
         with self._database.writing() as connection:
             connection.execute(update(runs).where(its).values(ended=_now(), outcome=outcome, **other))

@@ -139,6 +139,7 @@ runs = Table(
     Column("files_failed", BigInteger, nullable=False, default=0),
     Column("bytes_sent", BigInteger, nullable=False, default=0),
     Column("bytes_read", BigInteger, nullable=False, default=0, server_default="0"),
+    Column("message", Words, nullable=False, default="", server_default=""),  # why it ended before its time
 )
 
 datafilestatus = Table(

@@ -189,3 +189,14 @@ def test_a_container_that_was_lost_is_made_again(shelf: SwiftShelf) -> None:
     name = "endpoint1:doi-10-9999:FK2/ABCDEF/18b-1"
     shelf.store.put_back(name, copy_of(b"good"), sha1(b"good"))
     assert _read(shelf, name) == b"good"
+
+
+def test_only_containers_that_are_called_as_dataverse_calls_them_are_listed(shelf: SwiftShelf) -> None:
+    """The account may have others, a backup of ours among them; logos have one with another separator (facts 2.4)."""
+    shelf.plant(NAME, b"data")
+    with shelf.swift.connection() as connection:
+        for container in ("doi_10_5072", "hdl-1902-1-7", "backup", "doings"):
+            connection.put_container(container)
+            connection.put_object(container, "x", b"12")
+    found = {one.name: one.size for one in shelf.store.entries()}
+    assert found == {shelf.name(NAME): 4, "endpoint1:doi_10_5072:x": 2, "endpoint1:hdl-1902-1-7:x": 2}

@@ -21,6 +21,7 @@ from dataverse_backup.stores.excluded import ExcludedStore
 from dataverse_backup.stores.filesystem import FilesystemStore
 from dataverse_backup.stores.listable import beside_datafiles
 from dataverse_backup.stores.memory import Fault, MemoryStore
+from dataverse_backup.stores.sharing import Sharing
 from tests.contract.ledger_cases import HERE, datafile, key_of
 from tests.unit.audit_world import AuditWorld, backed_up
 
@@ -305,6 +306,13 @@ def test_stores_that_are_not_read_may_have_objects_here(world: ReconcileWorld) -
     assert told.dark == told.lost == {}
     assert told.ended.unknown_stores == {"old": 1}
     assert told.ended.ending is Ending.FAILURES
+
+
+def test_a_store_that_cannot_be_listed_is_said_to_be_one(world: ReconcileWorld) -> None:
+    reader = Sharing({"file": world.store}).reader()
+    told = Told(list(reconcile_stores(replace(world.installation, stores=reader.stores), world.stop)))
+    assert (told.findings, told.ended.ending) == ([], Ending.LOST)
+    assert str(told.ended.trouble) == "file: stores of this kind cannot be listed; 3 datafiles are in it"
 
 
 def test_a_package_is_a_folder_of_files(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ class DestinationReconciliation:
                 return
             for kept in some:
                 self._take(inventory, kept, missing)
-            yield Progress("the ledger", len(some), 0)
+            yield Progress("the ledger" if missing is None else "the ledger once more", len(some), 0)
         for standing in self._ledger.standings(name):
             is_here = standing.status is not Status.GONE
             if is_here and standing.key is not None and (standing.copy is None or standing.copy.key != standing.key):

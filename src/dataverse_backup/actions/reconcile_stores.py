@@ -80,6 +80,8 @@ class StoresReconciliation:
         self._group_of: dict[str, _Group] = {}
         self._began = datetime.now(UTC)
         self._unknown: Counter[str] = Counter()
+        self._unlistable: Counter[str] = Counter()
+        """Stores that are read and cannot be listed, with how many datafiles they have."""
 
     def run(self) -> Iterator[ReconcileEvent]:
         """Look, and say what is found."""
@@ -94,6 +96,9 @@ class StoresReconciliation:
                 elif group.ended.trouble is None:
                     group.ended.ending = group.ended.judged()
                 yield group.ended
+            for store_id, files in sorted(self._unlistable.items()):
+                said = f"{store_id}: stores of this kind cannot be listed; {files:,} datafiles are in it"
+                yield Reconciled(Place(store_id, is_store=True), Ending.LOST, trouble=StoreLost(said))
 
     def _gather(self, held: ExitStack) -> None:
         """Which stores are looked at, and which of them have the same objects."""
@@ -147,7 +152,7 @@ class StoresReconciliation:
                     return
                 for row in rows:
                     self._take(row, is_first=is_first)
-                yield Progress("the catalogue", len(rows), 0)
+                yield Progress("the catalogue" if is_first else "the catalogue once more", len(rows), 0)
 
     def _take(self, row: Datafile | NotHere, *, is_first: bool) -> None:
         if not isinstance(row, Datafile):
@@ -155,6 +160,8 @@ class StoresReconciliation:
         store, group = self._stores.get(row.store_id), self._group_of.get(row.store_id)
         excluded = None if store is None else store.excludes(row)
         if store is None or group is None or (excluded is not None and excluded[0] is not Reason.PACKAGE):
+            if store is not None and excluded is None:
+                self._unlistable[store.id] += is_first
             self._expect_elsewhere(row, is_first=is_first)
             return
         if group.ended.trouble is not None:

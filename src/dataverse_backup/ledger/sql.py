@@ -5,9 +5,9 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from sqlalchemy import URL, case, delete, func, insert, make_url, null, or_, select, tuple_, update
+from sqlalchemy import URL, bindparam, case, delete, func, insert, make_url, null, or_, select, tuple_, update
 
 from dataverse_backup.errors import LedgerError
 from dataverse_backup.ledger import migrate, rows, upserts
@@ -21,6 +21,7 @@ from dataverse_backup.ledger.rules import FAILED, check_attempts, counts, in_ord
 from dataverse_backup.ledger.sql_audits import SqlAudits
 from dataverse_backup.ledger.sql_drills import SqlDrills
 from dataverse_backup.ledger.sql_dumps import SqlDumps
+from dataverse_backup.ledger.sql_history import PAGE
 from dataverse_backup.ledger.sql_removals import SqlRemovals
 from dataverse_backup.ledger.sqlite import SqliteDatabase, is_there
 from dataverse_backup.ledger.tables import (
@@ -237,14 +238,18 @@ class SqlLedger(SqlAudits, SqlDumps, SqlRemovals, SqlDrills, Ledger):
             return connection.scalar(select(destinations.c.layout).where(destinations.c.name == destination))
 
     def marks(self, destination: str, layout: str) -> Iterator[Marked]:
-        """Page by page, from one table."""
+        """Page by page, from one table; as the driver gives them, for nothing in them is of a type of ours."""
         its = datafilestatus.c
         is_settled = or_(its.status == Status.OK, its.not_here.is_not(None))
         mark = case((is_settled, its.mark), else_=null()) if self._layout(destination) == layout else null()
-        page = select(its.datafile_id, mark, its.store, its.size, its.not_here).order_by(its.datafile_id)
+        page = select(its.datafile_id, mark, its.store, its.size, its.not_here).order_by(its.datafile_id).limit(PAGE)
         page = page.where(its.destination == destination, its.object == MAIN, its.gone_since.is_(None))
-        rows_of_all = self._paged(page, lambda last: its.datafile_id > last.datafile_id)
-        yield from cast("Iterator[Marked]", map(tuple, rows_of_all))
+        page = page.where(its.datafile_id > bindparam("last"))
+        found: Sequence[Marked] = [(-1, None, "", None, None)]
+        while found:
+            with self._database.reading() as connection:
+                found = connection.execute(page, {"last": found[-1][0]}).cursor.fetchall()
+            yield from found
 
     def standings(self, destination: str, ids: Sequence[int] | None = None) -> Iterator[Standing]:
         """Page by page, by datafile id."""

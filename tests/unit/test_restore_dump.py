@@ -11,7 +11,7 @@ from dataverse_backup.actions.restore_dump import Fetched, Shelved, dumps_at, ne
 from dataverse_backup.destinations.base import DATABASE_PREFIX
 from dataverse_backup.destinations.filesystem import FilesystemDestination
 from dataverse_backup.destinations.memory import MemoryDestination
-from dataverse_backup.errors import CopyMissing, DestinationLost, RestoreError, SourceDiffers
+from dataverse_backup.errors import CopyDiffers, CopyMissing, DestinationLost, RestoreError
 from dataverse_backup.fixity import Checksum
 from dataverse_backup.generations import ALGORITHM, Generation
 from dataverse_backup.testing.places import STAGING
@@ -61,8 +61,8 @@ def test_where_the_newest_is_damaged_the_next_one_is_fetched_and_that_is_told(
     (first, second, third) = fetched(folder, near, far)
     assert [one.shelved.generation for one in (first, second, third)] == [newest, newest, older]
     assert [one.shelved.source for one in (first, second, third)] == [near, far, far]
-    assert isinstance(first.error, SourceDiffers)
-    assert isinstance(second.error, SourceDiffers)
+    assert isinstance(first.error, CopyDiffers)
+    assert isinstance(second.error, CopyDiffers)
     assert third.error is None
     assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {older.name}
 

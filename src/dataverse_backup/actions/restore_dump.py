@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dataverse_backup.destinations.base import DATABASE_PREFIX, Listable, Receipt, StoredDigest, Upload
-from dataverse_backup.errors import DataverseBackupError, DestinationLost, RestoreError
+from dataverse_backup.errors import CopyDiffers, DataverseBackupError, DestinationLost, RestoreError, SourceDiffers
 from dataverse_backup.generations import ALGORITHM, Generation
 
 if TYPE_CHECKING:
@@ -73,4 +73,13 @@ def _fetched(one: Shelved, target: Destination) -> Fetched:
         (result,) = target.put([upload])
     except DestinationLost as lost:
         return Fetched(one, lost)
-    return Fetched(one, None if isinstance(result, Receipt) else result.error)
+    if isinstance(result, Receipt):
+        return Fetched(one)
+    return Fetched(one, _as_damage(one, result.error) if isinstance(result.error, SourceDiffers) else result.error)
+
+
+def _as_damage(one: Shelved, error: SourceDiffers) -> CopyDiffers:
+    said = "this dump is damaged: its bytes are not those that its name promises"
+    damage = CopyDiffers(one.source.name, one.generation.key, said, "the same one elsewhere, or an older one, is tried")
+    damage.__cause__ = error
+    return damage

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import uuid
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -76,5 +77,8 @@ def _tell(fetched: Fetched, folder: Path) -> None:
     one = fetched.shelved
     did = "is there already, proven" if fetched.was_there else f"restored from {one.source.name}, proven"
     out.print(plain(f"the database as it was {one.generation.taken:%Y-%m-%d %H:%M:%S} UTC, {size_of(one.size)}: {did}"))
-    out.print(plain(f"  {folder / one.generation.name}"))
-    out.print(plain("  into a new, empty database: pg_restore --no-owner --dbname=DATABASE and this file"))
+    out.print(plain("into a new, empty database (docs/howto/recover.md):"))
+    path = shlex.quote(str(folder / one.generation.name))
+    out.print(
+        plain(f"  pg_restore --no-owner --no-privileges --exit-on-error --dbname=DATABASE {path}"), soft_wrap=True
+    )

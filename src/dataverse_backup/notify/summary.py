@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import chain, islice, takewhile
 from typing import TYPE_CHECKING
 
+from dataverse_backup.errors import DumpError
 from dataverse_backup.hints import HINTS
 from dataverse_backup.ledger.audits import AUDIT_VERB, name_of_place
 from dataverse_backup.ledger.base import BACKUP_VERB, Status
@@ -155,6 +156,16 @@ class Summary:
     def is_braked(self) -> bool:
         """Whether so much was wrong at once that the run stopped."""
         return any(section.result.ending == "brake" for section in self.sections)
+
+    @property
+    def damaged_dumps(self) -> int:
+        """How many dumps of the database an audit found missing or altered."""
+        return sum(section.result.damaged_dumps for section in self.sections)
+
+    @property
+    def lacks_dump(self) -> bool:
+        """Whether a dump of the database was due somewhere and did not come."""
+        return any(isinstance(trouble, DumpError) for section in self.sections for trouble in section.result.troubles)
 
     @property
     def is_limited(self) -> bool:

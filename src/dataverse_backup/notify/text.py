@@ -55,10 +55,12 @@ def _headline(summary: Summary) -> str:
     busy = [section.result.name for section in summary.sections if section.result.ending in ("busy", "lost")]
     could_not = f", {', '.join(busy)} could not be used" if busy else ""
     if summary.verb == AUDIT_VERB:
-        return f"{proven:,} files intact, {failed:,} not{could_not}"
+        dumps = f", {summary.damaged_dumps} of the database's dumps damaged" if summary.damaged_dumps else ""
+        return f"{proven:,} files intact, {failed:,} not{dumps}{could_not}"
     left = sum(section.result.left_files for section in summary.sections if section.result.limit)
     to_do = f", {left:,} left for the next run" if left else ""
-    return f"{proven:,} files backed up, {failed:,} failed{to_do}{could_not}"
+    no_dump = ", the database was not dumped" if summary.lacks_dump else ""
+    return f"{proven:,} files backed up, {failed:,} failed{no_dump}{to_do}{could_not}"
 
 
 def one_line(text: str) -> str:
@@ -273,13 +275,7 @@ def advice(summary: Summary) -> list[str]:
         )
     if summary.is_interrupted:
         found.append(f"start `dataverse-backup {summary.verb}` again: it goes on where this run was stopped")
-    if summary.damaged:
-        found.append(
-            "`dataverse-backup repair` makes damaged copies again from intact files; the next backup does, too"
-        )
-        found.append(
-            "a file that is missing or altered in Dataverse itself: `repair --stores`, when a person has looked"
-        )
+    found += _advice_on_damage(summary)
     if any(section.result.troubles for section in summary.sections):
         found.append("`dataverse-backup check` tries out everything that a backup needs")
     if any(section.failing for section in summary.sections):
@@ -292,3 +288,11 @@ def advice(summary: Summary) -> list[str]:
     if summary.is_well:
         return ["nothing: everything that was looked at is what it was"]
     return found or ["the log of the run says what happened"]
+
+
+def _advice_on_damage(summary: Summary) -> Iterator[str]:
+    if summary.damaged_dumps:
+        yield "the next backup makes another dump; `restore --database-dump --dry-run` lists those that there are"
+    if summary.damaged > summary.damaged_dumps:
+        yield "`dataverse-backup repair` makes damaged copies again from intact files; the next backup does, too"
+        yield "a file that is missing or altered in Dataverse itself: `repair --stores`, when a person has looked"

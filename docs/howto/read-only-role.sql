@@ -26,3 +26,6 @@ BEGIN
   END LOOP;
 END
 $$;
+
+-- For dumps of the database (DatabaseDump: yes) the role must be able to read everything. From PostgreSQL 14 on:
+--   GRANT pg_read_all_data TO dataverse_backup;

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from psycopg.conninfo import conninfo_to_dict
 
-from dataverse_backup.catalogue.pg_dump import FOLDERS
 from dataverse_backup.destinations.base import DATABASE_PREFIX
 from dataverse_backup.generations import generations
 from dataverse_backup.ledger.base import Status
@@ -46,7 +45,8 @@ def commands() -> list[str]:
 class Administrator:
     """Types what the page says, on machines that are not called as on the page."""
 
-    def __init__(self, site: Installation) -> None:
+    def __init__(self, site: Installation, programs: Path) -> None:
+        """*programs* is the folder of PostgreSQL's."""
         self._site = site
         found = conninfo_to_dict(site.dsn)
         stores = " ".join(str(folder) for folder in site.sample.stores.values())
@@ -55,9 +55,8 @@ class Administrator:
             "/usr/local/dvn/data": stores,
             "dvndb": str(found["dbname"]),
         }
-        programs = [str(path) for folder, pattern in FOLDERS for path in sorted(Path(folder).glob(pattern))]
         self._environment = {
-            "PATH": os.pathsep.join([str(COMMAND.parent), *programs, os.defpath]),
+            "PATH": os.pathsep.join([str(COMMAND.parent), str(programs), os.defpath]),
             "HOME": str(site.folder),
             "DATAVERSE_BACKUP_CONFIG": str(site.configure()),
             **{f"PG{key.upper()}": str(found[key]) for key in ("host", "port", "user", "password")},
@@ -97,6 +96,7 @@ def test_everything_is_lost_but_a_destination_and_the_page_brings_it_back(
 ) -> None:
     site, copies = installation, ssh_server.sandbox()
     site.back_up_over_ssh(ssh_server, copies, "DatabaseDump: yes")
+    site.database = {"PgDump": str(postgres.program("pg_dump"))}
     assert site.run("backup").returncode == SOME_FILES_FAILED
     (dump,) = (copies / DATABASE_PREFIX).iterdir()
     assert stat.S_IMODE(dump.stat().st_mode) == 0o600
@@ -110,7 +110,7 @@ def test_everything_is_lost_but_a_destination_and_the_page_brings_it_back(
     for path in site.folder.glob("ledger.db*"):
         path.unlink()
 
-    administrator = Administrator(site)
+    administrator = Administrator(site, postgres.program("pg_restore").parent)
     codes, said = {}, {}
     for line in commands():
         answer = administrator.type(line)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dataverse_backup.catalogue.connection import DatabaseAddress
-from dataverse_backup.catalogue.pg_dump import PgDump
+from dataverse_backup.catalogue.pg_dump import PgDump, Release, candidates, installed
 from dataverse_backup.errors import CatalogueError, DumpError
+from tests.servers import unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,12 +61,12 @@ def dumped(dumper: PgDump) -> bytes:
 def test_a_dump_is_an_archive_that_pg_restore_reads(
     postgres: PostgresServer, database: psycopg.Connection[Any]
 ) -> None:
-    dumper = PgDump(address(postgres, database))
-    release, program = dumper.inspect().split()[1], dumper.inspect().rpartition("(")[2].rstrip(")")
-    assert f"PostgreSQL {release}" in dumper.inspect()
+    dumper = PgDump(address(postgres, database), str(postgres.program("pg_dump")))
+    release = str(database.info.server_version // 10_000)
+    assert dumper.inspect() == f"pg_dump {release} for PostgreSQL {release} ({postgres.program('pg_dump')})"
     archive = dumped(dumper)
     restored = subprocess.run(
-        [program.replace("pg_dump", "pg_restore"), "--file=-"], input=archive, capture_output=True, check=True
+        [postgres.program("pg_restore"), "--file=-"], input=archive, capture_output=True, check=True
     )
     assert AWKWARD.replace("\\", "\\\\").encode() in restored.stdout
 
@@ -73,7 +74,7 @@ def test_a_dump_is_an_archive_that_pg_restore_reads(
 def test_a_role_that_may_not_read_everything_is_told_what_it_lacks(
     postgres: PostgresServer, database: psycopg.Connection[Any]
 ) -> None:
-    dumper = PgDump(address(postgres, database, user=READER, password=PASSWORD))
+    dumper = PgDump(address(postgres, database, user=READER, password=PASSWORD), str(postgres.program("pg_dump")))
     with pytest.raises(DumpError, match=r'2 tables and sequences.*"odd one".dvobject, "odd one".dvobject_id_seq') as no:
         dumper.inspect()
     assert "pg_read_all_data" in no.value.hint
@@ -90,7 +91,7 @@ def test_a_role_that_may_not_read_everything_is_told_what_it_lacks(
 
 
 def test_a_wrong_password_is_the_catalogues_error(postgres: PostgresServer, database: psycopg.Connection[Any]) -> None:
-    dumper = PgDump(address(postgres, database, user=READER, password="wrong"))
+    dumper = PgDump(address(postgres, database, user=READER, password="wrong"), str(postgres.program("pg_dump")))
     with pytest.raises(CatalogueError, match="refuses us"):
         dumped(dumper)
 
@@ -108,9 +109,16 @@ def test_a_connection_that_is_lost_in_the_middle_leaves_no_dump(
         tempfile.TemporaryFile(buffering=0) as file,
     ):
         other.execute('LOCK TABLE "odd one".dvobject IN ACCESS EXCLUSIVE MODE')
-        sizes = PgDump(address(postgres, database)).dump(file, never)
+        sizes = PgDump(address(postgres, database), str(postgres.program("pg_dump"))).dump(file, never)
         while not (found := database.execute(waiting).fetchall()):
             next(sizes)
         database.execute("SELECT pg_terminate_backend(%s)", found[0])
         with pytest.raises(DumpError, match="terminating connection"):
             list(sizes)
+
+
+def test_one_that_is_installed_is_found(postgres: PostgresServer, database: psycopg.Connection[Any]) -> None:
+    server = Release.of_server(database.info.server_version)
+    if not any(program.release.number >= server.number for program in installed(candidates())):
+        unavailable(f"no pg_dump for PostgreSQL {server} is installed where packages put it")
+    assert f"for PostgreSQL {server}" in PgDump(address(postgres, database)).inspect()

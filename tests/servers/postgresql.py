@@ -84,6 +84,10 @@ class PostgresServer:
         """Stop and wait: ``fast`` tells every session, ``immediate`` is as a crash."""
         self._run("pg_ctl", "-s", "-w", "-D", self._data, "-m", mode, "stop")
 
+    def program(self, name: str) -> Path:
+        """One of the programs that came with this server: ``pg_dump``."""
+        return self._binaries / name
+
     def dsn(self, database: str, user: str | None = None, password: str | None = None) -> str:
         """The ``postgresql://`` URL of *database*, for the superuser unless *user* is given."""
         user, password = user or self.superuser, password if user else self.password

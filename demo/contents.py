@@ -89,6 +89,10 @@ class SampleFile:
     """Its name in the dataset's earlier versions, where it was another one."""
     directory_label: str | None = None
     content_type: str = "application/octet-stream"
+    provenance: str = ""
+    """What its uploaded provenance is about; ``''``: it has none."""
+    auxiliary: tuple[str, str] | None = None
+    """Format tag and version of a registered auxiliary file."""
     is_replaced: bool = False
     """Whether the next file of this list replaces it: it is in the dataset's first version only."""
     status: Status = Status.OK
@@ -125,7 +129,16 @@ _TAB = "text/tab-separated-values"
 
 AWKWARD = [
     # ingested files: the registered checksum is the original's (facts 1.7)
-    SampleFile("tabular", "plain", on_disk=OnDisk.ORIGINAL, is_tabular=True, label="survey.tab", content_type=_TAB),
+    SampleFile(
+        "tabular",
+        "plain",
+        on_disk=OnDisk.ORIGINAL,
+        is_tabular=True,
+        label="survey.tab",
+        content_type=_TAB,
+        provenance="survey.sav",  # beside it lies what else cannot be made again (facts 2.9)
+        auxiliary=("dpJson", "v1"),
+    ),
     SampleFile(
         "tabular, original under its name of Dataverse 4.0",
         "plain",

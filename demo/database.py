@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,7 @@ def _tables(datasets: Sequence[DatasetRow], datafiles: Sequence[DatafileRow]) ->
         "alternativepersistentidentifier": _alternatives(datasets),
         "datafile": map(_datafile, datafiles),
         "datatable": map(_datatable, (row for row in datafiles if row.file.is_tabular)),
+        "auxiliaryfile": _auxiliary_files(datafiles),
         "datasetversion": (version for row in datasets for version in _versions(row)),
         "filemetadata": (metadata for row in datafiles for metadata in _filemetadata(row)),
     }
@@ -115,6 +117,7 @@ def _datafile(row: DatafileRow) -> Columns:
         "restricted": row.id % 10 == 0,
         "previousdatafileid": replaced,
         "rootdatafileid": replaced or -1,
+        "prov_entityname": row.file.provenance or None,
     }
 
 
@@ -126,6 +129,22 @@ def _datatable(row: DatafileRow) -> Columns:
         "originalfilename": row.file.label.removesuffix(".tab") + ".sav",
         "originalfilesize": len(row.registered_bytes),
     }
+
+
+def _auxiliary_files(datafiles: Sequence[DatafileRow]) -> Iterator[Columns]:
+    for row in datafiles:
+        if row.file.auxiliary is not None:
+            tag, version = row.file.auxiliary
+            content = row.objects()[f"{row.path}.{tag}_{version}"]
+            yield {
+                "datafile_id": row.id,
+                "formattag": tag,
+                "formatversion": version,
+                "checksum": hashlib.sha256(content).hexdigest(),
+                "filesize": len(content),
+                "contenttype": "application/json",
+                "ispublic": False,
+            }
 
 
 def _version_id(dataset_id: int, number: int) -> int:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from dataverse_backup.datafile import MAIN
 from dataverse_backup.destinations.base import OWN_PREFIX, is_note
 from dataverse_backup.errors import printable
+from dataverse_backup.ledger.base import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,9 +25,11 @@ Stamps = dict[str, tuple[int, int, int]]
 
 def differences(sample: Sample, listed: Sequence[Listing], backup: Path) -> list[str]:
     """What did not come out as *sample* says, a sentence each; nothing when all is well."""
-    by_id = {line["datafile_id"]: line for line in listed}
+    lines = [line for line in listed if line["object"] == MAIN]
+    by_id = {line["datafile_id"]: line for line in lines}
     return [
-        *_wrong_listing(sample, listed),
+        *_wrong_listing(sample, lines),
+        *_wrong_companions(sample, listed, backup),
         *(
             sentence
             for expected in sample.expected
@@ -87,7 +91,23 @@ def _wrong_copy(expected: Expected, backup: Path) -> Iterator[str]:
         yield f"the copy {printable(expected.key)} has other bytes than its original"
 
 
+def _wrong_companions(sample: Sample, listed: Sequence[Listing], backup: Path) -> Iterator[str]:
+    """What lies beside Datafiles and was not backed up as it is, or is listed and does not exist."""
+    lines = {(line["datafile_id"], line["object"]): line for line in listed if line["object"] != MAIN}
+    for expected in sample.expected:
+        for companion in expected.companions:
+            name = f"{companion.tag} of datafile {expected.datafile_id}"
+            line = lines.pop((expected.datafile_id, companion.tag), None)
+            if line is None or (line["status"], line["key"]) != (Status.OK, companion.key):
+                yield f"{name} is listed as {line}"
+            path = backup / companion.key
+            if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != companion.sha256:
+                yield f"{name} has no copy {printable(companion.key)} of its bytes"
+    yield from (f"{tag} of datafile {datafile_id} is listed, and there is none" for datafile_id, tag in lines)
+
+
 def _unexpected_copies(sample: Sample, backup: Path) -> Iterator[str]:
     keys = {expected.key for expected in sample.expected if expected.sha256 is not None}
+    keys |= {companion.key for companion in sample.companions}
     for path in sorted(set(_files(backup)) - keys):
         yield f"{printable(path)} lies in the backup, and nothing says why"

@@ -8,6 +8,8 @@ from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING
 
+from dataverse_backup.datafile import AUXILIARY, PROVENANCE, TAB
+from dataverse_backup.ledger.base import Status
 from demo.contents import AWKWARD, DATASETS, OnDisk, SampleDataset, SampleFile, ordinary_datasets, ordinary_files
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ DEFAULT_STORE = "file"
 COLLECTION_ID = 1
 FIRST_DATASET_ID = 2
 FIRST_DATAFILE_ID = 101
+_PROVENANCE = "prov-json.json"
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,22 @@ class DatafileRow:
             OnDisk.TRUNCATED: lambda: {path: original[:-100]},
             OnDisk.NOTHING: dict,
         }
-        return forms[self.file.on_disk]()
+        return forms[self.file.on_disk]() | dict(self._beside())
+
+    def companions(self) -> dict[str, tuple[str, bytes]]:
+        """What must be backed up beside it, by its tag: where its copy lies, and its bytes."""
+        if self.file.status is not Status.OK:
+            return {}
+        objects = self.objects()
+        tab = {TAB: (f"{self.path}.tab", objects[self.path])} if self.file.is_tabular else {}
+        beside = {_tag(path.removeprefix(f"{self.path}.")): (path, content) for path, content in self._beside()}
+        return tab | beside
+
+    def _beside(self) -> Iterator[tuple[str, bytes]]:
+        if self.file.provenance:
+            yield f"{self.path}.{_PROVENANCE}", b'{"entity": {"of": "%d"}}' % self.id
+        if self.file.auxiliary is not None:
+            yield f"{self.path}.{'_'.join(self.file.auxiliary)}", b'{"privacy": %d}' % self.id
 
     @property
     def _tab(self) -> bytes:
@@ -108,6 +126,10 @@ class DatafileRow:
     @property
     def _package(self) -> dict[str, bytes]:
         return {f"reads-{number}.fastq": self.random_seed.encode() * 100 * number for number in (1, 2)}
+
+
+def _tag(suffix: str) -> str:
+    return PROVENANCE if suffix == _PROVENANCE else f"{AUXILIARY}{suffix}"
 
 
 def dataset_rows(seed: int) -> dict[str, DatasetRow]:

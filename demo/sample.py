@@ -22,6 +22,17 @@ STORES = ("file", "local")
 
 
 @dataclass(frozen=True, slots=True)
+class ExpectedCompanion:
+    """What a backup must make of an object beside a Datafile."""
+
+    tag: str
+    key: str
+    size: int
+    """Bytes."""
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Expected:
     """What a backup must make of one Datafile."""
 
@@ -36,6 +47,7 @@ class Expected:
     """Bytes of its copy; None where there must be no copy."""
     sha256: str | None
     """Of the copy's bytes."""
+    companions: tuple[ExpectedCompanion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +61,16 @@ class Sample:
     harvested: frozenset[int]
     """Datafile ids that must not turn up anywhere."""
     datasets: int
+
+    @property
+    def companions(self) -> list[ExpectedCompanion]:
+        """Everything that must be backed up beside Datafiles."""
+        return [companion for expected in self.expected for companion in expected.companions]
+
+    @property
+    def copied_bytes(self) -> int:
+        """Of all copies."""
+        return sum(expected.size or 0 for expected in self.expected) + sum(one.size for one in self.companions)
 
     def with_status(self, status: Status) -> list[Expected]:
         """Those that must have *status*."""
@@ -112,4 +134,8 @@ def _expected(row: DatafileRow) -> Expected:
         key=None if row.file.status is Status.NOT_HERE else row.key,
         size=len(row.registered_bytes) if has_copy else None,
         sha256=hashlib.sha256(row.registered_bytes).hexdigest() if has_copy else None,
+        companions=tuple(
+            ExpectedCompanion(tag, key, len(content), hashlib.sha256(content).hexdigest())
+            for tag, (key, content) in row.companions().items()
+        ),
     )

@@ -17,9 +17,10 @@ BEGIN
   EXECUTE format('GRANT CONNECT ON DATABASE %I TO dataverse_backup', current_database());
   EXECUTE format('GRANT USAGE ON SCHEMA %I TO dataverse_backup', current_schema());
 
-  -- alternativepersistentidentifier is there since Dataverse 4.9.3, harvestingdataverseconfig until 4.4.
+  -- alternativepersistentidentifier is there since Dataverse 4.9.3, auxiliaryfile since 5.3, harvestingdataverseconfig
+  -- until 4.4.
   FOREACH wanted IN ARRAY ARRAY['dvobject', 'datafile', 'dataset', 'datatable', 'filemetadata', 'datasetversion',
-      'alternativepersistentidentifier', 'harvestingdataverseconfig'] LOOP
+      'alternativepersistentidentifier', 'auxiliaryfile', 'harvestingdataverseconfig'] LOOP
     IF to_regclass(format('%I.%I', current_schema(), wanted)) IS NOT NULL THEN
       EXECUTE format('GRANT SELECT ON %I.%I TO dataverse_backup', current_schema(), wanted);
     END IF;

@@ -67,7 +67,12 @@ def open_catalogue(settings: Settings) -> Catalogue:
     from dataverse_backup.catalogue.dataverse import DataverseCatalogue  # noqa: PLC0415 -- when used
 
     database, address = settings.database, _address(settings)
-    return DataverseCatalogue(address, timezone=database.timezone, default_store=settings.default_store)
+    return DataverseCatalogue(
+        address,
+        timezone=database.timezone,
+        default_store=settings.default_store,
+        companions=settings.companions,
+    )
 
 
 def make_dumper(settings: Settings, names: Iterable[str]) -> Dumper | None:

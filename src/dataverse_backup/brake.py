@@ -172,6 +172,9 @@ class Watch:
         known = self._known(ids) if ids else ()
         ready = []
         for attempt in attempts:
+            if attempt.datafile.is_companion:  # the datafiles tell enough: Dataverse itself loses what lies beside them
+                ready.append(attempt)
+                continue
             its = self._stores[attempt.datafile.store_id]
             if is_suspicious(attempt) and attempt.datafile.id not in known:
                 its.add(attempt)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from operator import itemgetter
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-Pair = tuple["Datafile | NotHere | None", "Standing | None"]
-"""What exists, and where it stands; one side is None where the other knows nothing of it."""
+Standings = Mapping[str, "Standing"]
+"""Where one datafile and its companions stand, by tag."""
+Pair = tuple["Datafile | NotHere | None", Standings]
+"""What exists, and where it stands: None, or nothing, where the other side knows nothing of it."""
 
 _COMPARED_TOGETHER = 5_000
 _READ_TOGETHER = 1_000
@@ -139,9 +142,11 @@ class Changes:
         for some in chunks(self._spool, _READ_TOGETHER):
             ids = [datafile_id for datafile_id, _ in some]
             rows = snapshot.read(ids)
-            standings = {standing.datafile_id: standing for standing in ledger.standings(destination, ids)}
+            standings: dict[int, dict[str, Standing]] = {datafile_id: {} for datafile_id in ids}
+            for standing in ledger.standings(destination, ids):
+                standings[standing.datafile_id][standing.tag] = standing
             for datafile_id, mark in some:
-                yield _marked(rows.get(datafile_id), mark), standings.get(datafile_id)
+                yield _marked(rows.get(datafile_id), mark), standings[datafile_id]
 
     def _streamed(self, snapshot: Snapshot, ledger: Ledger, destination: str) -> Iterator[Pair]:
         rows, standings = snapshot.rows(), ledger.standings(destination)
@@ -152,7 +157,10 @@ class Changes:
             while standing is not None and standing.datafile_id < datafile_id:
                 standing = next(standings, None)
             exists = row if row is not None and row.id == datafile_id else None
-            stands = standing if standing is not None and standing.datafile_id == datafile_id else None
+            stands: dict[str, Standing] = {}
+            while standing is not None and standing.datafile_id == datafile_id:
+                stands[standing.tag] = standing
+                standing = next(standings, None)
             yield _marked(exists, mark), stands
 
     def close(self) -> None:

@@ -20,7 +20,8 @@ def is_own_key(key: str, datafile: Datafile, store: Store) -> bool:
     """Whether *key* is one that *datafile* may hold: its own, the one beside it, or the original script's."""
     try:
         base = key_for(datafile, store)
-        return key in (base, original_key_for(datafile)) or is_beside(key, base, datafile)
+        is_its_own = key == base or (key == original_key_for(datafile) and not datafile.is_companion)
+        return is_its_own or is_beside(key, base, datafile)
     except KeyRefused:
         return False
 
@@ -39,11 +40,11 @@ class Claims:
         self._destination = destination
         self._stores = stores
         self._folded = folded
-        self._taken: dict[str, int] = {}
+        self._taken: dict[str, tuple[int, str]] = {}
         self._folders: set[str] = set()
 
     def assign(self, wanted: Sequence[tuple[Datafile, Standing | None]]) -> list[str]:
-        """The keys of these datafiles, which come by ascending id."""
+        """The keys of these datafiles and companions, which come by ascending id."""
         if not wanted:
             return []
         candidates = self._candidates([datafile for datafile, _ in wanted])
@@ -59,11 +60,14 @@ class Claims:
 
     def _candidates(self, datafiles: Sequence[Datafile]) -> list[tuple[str, ...]]:
         """For each datafile the keys that it may have, best first: the original script's where it copied it."""
-        names = {datafile.id: self._stores[datafile.store_id].object_name(datafile) for datafile in datafiles}
+        its_own = [datafile for datafile in datafiles if not datafile.is_companion]
+        names = {datafile.id: self._stores[datafile.store_id].object_name(datafile) for datafile in its_own}
         known = self._ledger.match_original(
-            [(datafile, (names[datafile.id], original_object_name(datafile))) for datafile in datafiles]
+            [(datafile, (names[datafile.id], original_object_name(datafile))) for datafile in its_own]
         )
-        return [self._keys(datafile, known=datafile.id in known) for datafile in datafiles]
+        return [
+            self._keys(datafile, known=datafile.id in known and not datafile.is_companion) for datafile in datafiles
+        ]
 
     def _keys(self, datafile: Datafile, *, known: bool) -> tuple[str, ...]:
         key = key_for(datafile, self._stores[datafile.store_id])
@@ -94,11 +98,13 @@ class Claims:
         """Whether no other datafile of this chunk has *key*, has it as a folder, or is a folder of it."""
         seen = self._seen(key)
         in_way = [seen, *_folders_of(seen)]
-        return seen not in self._folders and all(self._taken.get(name, datafile.id) == datafile.id for name in in_way)
+        return seen not in self._folders and all(
+            self._taken.get(name, datafile.place) == datafile.place for name in in_way
+        )
 
     def _take(self, key: str, datafile: Datafile) -> None:
         seen = self._seen(key)
-        self._taken[seen] = datafile.id
+        self._taken[seen] = datafile.place
         self._folders.update(_folders_of(seen))
 
     def _seen(self, key: str) -> str:

@@ -97,7 +97,7 @@ class Conclusion:
         datafile = self.work.datafile
         if superseded is not None:
             return Reason.CONTENT_CHANGED, f"other bytes lay there; they are kept as {superseded}"
-        if datafile.checksum is None:
+        if datafile.checksum is None and not datafile.is_companion:
             return Reason.NO_CHECKSUM, "nothing usable is registered; proven against the bytes that were read"
         if not datafile.is_tabular and datafile.size not in (None, copy.size):
             return Reason.SIZE_DIFFERS, f"{copy.size} bytes fit the checksum, {datafile.size} are registered"

@@ -1,10 +1,11 @@
-"""What Dataverse says about one file."""
+"""What Dataverse says about one file, and about the objects beside it that cannot be made again."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -14,6 +15,28 @@ if TYPE_CHECKING:
 
 PACKAGE_CONTENT_TYPE = "application/vnd.dataverse.file-package"
 """The content type of a package: in a file store a folder, in an S3 store a zip file (facts 2.8)."""
+
+
+MAIN = "main"
+"""The tag of the object that the registered checksum describes."""
+TAB = "tab"
+"""Of what Dataverse made of an ingested file and keeps under the file's own name; no checksum is registered for it."""
+PROVENANCE = "prov"
+AUXILIARY = "aux:"
+"""What the tags of registered auxiliary files begin with."""
+LOGO = "logo"
+"""Of the logo of a dataset, whose id is the dataset's."""
+
+LONGEST_TAG = 255
+"""Characters."""
+
+
+class Kind(StrEnum):
+    """Kinds of companions: objects beside a datafile that nobody can make again (facts 2.9)."""
+
+    TAB = "tab"
+    AUXILIARY = "auxiliary"
+    PROVENANCE = "provenance"
 
 
 @dataclass(frozen=True)
@@ -41,7 +64,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Datafile:
-    """One row of the catalogue whose bytes some store should hold."""
+    """One row of the catalogue whose bytes some store should hold; or a companion of one, which has another tag."""
 
     id: int
     """``datafile.id``: the only thing about it that never changes."""
@@ -67,6 +90,36 @@ class Datafile:
     """Of an ingested file, what its original was called; ``''`` where nobody knows (facts 1.2, ``datatable``)."""
     mark: int | None = field(default=None, compare=False, repr=False)
     """What its row was marked with when it was listed: while that stays the same, so does the row."""
+    tag: str = field(default=MAIN, repr=False)
+    """Which of the datafile's objects this is; ``storageidentifier`` and all that follows are that object's."""
+    version: str = field(default="", repr=False)
+    """Of a companion, what the catalogue tells of its content: while that stays the same, so should the bytes."""
+    companions: tuple[Datafile, ...] = field(default=(), repr=False)
+    """The objects beside it that must be backed up too, each with a tag of its own."""
+
+    @property
+    def is_companion(self) -> bool:
+        """Whether it is an object beside the one that the registered checksum describes."""
+        return self.tag != MAIN
+
+    @property
+    def place(self) -> tuple[int, str]:
+        """What no other object has, and sorts by: its id and tag, a datafile before its companions."""
+        return self.id, self.tag if self.is_companion else ""
+
+    def beside(self, tag: str, suffix: str = "", **known: Any) -> Datafile:
+        """The companion *tag* of this datafile, called as it is with *suffix* after it; *known* is what is known."""
+        return replace(
+            self,
+            tag=tag if tag.isprintable() and len(tag) <= LONGEST_TAG else f"{AUXILIARY}~{_digest(tag)}",
+            storageidentifier=self.storageidentifier + suffix,
+            label=self.label + suffix,
+            **{"size": None, "checksum": None, "is_tabular": False, "original_name": "", "companions": ()} | known,
+        )
+
+    def object_of(self, tag: str) -> Datafile | None:
+        """This datafile where *tag* is its own, or its companion of that tag; None where it has none."""
+        return next((one for one in (self, *self.companions) if one.tag == tag), None)
 
     @property
     def location(self) -> str:
@@ -97,4 +150,11 @@ class NotHere:
 
 def fingerprint(row: Datafile | NotHere) -> str:
     """A short digest of everything that the catalogue says in *row*: equal rows, equal fingerprints."""
-    return hashlib.blake2b(repr(row).encode("utf-8", "backslashreplace"), digest_size=12).hexdigest()
+    told = repr(row)
+    if isinstance(row, Datafile) and (row.is_companion or row.companions):
+        told += repr((row.tag, row.version, [fingerprint(one) for one in row.companions]))
+    return _digest(told)
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "backslashreplace"), digest_size=12).hexdigest()

@@ -15,7 +15,7 @@ Step = dict[str, Work]
 
 
 class Feed:
-    """Merges the works of its destinations, each by ascending datafile id, and hands out joint batches.
+    """Merges the works of its destinations, each by ascending `Datafile.place`, and hands out joint batches.
 
     With several destinations it gives the datafiles that more than one of them needs; what only one needs is spooled,
     until that destination is withdrawn: then it goes on elsewhere and holds up nobody.
@@ -83,8 +83,8 @@ class Feed:
     def _next_step(self) -> Step | None:
         """The next datafile that enough of the destinations need."""
         while self._heads and len(self._heads) >= self._least:
-            lowest = min(work.datafile.id for work in self._heads.values())
-            step = {name: work for name, work in self._heads.items() if work.datafile.id == lowest}
+            lowest = min(work.datafile.place for work in self._heads.values())
+            step = {name: work for name, work in self._heads.items() if work.datafile.place == lowest}
             for name in step:
                 self._advance(name)
             if len(step) >= self._least:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dataverse_backup.datafile import TAB
 from dataverse_backup.destinations.base import SUPERSEDED_PREFIX, is_own
 from dataverse_backup.errors import KeyRefused
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from dataverse_backup.fixity import Checksum
     from dataverse_backup.stores.base import Store
 
+TAB_SUFFIX = ".tab"
+"""What the copy of a .tab is called after: under the datafile's own key lies its original."""
+
 
 def key_for(datafile: Datafile, store: Store) -> str:
     """The key of the copy of *datafile*, whose bytes *store* has.
@@ -25,7 +29,8 @@ def key_for(datafile: Datafile, store: Store) -> str:
     Raises KeyRefused where the name would lead into what is ours at every destination; whether a destination can store
     a name is for the destination to say.
     """
-    return _within_dataset(datafile, store.object_name(datafile))
+    name = store.object_name(datafile)
+    return _within_dataset(datafile, f"{name}{TAB_SUFFIX}" if datafile.tag == TAB else name)
 
 
 def original_key_for(datafile: Datafile) -> str:

@@ -15,7 +15,7 @@ from datetime import datetime
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from dataverse_backup.datafile import Datafile, Dataset
+from dataverse_backup.datafile import LONGEST_TAG, MAIN, Datafile, Dataset
 from dataverse_backup.destinations.base import (
     OWN_PREFIX,
     README_KEY,
@@ -115,6 +115,7 @@ def _entry(kept: Kept) -> dict[str, Any]:
     return {
         "key": copy.key,
         "datafile_id": datafile.id,
+        "object": datafile.tag,
         "label": datafile.label,
         "directory_label": datafile.directory_label,
         "original_name": datafile.original_name,
@@ -213,6 +214,7 @@ def _kept(entry: Any, dataset: Dataset, folder: str, destination: str) -> Kept:
         label=_str(entry["label"]),
         directory_label=_str(entry["directory_label"]),
         original_name=_str(entry["original_name"]),
+        tag=_tag(entry.get("object", MAIN)),
     )
     return Kept(datafile, destination, Status.PENDING if entry["in_dataverse"] else Status.GONE, copy)
 
@@ -230,6 +232,13 @@ def _str(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is no text")
     return value
+
+
+def _tag(value: Any) -> str:
+    tag = _str(value)
+    if not tag or len(tag) > LONGEST_TAG:
+        raise ValueError(f"{tag!r} is no object of a datafile")
+    return tag
 
 
 def _time(value: Any) -> datetime:

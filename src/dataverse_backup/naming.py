@@ -87,16 +87,18 @@ class DatasetNames(Names):
         return self.take(safe_name(text.replace(":", "_").replace("/", "_")))
 
 
-def file_paths(datafiles: Sequence[Datafile]) -> dict[int, str]:
-    """``<folder>/<file name>`` of each datafile of one dataset, by its id; none is equal to another or a folder of it.
+def file_paths(datafiles: Sequence[Datafile]) -> dict[tuple[int, str], str]:
+    """``<folder>/<file name>`` of each datafile and companion of one dataset, by `Datafile.place`.
 
-    The lower id keeps its name. Folders that differ only in case are one. An ingested file has the name of its
-    original, whose bytes a copy has.
+    None is equal to another or a folder of it. The lower id keeps its name, a datafile before its companions. Folders
+    that differ only in case are one. An ingested file has the name of its original, whose bytes a copy has.
     """
     folders = _Folders()
-    places = [(datafile, folders.path(datafile.directory_label)) for datafile in sorted(datafiles, key=lambda d: d.id)]
+    places = [
+        (datafile, folders.path(datafile.directory_label)) for datafile in sorted(datafiles, key=lambda d: d.place)
+    ]
     names = Names(folders.all)
-    return {datafile.id: names.take(_joined(folder, file_name(datafile))) for datafile, folder in places}
+    return {datafile.place: names.take(_joined(folder, file_name(datafile))) for datafile, folder in places}
 
 
 def file_name(datafile: Datafile) -> str:

@@ -11,17 +11,17 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dataverse_backup import __version__
 from dataverse_backup.brake import has_lost_its_name, nameless, pulled_by, stores_vanishing, vanishing
 from dataverse_backup.changes import Changes, chunks
 from dataverse_backup.claims import Claims, is_own_key
-from dataverse_backup.datafile import Datafile, NotHere, fingerprint
+from dataverse_backup.datafile import MAIN, Datafile, NotHere, fingerprint
 from dataverse_backup.errors import ObjectError, Reason, StoreLost
 from dataverse_backup.layout import is_beside, key_for
-from dataverse_backup.ledger.base import Planned, Standing, Status
+from dataverse_backup.ledger.base import LACKING, Planned, Standing, Status
 from dataverse_backup.work import Spool, Why, Work
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from dataverse_backup.brake import Thresholds, Unusual
     from dataverse_backup.catalogue.base import Catalogue
-    from dataverse_backup.changes import Pair
+    from dataverse_backup.changes import Pair, Standings
     from dataverse_backup.datafile import Mark
     from dataverse_backup.errors import BrakePulled
     from dataverse_backup.ledger.base import Ledger, Listed
@@ -69,8 +69,11 @@ class Plan:
     """What one run must do at one destination."""
 
     catalogue: Share = field(default_factory=Share)
-    """Everything that the catalogue has."""
+    """All datafiles that the catalogue has."""
     work: Share = field(default_factory=Share)
+    """Datafiles and companions that must be copied or proven."""
+    companions: int = 0
+    """How many of these are companions."""
     by_store: dict[str, Share] = field(default_factory=dict)
     by_reason: Counter[Why] = field(default_factory=Counter)
     settled: int = 0
@@ -92,7 +95,7 @@ class Plan:
     _spool: Spool[Work] = field(default_factory=Spool)
 
     def works(self) -> Iterator[Work]:
-        """The work, by ascending datafile id; to be asked for once."""
+        """The work, by ascending `Datafile.place`; to be asked for once."""
         return iter(self._spool)
 
     def close(self) -> None:
@@ -164,6 +167,10 @@ class _Planner:
         self._known = 0
         self._nameless: list[NotHere] = []
         """Datafiles that were files of ours, and name none any more: noted when it is known that they are few."""
+        self._begun = 0
+        """Datafiles that are worked on."""
+        self._last: int | None = None
+        """The last one."""
 
     def pass_by(self, changes: Changes) -> None:
         """Count what did not change: it was settled, or is not here, and is so still."""
@@ -202,13 +209,13 @@ class _Planner:
     def take(self, pairs: Sequence[Pair]) -> None:
         """Plan one chunk and note it."""
         notes = _Notes()
-        for row, standing in pairs:
+        for row, standings in pairs:
             if row is None:
-                self._vanished(standing, notes)
+                self._vanished(standings, notes)
             elif (not_here := self._not_here(row)) is not None:
-                self._elsewhere(not_here, standing, notes)
+                self._elsewhere(not_here, standings.get(MAIN), notes)
             elif isinstance(row, Datafile):
-                self._present(row, standing, notes)
+                self._present(row, standings, notes)
         self._note(notes, self._claim(notes.wanted))
 
     def finish(self) -> None:
@@ -224,13 +231,14 @@ class _Planner:
                 refreshed=notes.refreshed,
                 not_here=notes.not_here,
                 gone=notes.gone,
+                companions_gone=notes.companions_gone,
                 marked=notes.marked,
             )
 
-    def _vanished(self, standing: Standing | None, notes: _Notes) -> None:
-        if standing is not None and standing.status is not Status.GONE:
-            self.plan.gone += 1
-            notes.gone.append(standing.datafile_id)
+    def _vanished(self, standings: Standings, notes: _Notes) -> None:
+        gone = {standing.datafile_id for standing in standings.values() if standing.status is not Status.GONE}
+        self.plan.gone += len(gone)
+        notes.gone += gone
 
     def _not_here(self, row: Datafile | NotHere) -> NotHere | None:
         if isinstance(row, NotHere):
@@ -254,8 +262,9 @@ class _Planner:
         else:
             notes.see(row, standing if standing is not None and standing.status is Status.NOT_HERE else None)
 
-    def _present(self, datafile: Datafile, standing: Standing | None, notes: _Notes) -> None:
+    def _present(self, datafile: Datafile, standings: Standings, notes: _Notes) -> None:
         self.plan.catalogue.add(datafile)
+        standing = standings.get(MAIN)
         store = self._scope.stores.get(datafile.store_id)
         if store is None:
             self.plan.unknown_stores[datafile.store_id] += 1
@@ -263,11 +272,37 @@ class _Planner:
                 notes.unknown.append(Planned(datafile, None, Reason.STORE_UNKNOWN))
             return
         self.plan.stores_seen.add(store.id)
+        if len(standings) > 1:
+            notes.companions_gone += _companions_gone(datafile, standings)
+        unsettled: list[tuple[Datafile, Standing | None]] = []
+        for companion in datafile.companions:
+            if is_settled(companion, its := standings.get(companion.tag), store):
+                notes.see(companion, its)
+            else:
+                unsettled.append((companion, its))
+        if unsettled and not self._will_be_looked_at(datafile, unsettled, store):
+            datafile = replace(datafile, mark=None)
         if is_settled(datafile, standing, store):
             self.plan.settled += 1
             notes.see(datafile, standing)
-        elif (self._scope.only is None or datafile.id in self._scope.only) and self._can_read(store):
-            notes.wanted.append((datafile, standing))
+        else:
+            unsettled.insert(0, (datafile, standing))
+        if unsettled and self._may_be_wanted(datafile, store):
+            notes.wanted += unsettled
+
+    def _will_be_looked_at(
+        self, datafile: Datafile, companions: Sequence[tuple[Datafile, Standing | None]], store: Store
+    ) -> bool:
+        """Whether these unsettle their datafile by themselves, even if this run ends here (`Ledger.marks`).
+
+        One that is planned and not OK does. One that still is OK, and may be of other content, does not, nor does one
+        that will not be noted.
+        """
+        are_noted = self._may_be_wanted(datafile, store)
+        return are_noted and all(its is None or its.status in LACKING for _, its in companions)
+
+    def _may_be_wanted(self, datafile: Datafile, store: Store) -> bool:
+        return (self._scope.only is None or datafile.id in self._scope.only) and self._can_read(store)
 
     def _can_read(self, store: Store) -> bool:
         """Whether *store* answers; asked once a plan, and only of stores that are needed."""
@@ -281,16 +316,28 @@ class _Planner:
 
     def _claim(self, wanted: Sequence[tuple[Datafile, Standing | None]]) -> list[Planned]:
         """Give each datafile its key and plan it, up to the limit."""
-        left = len(wanted) if self._scope.limit is None else self._scope.limit - self.plan.work.files
-        chosen = [item for item in wanted[: max(left, 0)] if self._has_names(item[0])]
+        within = self._within_limit(wanted)
+        chosen = [item for item in wanted[:within] if self._has_names(item[0])]
         keys = Claims(self._ledger, self._scope.destination, self._scope.stores, self._scope.folded).assign(chosen)
         planned = []
         for (datafile, standing), key in zip(chosen, keys, strict=True):
             self._plan_one(datafile, standing, key)
             planned.append(Planned(datafile, key))
         # What lies beyond the limit is noted without a key, so that `status` shows it as PENDING.
-        beyond = [Planned(datafile, None) for datafile, standing in wanted[max(left, 0) :] if standing is None]
+        beyond = [Planned(datafile, None) for datafile, standing in wanted[within:] if standing is None]
         return planned + beyond
+
+    def _within_limit(self, wanted: Sequence[tuple[Datafile, Standing | None]]) -> int:
+        """How many of *wanted* may be planned; companions come along with their datafile."""
+        if self._scope.limit is None:
+            return len(wanted)
+        for number, (datafile, _) in enumerate(wanted):
+            if datafile.id != self._last:
+                if self._begun >= self._scope.limit:
+                    return number
+                self._last = datafile.id
+                self._begun += 1
+        return len(wanted)
 
     def _has_names(self, datafile: Datafile) -> bool:
         store = self._scope.stores[datafile.store_id]
@@ -308,6 +355,7 @@ class _Planner:
             plan.beside.append((datafile.id, key))
         why = _why(standing)
         plan.work.add(datafile)
+        plan.companions += datafile.is_companion
         plan.by_store.setdefault(datafile.store_id, Share()).add(datafile)
         plan.by_reason[why] += 1
         if not self._scope.dry_run:
@@ -323,6 +371,7 @@ class _Notes:
     refreshed: list[Datafile] = field(default_factory=list)
     not_here: list[NotHere] = field(default_factory=list)
     gone: list[int] = field(default_factory=list)
+    companions_gone: list[tuple[int, str]] = field(default_factory=list)
     marked: list[Mark] = field(default_factory=list)
 
     def see(self, row: Datafile | NotHere, standing: Standing | None) -> None:
@@ -335,17 +384,29 @@ class _Notes:
             self.not_here.append(row)
 
     def __bool__(self) -> bool:
-        return bool(self.unknown or self.refreshed or self.not_here or self.gone or self.marked)
+        gone = self.gone or self.companions_gone
+        return bool(self.unknown or self.refreshed or self.not_here or gone or self.marked)
 
 
 def is_settled(datafile: Datafile, standing: Standing | None, store: Store) -> bool:
     """Whether there is nothing to do: OK, under a key of its own, proven against what is registered now.
 
-    Changed means the key or the normalised registered checksum, nothing else (design, rule 2).
+    Changed means the key or the normalised registered checksum, nothing else (design, rule 2). Of a companion without
+    one, also everything that the catalogue says of it: its bytes may have changed with that, so they are proven again.
     """
     if standing is None or standing.status is not Status.OK or standing.copy is None:
         return False
-    return standing.copy.registered == datafile.checksum and is_own_key(standing.copy.key, datafile, store)
+    fits = standing.copy.registered == datafile.checksum
+    if datafile.is_companion and datafile.checksum is None:
+        fits = fits and standing.fingerprint == fingerprint(datafile)
+    return fits and is_own_key(standing.copy.key, datafile, store)
+
+
+def _companions_gone(datafile: Datafile, standings: Standings) -> list[tuple[int, str]]:
+    """Companions that the ledger knows and the catalogue does not have any more."""
+    there = {MAIN, *(companion.tag for companion in datafile.companions)}
+    known = (standing for tag, standing in standings.items() if tag not in there)
+    return [(datafile.id, standing.tag) for standing in known if standing.status is not Status.GONE]
 
 
 def _why(standing: Standing | None) -> Why:

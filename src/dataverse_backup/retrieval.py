@@ -307,20 +307,20 @@ class Retriever:
 
     def _tried(self, tries: Sequence[tuple[_Item, Source]]) -> Iterator[tuple[_Item, Source, ObjectError]]:
         """One try at each; those whose source was to blame come back with its error, the others are settled."""
-        items = {item.retrieval.datafile.id: item for item, _ in tries}
-        blame: dict[int, ObjectError] = {}
+        items = {item.retrieval.datafile.place: item for item, _ in tries}
+        blame: dict[tuple[int, str], ObjectError] = {}
         orders = [
-            Order(item.retrieval, source, partial(self._opened, source, partial(blame.__setitem__, number)))
-            for (number, item), (_, source) in zip(items.items(), tries, strict=True)
+            Order(item.retrieval, source, partial(self._opened, source, partial(blame.__setitem__, which)))
+            for (which, item), (_, source) in zip(items.items(), tries, strict=True)
         ]
         for result in self._target.bring(orders):
-            number = result.order.retrieval.datafile.id
+            which = result.order.retrieval.datafile.place
             if isinstance(result, Landed):
-                items[number].land(result)
-            elif number in blame or isinstance(result.error, SourceDiffers | SourceChanged):
-                yield items[number], result.order.source, blame.get(number, result.error)
+                items[which].land(result)
+            elif which in blame or isinstance(result.error, SourceDiffers | SourceChanged):
+                yield items[which], result.order.source, blame.get(which, result.error)
             else:
-                items[number].fail(result.error)
+                items[which].fail(result.error)
 
     def _opened(self, source: Source, note: Callable[[ObjectError], None]) -> ByteStream:
         try:

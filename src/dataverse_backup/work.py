@@ -35,7 +35,7 @@ class Why(StrEnum):
 
 @dataclass(frozen=True)
 class Work:
-    """One datafile that must be copied to one destination, or whose copy must be proven."""
+    """One datafile, or companion, that must be copied to one destination, or whose copy must be proven."""
 
     datafile: Datafile
     key: str
@@ -69,19 +69,19 @@ class JointBatch:
         return {batch.destination for batch in self.batches}
 
     def parts(self) -> list[JointBatch]:
-        """The next smaller ones: one for each datafile; of one datafile, one for each destination; of one work none."""
-        ids = sorted({work.datafile.id for batch in self.batches for work in batch.works})
-        if len(ids) > 1:
-            return [self._of(datafile_id) for datafile_id in ids]
+        """The next smaller ones: one for each object; of one object, one for each destination; of one work none."""
+        places = sorted({work.datafile.place for batch in self.batches for work in batch.works})
+        if len(places) > 1:
+            return [self._of(place) for place in places]
         return [JointBatch((batch,)) for batch in self.batches] if len(self.batches) > 1 else []
 
     def without(self, *destinations: str) -> JointBatch:
         """The same for the other destinations."""
         return JointBatch(tuple(batch for batch in self.batches if batch.destination not in destinations))
 
-    def _of(self, datafile_id: int) -> JointBatch:
+    def _of(self, place: tuple[int, str]) -> JointBatch:
         found = (
-            Batch(batch.destination, tuple(work for work in batch.works if work.datafile.id == datafile_id))
+            Batch(batch.destination, tuple(work for work in batch.works if work.datafile.place == place))
             for batch in self.batches
         )
         return JointBatch(tuple(batch for batch in found if batch.works))

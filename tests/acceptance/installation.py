@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.conninfo import conninfo_to_dict
 
+from dataverse_backup.datafile import MAIN
 from tests.servers.seaweedfs import ACCESS_KEY, SECRET_KEY
 
 if TYPE_CHECKING:
@@ -146,6 +147,10 @@ class Installation:
         return [*self.before, COMMAND, "--config", self.configure(), *arguments]
 
     def listed(self, *arguments: str) -> list[dict[str, Any]]:
+        """What `list --json` says of datafiles."""
+        return [line for line in self.listed_with_companions(*arguments) if line["object"] == MAIN]
+
+    def listed_with_companions(self, *arguments: str) -> list[dict[str, Any]]:
         """What `list --json` says."""
         answer = self.run("list", "--json", *arguments)
         assert answer.returncode == 0, answer.stderr

@@ -63,7 +63,7 @@ def _not_ok(sample: Sample, listed: Sequence[Listing], backup: Path) -> Iterator
 
 
 def _not_whole(sample: Sample, backup: Path) -> Iterator[str]:
-    whole = {one.key: one.sha256 for one in sample.expected}
+    whole = {one.key: one.sha256 for one in sample.expected} | {one.key: one.sha256 for one in sample.companions}
     for path in backup.rglob("*"):
         key = str(path.relative_to(backup))
         ours = is_note(key) or key.startswith(".dataverse-backup/")

@@ -41,7 +41,7 @@ def copies(installation: Installation, server: SshServer) -> Path:
 def test_every_copy_is_proven_over_there_and_none_is_made_twice(installation: Installation, copies: Path) -> None:
     answer = installation.run("backup")
     assert answer.returncode == SOME_FAILED, answer.stderr
-    listed = installation.listed()
+    listed = installation.listed_with_companions()
     assert differences(installation.sample, listed, copies) == []
     assert {line["verified_by"] for line in listed if line["status"] == "OK"} <= {"remote-hash", "read-back"}
     before = stamps(copies)
@@ -57,13 +57,14 @@ def test_runs_killed_at_random_moments_are_made_good_by_the_next(installation: I
         run.kill()
         run.communicate(timeout=30)
         whole = {e.key: e.size for e in installation.sample.expected if e.key and e.size is not None}
+        whole |= {companion.key: companion.size for companion in installation.sample.companions}
         found = {str(p.relative_to(copies)): p.stat().st_size for p in copies.rglob("*") if p.is_file()}
         visible = {key: size for key, size in found.items() if not is_own(key)}
         assert {key: whole[key] for key in visible} == visible  # never half a file under a final name
     ok = {line["datafile_id"] for line in installation.listed("--status", "OK")}
     before = stamps(copies)
     assert installation.run("backup").returncode == SOME_FAILED
-    assert differences(installation.sample, installation.listed(), copies) == []
+    assert differences(installation.sample, installation.listed_with_companions(), copies) == []
     keys = {e.key for e in installation.sample.expected if e.datafile_id in ok}
     after = stamps(copies)
     assert {key: after[key] for key in before if key in keys} == {key: before[key] for key in before if key in keys}
@@ -90,7 +91,7 @@ def test_a_server_restarted_in_mid_run_costs_nothing(
     assert run.returncode == SOME_FAILED, output
     if "connection" in output:  # it went beyond what retries bridge: then the next run does the rest
         assert installation.run("backup").returncode == SOME_FAILED
-    assert differences(installation.sample, installation.listed(), copies) == []
+    assert differences(installation.sample, installation.listed_with_companions(), copies) == []
 
 
 def test_an_unknown_host_key_is_refused_in_words(installation: Installation, copies: Path) -> None:

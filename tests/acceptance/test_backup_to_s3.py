@@ -86,9 +86,9 @@ def test_every_copy_is_proven_and_none_is_made_twice(
     answer = installation.run("--log-level", "info", "backup")
     assert answer.returncode == 0, answer.stderr
     assert f"files of the bucket {buckets.store} are copied by the service itself" in answer.stderr
-    listed = installation.listed()
+    listed = installation.listed_with_companions()
     assert differences(installation.sample, listed, buckets.fetch(tmp_path / "fetched")) == []
-    assert len(listed) == 19
+    assert len(listed) == 20
     assert {line["verified_by"] for line in listed if line["status"] == "OK"} == {"read-back"}
     before = buckets.stamps()
     assert installation.run("backup", "--rerun").returncode == 0

@@ -46,7 +46,7 @@ def statuses(installation: Installation) -> dict[str, Any]:
 
 def wrong(installation: Installation, folders: dict[str, Path]) -> list[str]:
     """What did not come out as it must, at each of these destinations."""
-    listed = installation.listed()
+    listed = installation.listed_with_companions()
     return [
         f"{name}: {sentence}"
         for name, folder in folders.items()
@@ -58,7 +58,7 @@ def wrong(installation: Installation, folders: dict[str, Path]) -> list[str]:
 
 def test_one_run_backs_up_to_all_and_reads_each_file_once(places: tuple[Installation, dict[str, Path]]) -> None:
     installation, folders = places
-    total = sum(expected.size or 0 for expected in installation.sample.expected)
+    total = installation.sample.copied_bytes
     answer = installation.run("backup", "--dry-run")
     assert [f"destination {name}: 26 files" in answer.stdout for name in folders] == [True] * 3
 

@@ -90,7 +90,7 @@ def test_every_copy_is_proven_and_none_is_made_twice(
     answer = installation.run("backup")
     assert answer.returncode == SOME_FAILED, answer.stderr
     fetched = fetch(swift_server, container, tmp_path / "fetched")
-    assert differences(installation.sample, installation.listed(), fetched) == []
+    assert differences(installation.sample, installation.listed_with_companions(), fetched) == []
     before = listed_objects(swift_server, container)
     assert installation.run("backup").returncode == SOME_FAILED
     assert listed_objects(swift_server, container) == before

@@ -60,7 +60,7 @@ def test_a_dataverse_database_that_stops_in_mid_run_ends_nothing_and_condemns_no
     assert "hint:" in answer.stderr
     own_postgres.start()
     assert installation.run("backup").returncode == SOME_FAILED
-    assert differences(installation.sample, installation.listed(), installation.backup) == []
+    assert differences(installation.sample, installation.listed_with_companions(), installation.backup) == []
 
 
 def start_and_lock(installation: Installation, seconds: float) -> subprocess.Popen[str]:
@@ -134,7 +134,7 @@ def test_a_damaged_ledger_is_said_and_a_new_one_adopts_every_copy(small: Small) 
     assert "dataverse-backup accept default" in answer.stderr
     assert installation.run("accept", "default").returncode == 0
     assert installation.run("backup").returncode == 0
-    listed = installation.listed()
+    listed = installation.listed_with_companions()
     assert {line["verified_by"] for line in listed} == {"adopted"}
     assert differences(installation.sample, listed, installation.backup) == []
     assert stamps(installation.backup) == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from itertools import count
@@ -14,9 +15,10 @@ import psycopg
 import pytest
 
 from dataverse_backup.catalogue.connection import session
+from dataverse_backup.catalogue.dataverse import DataverseCatalogue
 from dataverse_backup.catalogue.memory import MemoryCatalogue
 from dataverse_backup.catalogue.schema import recognise
-from dataverse_backup.datafile import Datafile, NotHere
+from dataverse_backup.datafile import AUXILIARY, PROVENANCE, TAB, Datafile, Kind, NotHere
 from dataverse_backup.errors import CatalogueError, Reason
 from dataverse_backup.fixity import Algorithm, Checksum
 from tests.contract.catalogue_cases import MADE, MD5, MODERN, SCHEMAS, WITH_ALTERNATIVES, Installation
@@ -185,6 +187,63 @@ def test_harvested_datafiles_do_not_come(dataverse: Installation) -> None:
     catalogue = dataverse.catalogue()
     assert only(catalogue).id == ours
     assert set(catalogue.read([harvested, ours])) == {ours}
+
+
+def test_what_lies_beside_a_datafile_comes_with_it(dataverse: Installation) -> None:
+    dataset = dataverse.dataset()
+    number = dataverse.datafile(dataset, "file://18b", prov_entityname="survey.sav", filesize=9)
+    dataverse.insert("datatable", id=7, datafile_id=number, unf="UNF:6:x==")
+    for tag, checksum in (("dpJson", "a" * 64), ("NcML", None)):
+        known = {"formattag": tag, "formatversion": "0.1", "checksum": checksum, "filesize": 3, "contenttype": "x/y"}
+        dataverse.insert("auxiliaryfile", datafile_id=number, **known)
+    dataverse.datafile(dataset)
+    with dataverse.catalogue() as catalogue:
+        row, plain = catalogue.rows()
+        assert catalogue.read([number]) == {number: row}
+    assert isinstance(row, Datafile)
+    assert isinstance(plain, Datafile)
+    assert plain.companions == ()
+    found = {one.tag: (one.storageidentifier, one.size, one.checksum, one.version) for one in row.companions}
+    expected: dict[str, tuple[object, ...]] = {TAB: ("file://18b", 9, None, "row 7, UNF:6:x==")}
+    if dataverse.form in MODERN:
+        expected |= {PROVENANCE: ("file://18b.prov-json.json", None, None, "survey.sav")}
+    if dataverse.form in WITH_ALTERNATIVES:
+        checksum_of_it = Checksum(Algorithm.SHA256, "a" * 64)
+        expected |= {f"{AUXILIARY}dpJson_0.1": ("file://18b.dpJson_0.1", 3, checksum_of_it, "")}
+        expected |= {f"{AUXILIARY}NcML_0.1": ("file://18b.NcML_0.1", 3, None, "")}
+    assert found == expected
+
+
+def test_a_mark_changes_with_what_lies_beside(modern: Installation) -> None:
+    number = modern.datafile(modern.dataset())
+    marks = []
+    for change in (
+        "SELECT 1",
+        f"INSERT INTO datatable (id, datafile_id, unf) VALUES (1, {number}, 'a')",
+        f"DELETE FROM datatable; INSERT INTO datatable (id, datafile_id, unf) VALUES (2, {number}, 'a')",
+        f"UPDATE datafile SET prov_entityname = 'a' WHERE id = {number}",
+        f"INSERT INTO auxiliaryfile (datafile_id, formattag, formatversion) VALUES ({number}, 'a', '1')",
+        "UPDATE auxiliaryfile SET checksum = 'b'",
+        "DELETE FROM auxiliaryfile",
+    ):
+        modern.execute(change)
+        with modern.catalogue() as catalogue, catalogue.snapshot() as snapshot:
+            marks += [mark for _, mark in snapshot.marks()]
+    assert len(set(marks)) == len(marks) - 1
+    assert marks[-1] == marks[3]
+
+
+def test_what_is_not_wanted_beside_needs_no_grant(modern: Installation) -> None:
+    modern.execute("CREATE ROLE plain LOGIN PASSWORD 'plain'")
+    try:
+        modern.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO plain; REVOKE ALL ON auxiliaryfile FROM plain")
+        address = replace(modern.address, user="plain", password="plain")
+        with pytest.raises(CatalogueError, match="may not read the tables auxiliaryfile") as caught:
+            list(DataverseCatalogue(address, ZoneInfo("UTC")).rows())
+        assert "leave auxiliary out of [Repository] Companions" in caught.value.hint
+        assert list(DataverseCatalogue(address, ZoneInfo("UTC"), companions=[Kind.TAB]).rows()) == []
+    finally:
+        modern.execute("DROP OWNED BY plain; DROP ROLE plain")
 
 
 def test_an_ingested_datafile_is_tabular(dataverse: Installation) -> None:

@@ -16,7 +16,7 @@ CREATE TABLE dataverse (id bigint PRIMARY KEY REFERENCES dvobject(id), alias var
 CREATE TABLE datafile (id bigint PRIMARY KEY REFERENCES dvobject(id), checksumtype varchar(255) NOT NULL,
   checksumvalue varchar(255) NOT NULL, contenttype varchar(255) NOT NULL, filesize bigint, ingeststatus char(1),
   previousdatafileid bigint, restricted boolean, rootdatafileid bigint NOT NULL DEFAULT -1, embargo_id bigint,
-  retention_id bigint);
+  retention_id bigint, prov_entityname text);
 CREATE TABLE datatable (id serial PRIMARY KEY, datafile_id bigint NOT NULL REFERENCES dvobject(id),
   unf varchar(255) NOT NULL, originalfileformat varchar(255), originalfilename varchar(255), originalfilesize bigint,
   storedwithvariableheader boolean NOT NULL DEFAULT false);

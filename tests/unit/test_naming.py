@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dataverse_backup.datafile import TAB
 from dataverse_backup.destinations.base import MAX_NAME_BYTES, OWN_PREFIX, checked_path_key, folded
 from dataverse_backup.naming import DatasetNames, Names, file_paths, safe_name
 from tests.contract.ledger_cases import datafile
@@ -77,7 +78,7 @@ def test_no_two_files_of_a_dataset_get_the_same_path_nor_one_the_folder_of_anoth
 ) -> None:
     named = [datafile(n, label=label, directory_label=folder) for n, (folder, label) in enumerate(files)]
     paths = file_paths(named)
-    assert paths.keys() == {one.id for one in named}
+    assert paths.keys() == {one.place for one in named}
     seen = {folded(path) for path in paths.values()}
     assert len(seen) == len(named)
     for path in paths.values():
@@ -99,17 +100,17 @@ def test_a_dataset_is_called_by_its_pid() -> None:
 
 def test_equal_names_are_numbered_and_the_lowest_id_keeps_its_own() -> None:
     files = [datafile(n, label=label, directory_label="raw") for n, label in ((3, "a.csv"), (1, "a.csv"), (2, "A.csv"))]
-    assert file_paths(files) == {1: "raw/a.csv", 2: "raw/A (2).csv", 3: "raw/a (3).csv"}
+    assert file_paths(files) == {(1, ""): "raw/a.csv", (2, ""): "raw/A (2).csv", (3, ""): "raw/a (3).csv"}
 
 
 def test_an_ingested_file_is_called_as_its_original_was() -> None:
     file = datafile(1, label="survey.tab", original_name="survey.sav", directory_label="")
-    assert file_paths([file]) == {1: "survey.sav"}
+    assert file_paths([file, file.beside(TAB)]) == {(1, ""): "survey.sav", (1, TAB): "survey.tab"}
 
 
 def test_a_file_that_is_called_as_a_folder_is_numbered() -> None:
     files = [datafile(1, label="raw", directory_label=""), datafile(2, label="x", directory_label="raw")]
-    assert file_paths(files) == {1: "raw (2)", 2: "raw/x"}
+    assert file_paths(files) == {(1, ""): "raw (2)", (2, ""): "raw/x"}
 
 
 def test_what_was_taken_is_not_given_out_again() -> None:

@@ -17,6 +17,7 @@ from dataverse_backup.actions.reconcile import reconcile_destinations, reconcile
 from dataverse_backup.actions.reconcile_events import Finding
 from dataverse_backup.cli import explaining, pruning
 from dataverse_backup.cli.records import removal_object
+from dataverse_backup.datafile import MAIN
 from dataverse_backup.destinations.base import Failure
 from dataverse_backup.destinations.memory import MemoryDestination
 from dataverse_backup.errors import DestinationLost, DestinationRefused, LockHeld, PruneRefused, Unavailable
@@ -77,7 +78,7 @@ class PruneWorld(AuditWorld):
             del self.catalogue.rows_now[number]
         self.run()
         for number in numbers:
-            self.ledger._rows[HERE, number].gone_since = datetime.now(UTC) - timedelta(days=days)
+            self.ledger._rows[HERE, number, MAIN].gone_since = datetime.now(UTC) - timedelta(days=days)
 
     def shown(self, rules: Rules = RULES) -> tuple[str, list[Item]]:
         with plan_of(self.installation, self.site, rules) as plan:
@@ -148,7 +149,7 @@ def test_what_came_back_is_not_planned_though_no_backup_has_seen_that_yet(world:
 
 def test_a_key_that_another_datafile_holds_or_is_to_get_is_not_planned(world: PruneWorld) -> None:
     world.lose(2, 3)
-    world.ledger._rows[HERE, 5].key = key(2)
+    world.ledger._rows[HERE, 5, MAIN].key = key(2)
     assert planned(world) == [key(3)]
 
 
@@ -186,7 +187,7 @@ def test_what_was_moved_aside_stays_while_its_file_has_no_proven_copy(
 ) -> None:
     """It may be all that is left of a file that is in the catalogue."""
     world.copies[aside(1)] = b"former"
-    world.ledger._rows[HERE, 1].status = Status(status) if status else None
+    world.ledger._rows[HERE, 1, MAIN].status = Status(status) if status else None
     assert planned(world) == ([aside(1)] if is_planned else [])
 
 
@@ -321,7 +322,7 @@ def test_manifests_tell_of_what_is_left_and_go_with_the_last_copy(world: PruneWo
 
 
 def test_notes_in_another_folder_go_with_the_last_copy_there(world: PruneWorld) -> None:
-    row = world.ledger._rows[HERE, 2]
+    row = world.ledger._rows[HERE, 2, MAIN]
     assert row.copy is not None
     row.copy = replace(row.copy, key="old/place/18b-2")
     row.key = "old/place/18b-2"

@@ -99,7 +99,8 @@ def test_an_ingested_datafile_has_its_original_beside_a_tab_that_is_registered_b
     rows: list[DatafileRow],
 ) -> None:
     one = row(rows, "tabular")
-    assert set(one.objects()) == {one.path, f"{one.path}.orig"}
+    beside = {f"{one.path}.prov-json.json", f"{one.path}.dpJson_v1"}
+    assert set(one.objects()) == {one.path, f"{one.path}.orig"} | beside
     assert hashlib.md5(one.objects()[f"{one.path}.orig"]).hexdigest() == one.registered_checksum
     assert len(one.objects()[one.path]) == one.registered_size
 

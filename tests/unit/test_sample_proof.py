@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from dataverse_backup.errors import Reason
 from dataverse_backup.ledger.base import Status
 from demo.proof import Listing, differences, stamps
-from demo.sample import Expected, Sample
+from demo.sample import Expected, ExpectedCompanion, Sample
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +37,7 @@ def listing(**changes: Listing) -> list[Listing]:
         "failed": {"datafile_id": 2, "status": "FAIL_READ", "reason": "missing", "key": "a/failed"},
         "elsewhere": {"datafile_id": 3, "status": "NOT_HERE", "reason": "remote", "key": None},
     }
-    return [{**line, **changes.get(name, {})} for name, line in lines.items()]
+    return [{"object": "main", **line, **changes.get(name, {})} for name, line in lines.items()]
 
 
 def test_nothing_is_said_where_all_is_well(backup: Path) -> None:
@@ -56,6 +57,18 @@ def test_a_copy_that_is_not_there_is_found(backup: Path) -> None:
 def test_a_copy_of_what_must_have_failed_is_found(backup: Path) -> None:
     (backup / "a" / "failed").write_bytes(b"made up")
     assert differences(SAMPLE, listing(), backup) == ["a/failed lies in the backup, and nothing says why"]
+
+
+def test_what_lies_beside_and_is_not_listed_or_not_copied_is_found(backup: Path) -> None:
+    tab = ExpectedCompanion("tab", "a/good.tab", 3, hashlib.sha256(b"tab").hexdigest())
+    sample = replace(SAMPLE, expected=(replace(GOOD, companions=(tab,)), FAILED, ELSEWHERE))
+    line: Listing = {"datafile_id": 1, "object": "tab", "status": "OK", "reason": None, "key": "a/good.tab"}
+    (backup / "a" / "good.tab").write_bytes(b"tab")
+    assert differences(sample, [*listing(), line], backup) == []
+    assert differences(sample, listing(), backup) == ["tab of datafile 1 is listed as None"]
+    (backup / "a" / "good.tab").write_bytes(b"tap")
+    said = ["tab of datafile 1 has no copy a/good.tab of its bytes", "prov of datafile 1 is listed, and there is none"]
+    assert differences(sample, [*listing(), line, line | {"object": "prov"}], backup) == said
 
 
 @pytest.mark.parametrize(

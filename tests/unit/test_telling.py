@@ -81,7 +81,7 @@ def test_a_bug_in_one_channel_loses_neither_the_result_nor_the_other_channels(
 
 
 class Gone(MemoryLedger):
-    def tallies(self, destination: str) -> NoReturn:
+    def tallies(self, destination: str, *, companions: bool = False) -> NoReturn:  # noqa: ARG002 -- its signature
         raise LedgerUnavailable(f"nobody knows where {destination} stands")
 
 

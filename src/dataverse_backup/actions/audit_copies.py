@@ -119,12 +119,20 @@ class CopiesAudit(PlaceAudit):
     def _heard(self, doubtful: Sequence[Kept], submit: Submit[Task, Examined]) -> Iterator[list[Judged]]:
         """What comes of each of *doubtful*, once all three witnesses were heard."""
         rows = self._rows([kept.datafile.id for kept in doubtful])
-        gone = [] if rows is None else [kept.datafile.id for kept in doubtful if kept.datafile.id not in rows]
-        if gone:
-            self._ledger.note(self._place, gone=gone)
+        if rows is not None:
+            self._note_gone(doubtful, rows)
         hearings = {WitnessesTask.of(_still_there(kept, rows), [kept]): kept for kept in doubtful}
         for task, examined in self._answers(submit, hearings):
             yield self._judged(hearings[task], task, examined, is_known=rows is not None)
+
+    def _note_gone(self, doubtful: Sequence[Kept], rows: Rows) -> None:
+        gone = [kept.datafile.id for kept in doubtful if kept.datafile.id not in rows]
+        there = ((kept.datafile, rows.get(kept.datafile.id)) for kept in doubtful)
+        companions = [
+            (one.id, one.tag) for one, row in there if isinstance(row, Datafile) and row.object_of(one.tag) is None
+        ]
+        if gone or companions:
+            self._ledger.note(self._place, gone=gone, companions_gone=companions)
 
     def _judged(self, kept: Kept, task: WitnessesTask, examined: Examined, *, is_known: bool) -> list[Judged]:
         """The verdict on the copy, and that on the primary where something was lost there; nothing in doubt."""
@@ -143,7 +151,7 @@ class CopiesAudit(PlaceAudit):
             copy=examined.copies[self._place, kept.copy.key],
         )
         judged = [judged_copy(replace(kept, datafile=datafile), witnesses, is_gone=is_known and task.datafile is None)]
-        if is_known and witnesses.on_primary() in _LOST_PRIMARIES:
+        if is_known and witnesses.on_primary() in _LOST_PRIMARIES and not datafile.is_companion:
             judged.append(judged_primary(datafile, witnesses))
         return [one for one in judged if one is not None]
 
@@ -167,7 +175,7 @@ def _is_doubtful(witnesses: Witnesses) -> bool:
 def _still_there(kept: Kept, rows: Rows | None) -> Datafile | None:
     """What Dataverse says of it now, or said last where it cannot be asked; None where it has nothing of it now."""
     row = kept.datafile if rows is None else rows.get(kept.datafile.id)
-    return row if isinstance(row, Datafile) else None
+    return row.object_of(kept.datafile.tag) if isinstance(row, Datafile) else None
 
 
 def _primary_of(datafile: Datafile, examined: Examined) -> Seen:

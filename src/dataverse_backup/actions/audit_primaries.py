@@ -94,7 +94,8 @@ class PrimariesAudit(PlaceAudit):
         return reference.algorithm if reference else OWN_ALGORITHM
 
     def _copies_of(self, datafile: Datafile) -> list[Kept]:
-        return list(self._ledger.kept(destinations=sorted(self._sites), datafile_id=datafile.id))
+        known = self._ledger.kept(destinations=sorted(self._sites), datafile_id=datafile.id)
+        return [kept for kept in known if kept.datafile.tag == datafile.tag]
 
     def _recorded(self, copies: Sequence[Kept]) -> Checksum | None:
         return copies[0].copy.checksum if copies else None

@@ -15,7 +15,7 @@ from dataverse_backup.actions.audit_events import AuditEnded, AuditPlan, Looked
 from dataverse_backup.actions.events import Ending
 from dataverse_backup.actions.promise import Promise, measured_speed
 from dataverse_backup.allowance import Limit
-from dataverse_backup.datafile import fingerprint
+from dataverse_backup.datafile import Datafile, fingerprint
 from dataverse_backup.destinations.base import Staging
 from dataverse_backup.engine import IN_FLIGHT_PER_WORKER, Capacity
 from dataverse_backup.errors import (
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from dataverse_backup.actions.audit_events import AuditEvent, AuditRequest
     from dataverse_backup.actions.sites import Installation, Site
-    from dataverse_backup.datafile import Datafile, NotHere
+    from dataverse_backup.datafile import NotHere
     from dataverse_backup.engine import Stop, Submit
     from dataverse_backup.examine import Examined, Examiner, Task, WitnessesTask
     from dataverse_backup.ledger.audits import Judged
@@ -215,7 +215,8 @@ class PlaceAudit(ABC):
         """Whether Dataverse still says the same of it, after it was looked at."""
         rows = self._rows([datafile.id])
         row = rows.get(datafile.id) if rows is not None else None
-        return row is not None and fingerprint(row) == fingerprint(datafile)
+        its = row.object_of(datafile.tag) if isinstance(row, Datafile) else row
+        return its is not None and fingerprint(its) == fingerprint(datafile)
 
     def _within_limits(self) -> Iterator[Task]:
         """The tasks, until nothing more may be begun."""

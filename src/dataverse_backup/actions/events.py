@@ -60,6 +60,9 @@ class Ended:
     plan: Plan | None = None
     record: RunRecord | None = None
     tried: Counter[Status] = field(default_factory=Counter)
+    """How it ended for each datafile, and for companions that failed."""
+    companions: int = 0
+    """Companions that were copied or proven."""
     lost: DataverseBackupError | None = None
     """Why the destination could not be used, or be used to the end."""
     brake: BrakePulled | None = None
@@ -76,7 +79,7 @@ class Ended:
     limit: Limit | None = None
     """What it was stopped by before everything was done, also where it ended with failures."""
     settled: Share = field(default_factory=Share)
-    """Of what was planned: what was tried and recorded."""
+    """Of what was planned, companions too: what was tried and recorded."""
 
     @property
     def left(self) -> Share:

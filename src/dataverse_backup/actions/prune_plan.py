@@ -178,8 +178,8 @@ class _Planner:
         for some in chunks(self._ledger.gone(self._destination.name, self._before), TOGETHER):
             there = self._catalogue.read([one.kept.datafile.id for one in some])
             for one in some:
-                if one.kept.datafile.id in there:
-                    self._plan.back += 1
+                if one.kept.datafile.id in there:  # a companion goes with its datafile, and not before
+                    self._plan.back += not one.kept.datafile.is_companion
                 else:
                     copy = one.kept.copy
                     self._add(Item(copy.key, copy.size, one.since, one.kept))
@@ -221,9 +221,7 @@ def original_of(key: str) -> str:
 def unsafe_keys(ledger: Ledger, destination: str, keys: Sequence[str]) -> set[str]:
     """Those of *keys* that somebody has, or is to get, who has no proven copy there now."""
     holders = ledger.occupants(destination, sorted(set(keys)), folded=None)
-    safe = {
-        standing.datafile_id
-        for standing in ledger.standings(destination, sorted(set(holders.values())))
-        if standing.status in (Status.OK, Status.GONE)
-    }
+    standings = list(ledger.standings(destination, sorted(set(holders.values()))))
+    lacking = {one.datafile_id for one in standings if one.status not in (Status.OK, Status.GONE)}
+    safe = {one.datafile_id for one in standings} - lacking
     return {key for key, holder in holders.items() if holder not in safe}

@@ -122,8 +122,8 @@ class _Rebuilding:
 
     def __init__(self, ledger: Ledger, destination: Destination, shelf: _Shelf, rebuilt: Rebuilt) -> None:
         self._ledger, self._destination, self._shelf, self._rebuilt = ledger, destination, shelf, rebuilt
-        self._known = {standing.datafile_id for standing in ledger.standings(destination.name)}
-        self._seen: set[int] = set()
+        self._known = {(standing.datafile_id, standing.tag) for standing in ledger.standings(destination.name)}
+        self._seen: set[tuple[int, str]] = set()
         self._new: list[Kept] = []
 
     def run(self, folders: list[str]) -> None:
@@ -145,15 +145,16 @@ class _Rebuilding:
         return parse(data, folder, self._destination.name)
 
     def _take(self, kept: Kept) -> None:
-        number, key = kept.datafile.id, kept.copy.key
+        which, key = (kept.datafile.id, kept.datafile.tag), kept.copy.key
         size, was_named = self._shelf.name(key)
-        if number in self._seen or was_named:
-            self._rebuilt.complaints.append(f"datafile {number}: {printable(key)} is in more than one manifest")
+        if which in self._seen or was_named:
+            said = f"datafile {kept.datafile.id}: {printable(key)} is in more than one manifest"
+            self._rebuilt.complaints.append(said)
             return
-        self._seen.add(number)
+        self._seen.add(which)
         if size != kept.copy.size:
             self._rebuilt.missing.append(key)
-        if number in self._known:
+        if which in self._known:
             self._rebuilt.known += 1
             return
         self._rebuilt.noted += 1

@@ -116,7 +116,8 @@ class PrimariesRepair:
         store = self._installation.stores.get(datafile.store_id)
         if store is None or not isinstance(store, Restorable):
             return Proposal(datafile, datafile.storageidentifier, None, None, "its store takes nothing back")
-        copies = list(self._ledger.kept(destinations=sorted(self._sites), datafile_id=datafile.id))
+        known = self._ledger.kept(destinations=sorted(self._sites), datafile_id=datafile.id)
+        copies = [kept for kept in known if kept.datafile.tag == datafile.tag]
         try:
             name = store.names(datafile)[0]
         except SourceError as refused:

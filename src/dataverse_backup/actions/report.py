@@ -181,7 +181,7 @@ def _place(ledger: Ledger, name: str, made: datetime, holdings: list[Holding], *
     return Place(
         name=name,
         is_configured=is_configured,
-        tallies=tuple(ledger.tallies(name)),
+        tallies=tuple(ledger.tallies_of_all(name)),
         holdings=tuple(holding for holding in holdings if holding.destination == name),
         last_run=ledger.last_run(name),
         last_success=next((run for run in backups if run.outcome == "ok"), None),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from dataverse_backup.changes import chunks
 from dataverse_backup.datafile import Datafile
-from dataverse_backup.errors import ObjectError, SourceRefused, printable
+from dataverse_backup.errors import ObjectError, SourceDiffers, SourceRefused, printable
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.naming import DatasetNames, file_paths
 from dataverse_backup.plan import Share
@@ -109,13 +109,15 @@ class Placed:
     """As it is described now, where that is known better than from the ledger."""
     must_be: Checksum | None = None
     """What is demanded of its bytes; None: what the copy was proven with."""
+    must_have: int | None = None
+    """How many bytes are demanded, where no checksum is: Dataverse may have made a new .tab since the backup."""
 
 
 class Layout(Protocol):
     """Says where the datafiles of one dataset are to be."""
 
-    def places(self, dataset: Sequence[Candidate]) -> Mapping[int, Placed | ObjectError]:
-        """The place of each datafile, by id; *dataset* has all that are known, so that a name depends on nothing else.
+    def places(self, dataset: Sequence[Candidate]) -> Mapping[Which, Placed | ObjectError]:
+        """The place of each object, by `Datafile.place`; *dataset* has all that are known: names depend on it.
 
         What is absent is not to be brought.
         """
@@ -123,7 +125,7 @@ class Layout(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A datafile and its copies."""
+    """A datafile or companion, and its copies."""
 
     datafile: Datafile
     """As the destination whose last run is newest describes it."""
@@ -140,14 +142,14 @@ class Candidate:
 class KeyLayout:
     """As at the destination."""
 
-    def places(self, dataset: Sequence[Candidate]) -> Mapping[int, Placed | ObjectError]:
+    def places(self, dataset: Sequence[Candidate]) -> Mapping[Which, Placed | ObjectError]:
         taken: set[str] = set()
-        found: dict[int, Placed | ObjectError] = {}
+        found: dict[Which, Placed | ObjectError] = {}
         for one in dataset:
             keys = (*(kept.copy.key for kept in one.copies), f"{one.copies[0].copy.key}.datafile-{one.datafile.id}")
             key = next(key for key in keys if key not in taken)
             taken.add(key)
-            found[one.datafile.id] = Placed(key, one.datafile)
+            found[one.datafile.place] = Placed(key, one.datafile)
         return found
 
 
@@ -157,13 +159,16 @@ class NamedLayout:
     def __init__(self) -> None:
         self._folders = DatasetNames()
 
-    def places(self, dataset: Sequence[Candidate]) -> Mapping[int, Placed | ObjectError]:
-        datafiles = {one.datafile.id: one.datafile for one in dataset}
+    def places(self, dataset: Sequence[Candidate]) -> Mapping[Which, Placed | ObjectError]:
+        datafiles = {one.datafile.place: one.datafile for one in dataset}
         its = dataset[0].datafile.dataset
         folder = self._folders.folder_of(its.persistent_id, its.storage_path)
         paths = file_paths(list(datafiles.values()))
-        return {number: Placed(f"{folder}/{paths[number]}", datafile) for number, datafile in datafiles.items()}
+        return {place: Placed(f"{folder}/{paths[place]}", datafile) for place, datafile in datafiles.items()}
 
+
+Which = tuple[int, str]
+"""A `Datafile.place`."""
 
 ROWS_AT_ONCE = 1_000
 """So many rows of the catalogue are read together."""
@@ -178,15 +183,22 @@ class StoreLayout:
         """Put them into *stores*; *read* gives rows of the catalogue as they are now, where it can be asked."""
         self._stores, self._read = stores, read
 
-    def places(self, dataset: Sequence[Candidate]) -> Mapping[int, Placed | ObjectError]:
-        described = {one.datafile.id: one.datafile for one in dataset}
+    def places(self, dataset: Sequence[Candidate]) -> Mapping[Which, Placed | ObjectError]:
+        described = {one.datafile.place: one.datafile for one in dataset}
         if self._read is None:
-            return {number: self._place(datafile) for number, datafile in described.items()}
-        found: dict[int, Placed | ObjectError] = {}
-        for some in chunks(described, ROWS_AT_ONCE):
-            for number, row in self._read(some).items():
-                found[number] = self._place(row) if isinstance(row, Datafile) else _not_here(row)
+            return {place: self._place(datafile) for place, datafile in described.items()}
+        found: dict[Which, Placed | ObjectError] = {}
+        for some in chunks(described.values(), ROWS_AT_ONCE):
+            rows = self._read(sorted({datafile.id for datafile in some}))
+            found |= {one.place: placed for one in some if (placed := self._as_now(one, rows.get(one.id))) is not None}
         return found  # what is not in the catalogue any more would be nobody's file
+
+    def _as_now(self, known: Datafile, row: Datafile | NotHere | None) -> Placed | ObjectError | None:
+        """Where it is to be by what the catalogue says now; None where it has nothing of the kind."""
+        if not isinstance(row, Datafile):
+            return None if row is None else _not_here(row)
+        now = row.object_of(known.tag)
+        return None if now is None else self._place(now)
 
     def _place(self, datafile: Datafile) -> Placed | ObjectError:
         store = self._stores.get(datafile.store_id)
@@ -196,7 +208,8 @@ class StoreLayout:
         if (excluded := store.excludes(datafile)) is not None:
             return SourceRefused(store.id, datafile.storageidentifier, excluded[1])
         try:
-            return Placed(store.names(datafile)[0], datafile, datafile.checksum)
+            size = datafile.size if datafile.is_companion and datafile.checksum is None else None
+            return Placed(store.names(datafile)[0], datafile, datafile.checksum, size)
         except ObjectError as error:
             return error
 
@@ -257,14 +270,15 @@ class _Planner:
 
     def _take(self, rows: Iterable[Kept]) -> None:
         """Plan what is wanted of one dataset."""
-        by_datafile = groupby(rows, key=lambda kept: kept.datafile.id)
-        dataset = [self._candidate(list(copies)) for _, copies in by_datafile]
+        by_datafile = groupby(rows, key=lambda kept: (kept.datafile.id, kept.datafile.tag))
+        candidates = (self._candidate(list(copies)) for _, copies in by_datafile)
+        dataset = sorted(candidates, key=lambda one: one.datafile.place)
         chosen = [one for one in dataset if self._is_asked_for(one)]
         places = self.layout.places(dataset) if chosen else {}
         for one in chosen:
             if one.status is Status.GONE and not self.wanted.with_gone and one.datafile.id not in self.wanted.files:
                 self.plan.left_out += 1
-            elif (placed := places.get(one.datafile.id)) is not None:
+            elif (placed := places.get(one.datafile.place)) is not None:
                 self._place(one, placed)
 
     def _is_asked_for(self, one: Candidate) -> bool:
@@ -288,7 +302,12 @@ class _Planner:
             return
         if one.is_former:
             self.plan.former.append(one.datafile.id)
-        sources = tuple(_source(kept, placed.must_be) for kept in one.copies)
+        fitting = [kept for kept in one.copies if placed.must_have in (None, kept.copy.size)]
+        if not fitting:
+            said = f"every copy is of another version: Dataverse says that it has {placed.must_have} bytes"
+            self.plan.refused.append((one.datafile, SourceDiffers(placed.datafile.store_id, placed.to, said)))
+            return
+        sources = tuple(_source(kept, placed.must_be) for kept in fitting)
         self.plan.add(Retrieval(placed.datafile, placed.to, sources))
 
 

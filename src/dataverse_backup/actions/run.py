@@ -19,7 +19,7 @@ from dataverse_backup.allowance import Allowance
 from dataverse_backup.brake import Brake, Watch, is_suspicious
 from dataverse_backup.changes import chunks
 from dataverse_backup.conclusion import Conclusion
-from dataverse_backup.datafile import Datafile, NotHere, fingerprint
+from dataverse_backup.datafile import MAIN, Datafile, NotHere, fingerprint
 from dataverse_backup.destinations.base import Staging, folded
 from dataverse_backup.errors import (
     BrakePulled,
@@ -203,7 +203,7 @@ class Run:
         """Datafiles whose rows changed while they were read: a second chance, as they are now, and no third."""
         self._had_second_chance = True
         again, self._again = self._again, []
-        return sorted(again, key=lambda work: work.datafile.id)
+        return sorted(again, key=lambda work: work.datafile.place)
 
     def foresee_end(self) -> None:
         """The last batches are on their way: connect for what is written after them. May be called again and again.
@@ -285,7 +285,8 @@ class Run:
         found: set[int] = set()
         for name in self._ledger.destinations():
             for some in chunks(ids, CHUNK):
-                found |= {one.datafile_id for one in self._ledger.standings(name, some) if is_suspicious(one)}
+                its_own = (one for one in self._ledger.standings(name, some) if one.tag == MAIN)
+                found |= {one.datafile_id for one in its_own if is_suspicious(one)}
         return found
 
     def _record(self, attempts: list[Attempt]) -> Iterator[Attempt]:
@@ -299,7 +300,10 @@ class Run:
         self._ledger.record(self.staging.run, attempts)
         log_attempts(self.staging.run, attempts)
         for attempt in attempts:
-            self._ended.tried[attempt.status] += 1
+            if attempt.datafile.is_companion and attempt.status is Status.OK:
+                self._ended.companions += 1
+            else:
+                self._ended.tried[attempt.status] += 1
             yield attempt
 
     def _confirm(self) -> None:
@@ -315,25 +319,27 @@ class Run:
     # Every `missing` or `source-differs` reads its row again first (design, rule 10).
 
     def _reconsidered(self, attempts: list[Attempt]) -> list[Attempt]:
-        doubtful = [a.datafile.id for a in attempts if a.reason in (Reason.MISSING, Reason.SOURCE_DIFFERS)]
+        doubtful = {a.datafile.place for a in attempts if a.reason in (Reason.MISSING, Reason.SOURCE_DIFFERS)}
         if not doubtful:
             return attempts
         try:
-            rows = self._catalogue.read(doubtful)
+            rows = self._catalogue.read(sorted({datafile_id for datafile_id, _ in doubtful}))
         except CatalogueUnavailable as error:
             log.warning("%s; %d failures are not recorded, the next run tries them again", error, len(doubtful))
             self._ended.unconfirmed += len(doubtful)
-            return [a for a in attempts if a.datafile.id not in doubtful]
-        kept = (self._kept(a, rows.get(a.datafile.id)) if a.datafile.id in doubtful else a for a in attempts)
+            return [a for a in attempts if a.datafile.place not in doubtful]
+        kept = (self._kept(a, rows.get(a.datafile.id)) if a.datafile.place in doubtful else a for a in attempts)
         return [attempt for attempt in kept if attempt is not None]
 
     def _kept(self, attempt: Attempt, row: Datafile | NotHere | None) -> Attempt | None:
         """The attempt as it is to be recorded, now that its row was read again; None where it says nothing."""
+        row = row.object_of(attempt.datafile.tag) if isinstance(row, Datafile) else row
         if row is None:
             said = "its row has gone from the Dataverse database since the run began"
             return replace(attempt, status=Status.GONE, reason=None, message=said)
         if isinstance(row, NotHere):
-            self._ledger.note(self.name, not_here=[row])
+            if not attempt.datafile.is_companion:
+                self._ledger.note(self.name, not_here=[row])
             return None
         if fingerprint(row) == fingerprint(attempt.datafile):
             return attempt

@@ -14,10 +14,10 @@ from dataverse_backup.catalogue.base import Catalogue, Snapshot
 from dataverse_backup.catalogue.connection import DatabaseAddress, session
 from dataverse_backup.catalogue.rows import Record, interpret
 from dataverse_backup.catalogue.schema import EVERYTHING, THESE_IDS, recognise
-from dataverse_backup.datafile import Datafile
+from dataverse_backup.datafile import Datafile, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterator, Sequence
     from datetime import tzinfo
 
     from dataverse_backup.catalogue.connection import Session
@@ -69,15 +69,25 @@ def _read_ahead(fetch: Callable[[], Sequence[Mark]]) -> Generator[Mark]:
 class DataverseCatalogue(Catalogue):
     """What the Dataverse database says; each call has a session, a transaction and a snapshot of its own."""
 
-    def __init__(self, address: DatabaseAddress, timezone: tzinfo, default_store: str = "file") -> None:
+    def __init__(
+        self,
+        address: DatabaseAddress,
+        timezone: tzinfo,
+        default_store: str = "file",
+        companions: Collection[Kind] = tuple(Kind),
+    ) -> None:
         """Read the database at *address*, connecting only when asked something.
 
-        Its times are local ones of *timezone*; a datafile without a store prefix is in *default_store*.
+        Its times are local ones of *timezone*; a datafile without a store prefix is in *default_store*. Datafiles come
+        with their *companions* of these kinds.
         """
         self._address = address
         self._timezone = timezone
         self._default_store = default_store
-        self.interpretation = f"times of {timezone}, {default_store} where no store is named"
+        self._companions = frozenset(companions)
+        self.interpretation = (
+            f"times of {timezone}, {default_store} where no store is named, beside them {sorted(self._companions)}"
+        )
         self._open: set[Session] = set()
 
     @contextmanager
@@ -86,7 +96,7 @@ class DataverseCatalogue(Catalogue):
         with session(self._address) as connection:
             self._open.add(connection)
             try:
-                yield _Session(connection, recognise(connection), self._interpret)
+                yield _Session(connection, self._recognise(connection), self._interpret)
             finally:
                 self._open.discard(connection)
 
@@ -102,7 +112,7 @@ class DataverseCatalogue(Catalogue):
         if not persistent_id.isprintable():  # no PID is, and no server takes NUL or lone surrogates
             return []
         with session(self._address) as connection:
-            statement = recognise(connection).find()
+            statement = self._recognise(connection).find()
             with connection.cursor("named", row_factory=args_row(Record)) as cursor:
                 cursor.execute(statement, {"pid": persistent_id})
                 return [record.id for record in cursor.fetchmany(limit)]
@@ -110,7 +120,7 @@ class DataverseCatalogue(Catalogue):
     def inspect(self) -> str:
         """As ``Catalogue.inspect``: ``PostgreSQL 15.18, Dataverse 4.9.3 to 6``."""
         with session(self._address) as connection:
-            form = recognise(connection)
+            form = self._recognise(connection)
             # A first row, so that whatever would stop `rows` stops this.
             with connection.cursor("first", row_factory=args_row(Record)) as cursor:
                 cursor.execute(form.select(EVERYTHING))
@@ -129,4 +139,7 @@ class DataverseCatalogue(Catalogue):
             connection.close()
 
     def _interpret(self, record: Record) -> Datafile | NotHere:
-        return interpret(record, self._timezone, self._default_store)
+        return interpret(record, self._timezone, self._default_store, self._companions)
+
+    def _recognise(self, connection: Session) -> Form:
+        return recognise(connection, self._companions)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import UTC
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from dataverse_backup.datafile import Datafile, Dataset, NotHere
+from dataverse_backup.datafile import AUXILIARY, PROVENANCE, TAB, Datafile, Dataset, Kind, NotHere
 from dataverse_backup.errors import Reason, printable
-from dataverse_backup.fixity import Checksum
+from dataverse_backup.fixity import Algorithm, Checksum
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
     from datetime import datetime, tzinfo
 
 _TEMPORARY_STORE = "tmp"
 """What Dataverse puts before ``://`` until a file has its final place (facts 1.8)."""
+
+_PROVENANCE_SUFFIX = ".prov-json.json"
 
 _EXTENSIONS = {
     "application/x-spss-sav": "sav",
@@ -60,6 +65,12 @@ class Record(NamedTuple):
     original_name: str | None
     original_format: str | None
     """Content type of the original of an ingested file."""
+    ingest: str | None
+    """Of an ingested file, which ingest its .tab comes from: its row in datatable and the UNF."""
+    provenance: str | None
+    """What its uploaded provenance is about; None where there is none."""
+    auxiliary: str | None
+    """Its registered auxiliary files, as JSON: lists of format tag, format version, size, checksum and content type."""
 
     @property
     def persistent_id(self) -> str:
@@ -70,13 +81,18 @@ class Record(NamedTuple):
         return f"{self.protocol or ''}:{self.authority or ''}{separator}{self.identifier}"
 
 
-def interpret(record: Record, timezone: tzinfo, default_store: str) -> Datafile | NotHere:
-    """The row as the other parts know it: always one of the two, whatever the database holds."""
+def interpret(
+    record: Record, timezone: tzinfo, default_store: str, companions: Collection[Kind] = tuple(Kind)
+) -> Datafile | NotHere:
+    """The row as the other parts know it: always one of the two, whatever the database holds.
+
+    A Datafile comes with its *companions* of these kinds.
+    """
     why = _why_it_has_no_dataset(record) or _why_it_has_no_object(record)
     if why is not None:
         return _not_here(record, timezone, *why)
     storageidentifier = record.storageidentifier or ""
-    return Datafile(
+    datafile = Datafile(
         id=record.id,
         dataset=_dataset(record.persistent_id, record.storage_authority or "", record.storage_identifier or ""),
         store_id=_store_prefix(storageidentifier) or default_store,
@@ -90,6 +106,40 @@ def interpret(record: Record, timezone: tzinfo, default_store: str) -> Datafile 
         directory_label=record.directory_label or "",
         original_name=_original_name(record) if record.is_tabular else "",
     )
+    if record.ingest is None and record.provenance is None and record.auxiliary is None:
+        return datafile
+    return replace(datafile, companions=tuple(_companions(record, datafile, companions)))
+
+
+def _companions(record: Record, datafile: Datafile, kinds: Collection[Kind]) -> Iterator[Datafile]:
+    """What lies beside it, or under its name, and cannot be made again (facts 1.7, 2.9)."""
+    if record.auxiliary is not None and Kind.AUXILIARY in kinds:
+        yield from _auxiliary_files(record.auxiliary, datafile)
+    if record.provenance and Kind.PROVENANCE in kinds:
+        content_type = "application/json"
+        yield datafile.beside(PROVENANCE, _PROVENANCE_SUFFIX, version=record.provenance, content_type=content_type)
+    if record.ingest is not None and Kind.TAB in kinds:
+        yield datafile.beside(TAB, version=record.ingest, size=datafile.size)
+
+
+def _auxiliary_files(listed: str, datafile: Datafile) -> Iterator[Datafile]:
+    """Each once: where two are registered under one name, there is one object, and the last one described it."""
+    # named as Java joins them
+    found = {f"{tag or 'null'}_{version or 'null'}": known for tag, version, *known in json.loads(listed)}
+    for name, (size, checksum, content_type) in sorted(found.items()):
+        yield datafile.beside(
+            f"{AUXILIARY}{name}",
+            f".{name}",
+            size=size if size is not None and size >= 0 else None,
+            checksum=_of_its_length(checksum),
+            content_type=content_type or "",
+        )
+
+
+def _of_its_length(value: str | None) -> Checksum | None:
+    """A checksum whose algorithm is not registered: its length tells it (facts 1.2, ``auxiliaryfile``)."""
+    candidates = (Checksum.parse(algorithm, value) for algorithm in Algorithm)
+    return next((checksum for checksum in candidates if checksum is not None), None)
 
 
 @lru_cache(maxsize=1_000)

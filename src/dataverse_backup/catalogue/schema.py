@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from psycopg import sql
 
 from dataverse_backup.catalogue.sql import query
+from dataverse_backup.datafile import Kind
 from dataverse_backup.errors import CatalogueError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from dataverse_backup.catalogue.connection import Session
 
@@ -37,12 +38,19 @@ parameter, ``pid``."""
 
 _ALTERNATIVES = "alternativepersistentidentifier"
 _HARVESTING = "harvestingdataverseconfig"
+_AUXILIARY = "auxiliaryfile"
 _ALWAYS_READ = ("dvobject", "datafile", "dataset", "datatable", "filemetadata", "datasetversion")
 _NO_ALTERNATIVES = sql.SQL(
     "(SELECT 0 AS id, 0 AS dvobject_id, '' AS authority, '' AS identifier, false AS storagelocationdesignator LIMIT 0)"
 )
 _NO_SEPARATOR = sql.SQL("NULL::text")
 _NO_HARVESTING = sql.SQL("(SELECT 0 AS dataverse_id LIMIT 0)")
+_NO_AUXILIARY = sql.SQL(
+    "(SELECT 0 AS id, 0 AS datafile_id, '' AS formattag, '' AS formatversion, 0 AS filesize, '' AS checksum, "
+    "'' AS contenttype LIMIT 0)"
+)
+_PROVENANCE = sql.SQL("datafile.prov_entityname")
+_NO_PROVENANCE = sql.SQL("NULL::text")
 
 
 _HASHES_TEXT = 110_000
@@ -75,6 +83,8 @@ class Form:
     query_name: str
     separator: sql.SQL
     """The column of ``dvobject`` with the separator of a dataset's PID, or NULL where the release has none."""
+    has_provenance: bool = False
+    """Whether ``datafile`` has a column that is set where provenance was uploaded."""
 
     def select(self, condition: sql.SQL) -> sql.Composed:
         """The query for the datafiles of *condition*: EVERYTHING or THESE_IDS."""
@@ -82,6 +92,8 @@ class Form:
             schema=sql.Identifier(self.schema),
             alternatives=self._table_or(_ALTERNATIVES, _NO_ALTERNATIVES),
             harvesting=self._table_or(_HARVESTING, _NO_HARVESTING),
+            auxiliary=self._table_or(_AUXILIARY, _NO_AUXILIARY),
+            provenance=_PROVENANCE if self.has_provenance else _NO_PROVENANCE,
             separator=self.separator,
             condition=condition,
             of_tables=_OF_TABLES if condition is THESE_IDS else EVERYTHING,
@@ -111,12 +123,15 @@ class Form:
         return sql.Identifier(self.schema, table) if table in self.tables else stand_in
 
 
-def recognise(session: Session) -> Form:
-    """The form of the schema that *session* sees; raises CatalogueError for none of ours and for missing grants."""
+def recognise(session: Session, companions: Collection[Kind] = tuple(Kind)) -> Form:
+    """The form of the schema that *session* sees, with the tables that tell of these *companions*.
+
+    Raises CatalogueError for none of ours and for missing grants.
+    """
     tables = _find_tables(session)
     if not tables.usable:
         raise _missing_grants(session, tables, "schema", _ALWAYS_READ)
-    form = _form(tables)
+    form = _with_companions(_form(tables), tables, companions)
     if absent := [table for table in form.tables if table not in tables.columns]:
         raise _not_ours(session, f"it has a table dvobject, but none of the name {', '.join(absent)}")
     if hidden := tuple(table for table in form.tables if table not in tables.selectable):
@@ -125,7 +140,7 @@ def recognise(session: Session) -> Form:
 
 
 def _find_tables(session: Session) -> Tables:
-    names = [*_ALWAYS_READ, _ALTERNATIVES, _HARVESTING]
+    names = [*_ALWAYS_READ, _ALTERNATIVES, _HARVESTING, _AUXILIARY]
     rows = session.execute(query("tables").encode(), [names]).fetchall()
     if not rows:
         raise _not_ours(session, "there is no table dvobject")
@@ -159,6 +174,15 @@ def _form(tables: Tables) -> Form:
     )
 
 
+def _with_companions(form: Form, tables: Tables, companions: Collection[Kind]) -> Form:
+    """Also read what tells of them, where the release has it: provenance since 4.9, auxiliary files since 5.3."""
+    if Kind.AUXILIARY in companions and _AUXILIARY in tables.columns:
+        form = replace(form, tables=(*form.tables, _AUXILIARY))
+    if Kind.PROVENANCE in companions and tables.has("datafile", "prov_entityname"):
+        form = replace(form, has_provenance=True)
+    return form
+
+
 def _not_ours(session: Session, why: str) -> CatalogueError:
     return CatalogueError(
         f"the database {session.info.dbname} is not one of Dataverse: {why}",
@@ -176,6 +200,8 @@ def _missing_grants(session: Session, tables: Tables, what: str, names: tuple[st
     listed = sql.SQL(", ").join(sql.Identifier(tables.schema, name) for name in names)
     statements.append(sql.SQL("GRANT SELECT ON {} TO {};").format(listed, role))
     hint = " ".join(statement.as_string(session) for statement in statements)
+    if names == (_AUXILIARY,):
+        hint += " Or leave auxiliary out of [Repository] Companions."
     return CatalogueError(
         f"the role {session.info.user} may not read the {what} {', '.join(names) if tables.usable else tables.schema}",
         f"let the owner of the database run: {hint}",

@@ -16,13 +16,14 @@ from dataverse_backup.actions.events import Ending
 from dataverse_backup.cli.reading import ledger_to_read
 from dataverse_backup.cli.records import drill_object, dump_object, iso, run_object
 from dataverse_backup.cli.terminal import out, plain, size_of
+from dataverse_backup.datafile import MAIN
 from dataverse_backup.errors import printable
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.notify.text import drill_line, dump_line
 from dataverse_backup.spreadsheet import cell
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from dataverse_backup.config import Settings
     from dataverse_backup.errors import Reason
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "datafile_id",
+    "object",
     "dataset",
     "label",
     "directory_label",
@@ -94,6 +96,7 @@ def _destination_object(ledger: Ledger, name: str, rows: list[Tally]) -> dict[st
             reasons[tally.reason] += tally.files
     return {
         **{member.value: files[member] for member in Status},
+        "companions": _companions_object(ledger.tallies(name, companions=True)),
         "bytes": sum(tally.size for tally in rows if tally.status is Status.OK),
         "reasons": dict(sorted(reasons.items())),
         "last_run": run_object(ledger.last_run(name)),
@@ -104,13 +107,20 @@ def _destination_object(ledger: Ledger, name: str, rows: list[Tally]) -> dict[st
     }
 
 
+def _companions_object(tallies: list[Tally]) -> dict[str, int]:
+    files = Counter[Status]()
+    for tally in tallies:
+        files[tally.status] += tally.files
+    return {member.value: files[member] for member in Status if member is not Status.NOT_HERE}
+
+
 def _in_catalogue(rows: list[Tally]) -> int:
     return sum(tally.files for tally in rows if tally.status is not Status.GONE)
 
 
 def _show_status(ledger: Ledger, tallies: Mapping[str, list[Tally]]) -> None:
     for name, rows in tallies.items():
-        out.print(tally_table(name, rows))
+        out.print(tally_table(name, rows, ledger.tallies(name, companions=True)))
         run = ledger.last_run(name)
         said = "no run yet" if run is None else f"last run {iso(run.started)}: {run.outcome or 'not ended'}"
         failing = ledger.oldest_failure(name)
@@ -138,16 +148,24 @@ def _dumps_to_tell(ledger: Ledger, name: str) -> list[DumpRecord]:
     return list(dict.fromkeys(dump for dump in found if dump is not None))
 
 
-def tally_table(name: str, rows: list[Tally]) -> Table:
-    """Files and bytes of a destination, by status and reason."""
+def tally_table(name: str, rows: list[Tally], companions: Sequence[Tally] = ()) -> Table:
+    """Files and bytes of a destination, by status and reason; below them what lies beside the files."""
     table = Table("status", "reason", title=f"destination {printable(name)}", box=box.SIMPLE, title_justify="left")
     table.add_column("files", justify="right")
     table.add_column("bytes", justify="right")
+    _add_tallies(table, rows, "")
+    if companions:
+        table.add_section()
+        _add_tallies(table, companions, "beside them, ")
+    return table
+
+
+def _add_tallies(table: Table, rows: Sequence[Tally], prefix: str) -> None:
     order = list(Status)
     for tally in sorted(rows, key=lambda tally: (order.index(tally.status), tally.reason or "")):
         style = {"OK": "green", "FAIL_READ": "red", "FAIL_WRITE": "red"}.get(tally.status, "")
-        table.add_row(tally.status, tally.reason or "", f"{tally.files:,}", size_of(tally.size), style=style)
-    return table
+        word = f"{prefix}{tally.status}"
+        table.add_row(word, tally.reason or "", f"{tally.files:,}", size_of(tally.size), style=style)
 
 
 def list_files(settings: Settings, chosen: Selection, *, as_json: bool, as_csv: bool) -> None:
@@ -176,6 +194,7 @@ def listed_object(listed: Listed) -> dict[str, object]:
     """One file as `list --json` shows it."""
     return {
         "datafile_id": listed.datafile_id,
+        "object": listed.tag,
         "dataset": listed.dataset,
         "label": listed.label,
         "directory_label": listed.directory_label,
@@ -205,4 +224,5 @@ def _line(listed: Listed) -> str:
     said = f"  {listed.message}" if listed.message else ""
     verdicts = ", ".join(verdict for verdict in (listed.verdict, listed.primary_verdict) if verdict)
     word += f" [{verdicts}]" if verdicts else ""
-    return printable(f"{listed.datafile_id}  {listed.destination}  {word}  {listed.dataset}  {where}{said}")
+    which = f"{listed.datafile_id}" if listed.tag == MAIN else f"{listed.datafile_id} {listed.tag}"
+    return printable(f"{which}  {listed.destination}  {word}  {listed.dataset}  {where}{said}")

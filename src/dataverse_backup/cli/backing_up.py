@@ -131,7 +131,9 @@ def _say_troubles(ended: Ended, *, has_told_brake: bool) -> None:
 
 def _planned(plan: Plan) -> str:
     why = ", ".join(f"{count:,} {word}" for word, count in sorted(plan.by_reason.items()))
-    todo = f"{plan.work.files:,} files, {size_of(plan.work.size)} to copy ({why})" if why else "nothing to copy"
+    files = f"{plan.work.files - plan.companions:,} files"
+    files += f" and {plan.companions:,} beside them" if plan.companions else ""
+    todo = f"{files}, {size_of(plan.work.size)} to copy ({why})" if why else "nothing to copy"
     return f"{todo}; {plan.settled:,} of {plan.catalogue.files:,} are safe already"
 
 
@@ -151,7 +153,8 @@ def show_result(ledger: Ledger, ended: Ended, *, quiet: bool) -> None:
     if quiet and ended.ending in WELL:
         return
     console = err if quiet else out
-    console.print(tally_table(ended.destination, ledger.tallies(ended.destination)))
+    name = ended.destination
+    console.print(tally_table(name, ledger.tallies(name), ledger.tallies(name, companions=True)))
     console.print(plain(describe(ended)))
     if ended.dump is not None and ended.dump.is_ok:
         console.print(plain(dump_line(ended.dump)))

@@ -14,7 +14,7 @@ from dataverse_backup.cli.answers import listed_object
 from dataverse_backup.cli.reading import ledger_to_read
 from dataverse_backup.cli.records import attempt_object, iso, removal_object, verdict_object
 from dataverse_backup.cli.terminal import out, plain, size_of, warn
-from dataverse_backup.datafile import Datafile
+from dataverse_backup.datafile import MAIN, Datafile
 from dataverse_backup.ledger.audits import PRIMARY
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.verdict import ADVICE
@@ -62,9 +62,13 @@ def _lines(file: Explanation, *, is_asked: bool) -> Iterator[Text]:
         yield plain("  no run has seen it yet")
     for listed in file.places:
         yield from _place_lines(file, listed)
-        yield from (_attempt_line(a) for a in file.attempts if a.destination == listed.destination)
-        yield from (_verdict_line(one) for one in file.verdicts if one.destination == listed.destination)
-        yield from (_removal_line(one) for one in file.removals if one.destination == listed.destination)
+        yield from (_attempt_line(a) for a in file.attempts if (a.destination, a.tag) == _which(listed))
+        yield from (_verdict_line(one) for one in file.verdicts if (one.destination, one.tag) == _which(listed))
+        yield from (_removal_line(one) for one in file.removals if (one.destination, one.tag) == _which(listed))
+
+
+def _which(listed: Listed) -> tuple[str, str]:
+    return listed.destination, listed.tag
 
 
 def _row_lines(file: Explanation, *, is_asked: bool) -> Iterator[str]:
@@ -94,7 +98,8 @@ def _dataset(row: Datafile | NotHere) -> str:
 
 def _place_lines(file: Explanation, listed: Listed) -> Iterator[Text]:
     word = f"{listed.status}{f' ({listed.reason})' if listed.reason else ''}"
-    yield plain(f"  destination {listed.destination}: ") + Text(word, style=_STYLES.get(listed.status, ""))
+    beside = "" if listed.tag == MAIN else f", beside it {listed.tag} ({listed.label})"
+    yield plain(f"  destination {listed.destination}{beside}: ") + Text(word, style=_STYLES.get(listed.status, ""))
     if listed.message:
         yield plain(f"    {listed.message}")
     if listed.key:

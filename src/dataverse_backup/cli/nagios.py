@@ -58,7 +58,7 @@ def answer(load: Callable[[], Settings], max_age: timedelta) -> tuple[str, Verdi
 
 def _of_destination(ledger: Ledger, name: str, max_age: timedelta, now: datetime) -> Answer:
     files = dict.fromkeys(Status, 0)
-    for tally in ledger.tallies(name):
+    for tally in ledger.tallies_of_all(name):
         files[tally.status] += tally.files
     run = _last_through(ledger, name)
     failing = files[Status.FAIL_READ] + files[Status.FAIL_WRITE]

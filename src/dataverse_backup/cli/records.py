@@ -22,6 +22,7 @@ ATTEMPT_COLUMNS = (
     "run",
     "destination",
     "datafile_id",
+    "object",
     "dataset",
     "directory_label",
     "label",
@@ -130,6 +131,7 @@ def attempt_object(attempt: AttemptRecord) -> dict[str, object]:
     """One attempt, with the fields of ATTEMPT_COLUMNS."""
     checksum = attempt.checksum
     special = {
+        "object": attempt.tag,
         "checksum_type": checksum.algorithm if checksum else None,
         "checksum_value": checksum.value if checksum else None,
         "started": iso(attempt.started),
@@ -143,6 +145,7 @@ def judged_object(judged: Judged) -> dict[str, object]:
     return {
         "destination": judged.destination,
         "datafile_id": file.id,
+        "object": file.tag,
         "dataset": file.dataset.persistent_id,
         "directory_label": file.directory_label,
         "label": file.label,
@@ -159,8 +162,8 @@ def judged_object(judged: Judged) -> dict[str, object]:
 
 def verdict_object(verdict: VerdictRecord) -> dict[str, object]:
     """One verdict as the ledger keeps it."""
-    told = {field.name: getattr(verdict, field.name) for field in fields(verdict)}
-    return told | {"at": iso(verdict.at)}
+    told = {field.name: getattr(verdict, field.name) for field in fields(verdict) if field.name != "tag"}
+    return told | {"object": verdict.tag, "at": iso(verdict.at)}
 
 
 def removal_object(removal: Removal) -> dict[str, object]:

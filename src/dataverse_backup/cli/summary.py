@@ -55,6 +55,7 @@ def _backed_up(ended: Ended) -> Result:
         is_well=ended.ending in WELL,
         run=ended.record,
         proven=ended.tried[Status.OK],
+        companions=ended.companions,
         failed=ended.tried[Status.FAIL_READ] + ended.tried[Status.FAIL_WRITE],
         troubles=tuple(_troubles(ended)),
         limit=ended.limit,

@@ -130,7 +130,7 @@ def _in_its_unit(alias: str, value: Any) -> str:
         return f"{value // MEBIBYTE}M"
     if alias in DURATIONS:
         return f"{value // DAY}d" if value % DAY == 0 else f"{value // HOUR}h"
-    return str(value)
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _shown(field: FieldInfo) -> str:

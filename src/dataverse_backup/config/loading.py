@@ -63,6 +63,7 @@ def _settings(path: Path, sections: list[Section], environ: Mapping[str, str], m
         path=path,
         database=database,
         default_store=repository.default_store,
+        companions=repository.companions,
         stores=known_stores,
         destinations=copies_go_to,
         notifications=notifications,

@@ -10,7 +10,8 @@ from dataverse_backup.config.destinations import DestinationSettings
 from dataverse_backup.config.localzone import local_zone
 from dataverse_backup.config.notifications import NotificationSettings
 from dataverse_backup.config.stores import StoreSettings
-from dataverse_backup.config.values import LocalPath, Port, SectionModel, Zone
+from dataverse_backup.config.values import Kinds, LocalPath, Port, SectionModel, Zone
+from dataverse_backup.datafile import Kind
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -103,6 +104,13 @@ class RepositorySettings(SectionModel):
     default_store: str = Field(
         FILE_STORE, alias="DefaultStore", description="The store of files whose storage identifier names none."
     )
+    companions: Kinds = Field(
+        tuple(Kind),
+        alias="Companions",
+        description="What is backed up beside the files because nobody can make it again: tab (what Dataverse made of "
+        "ingested files), auxiliary (registered auxiliary files), provenance; several parted by commas, or none.",
+        examples=["tab, auxiliary, provenance"],
+    )
 
 
 class Settings(SectionModel):
@@ -111,6 +119,8 @@ class Settings(SectionModel):
     path: Path
     database: DatabaseSettings
     default_store: str
+    companions: tuple[Kind, ...]
+    """What is backed up beside the files."""
     stores: dict[str, StoreSettings]
     destinations: dict[str, DestinationSettings]
     notifications: NotificationSettings

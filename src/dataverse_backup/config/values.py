@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.fields import FieldInfo
 
 from dataverse_backup.bandwidth import Timetable
+from dataverse_backup.datafile import Kind
 
 FOLDER = "folder"
 """Where the validation context keeps the folder of the configuration file."""
@@ -137,6 +138,16 @@ def _addresses(value: Any) -> Any:
     return addresses
 
 
+def _kinds(value: str) -> tuple[Kind, ...]:
+    words = [word for word in re.split(r"[,;\s]+", value.strip().lower()) if word]
+    if words == ["none"]:
+        return ()
+    known = {kind.value: kind for kind in Kind}
+    if not words or not set(words) <= known.keys():
+        raise ValueError(f"must be some of {', '.join(known)}, or none")
+    return tuple(known[word] for word in dict.fromkeys(words))
+
+
 def _bucket_name(value: str) -> str:
     if not BUCKET.fullmatch(value):
         raise ValueError("not the name of a bucket: letters, digits, dots, hyphens and underscores")
@@ -236,6 +247,7 @@ Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 Address = Annotated[str, AfterValidator(_address)]
 Addresses = Annotated[list[str], BeforeValidator(_addresses)]
 Host = Annotated[str, AfterValidator(_host)]
+Kinds = Annotated[tuple[Kind, ...], _of_text(_kinds)]
 SecretUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
 SecretUrls = Annotated[SecretStr, AfterValidator(_secret_urls)]
 Word = Annotated[str, AfterValidator(_word)]

@@ -10,6 +10,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dataverse_backup.datafile import MAIN
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
@@ -91,6 +93,8 @@ class VerdictRecord:
     how: VerifiedBy | None
     at: datetime
     size: int | None
+    tag: str = MAIN
+    """MAIN, or which companion of the datafile it is about."""
 
 
 @dataclass(frozen=True, slots=True)

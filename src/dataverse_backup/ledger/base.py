@@ -2,7 +2,8 @@
 
 Three things are kept apart: the *attempts*, all of them; the *copy*, which a failed attempt never erases; and the
 *status*. All are keyed by datafile id, object tag and destination, and copies are unique by destination and key too:
-storage identifiers change and are not unique (facts 1.6).
+storage identifiers change and are not unique (facts 1.6). An object with another tag than MAIN is a companion of the
+datafile; what counts datafiles counts no companions.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, Self
 
+from dataverse_backup.datafile import MAIN
 from dataverse_backup.ledger.audits import Audits
 from dataverse_backup.ledger.drills import Drills
 from dataverse_backup.ledger.dumps import Dumps
@@ -19,7 +21,7 @@ from dataverse_backup.ledger.history import History
 from dataverse_backup.ledger.removals import Removals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
 
@@ -28,10 +30,6 @@ if TYPE_CHECKING:
     from dataverse_backup.fixity import Checksum, Durability, VerifiedBy
     from dataverse_backup.ledger.rules import Counts
     from dataverse_backup.verdict import Verdict
-
-MAIN = "main"
-"""The tag of the object that the registered checksum describes; other tags are for objects beside it, later."""
-
 
 BACKUP_VERB = "backup"
 REPAIR_VERB = "repair"
@@ -75,7 +73,8 @@ class Standing:
     key: str | None
     copy: Copy | None
     fingerprint: str
-    """Of the catalogue's row as last noted: ``datafile.fingerprint(row)``."""
+    """Of the catalogue's row as last noted: ``datafile.fingerprint(row)``; a companion's, as last tried."""
+    tag: str = MAIN
 
 
 Marked = tuple[int, int | None, str, int | None, str | None]
@@ -149,6 +148,8 @@ class Listed:
     """What the last audit found of the copy, where that was not that it is intact."""
     primary_verdict: Verdict | None
     """What the last audit found of the primary, where that was not that it is intact."""
+    tag: str = MAIN
+    """MAIN, or which companion of the datafile it is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +165,25 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Files and bytes of one status and reason at one destination."""
+    """Files and bytes of one status and reason at one destination: datafiles, or companions."""
 
     status: Status
     reason: Reason | None
     files: int
     size: int
+
+
+LACKING = (Status.FAIL_READ, Status.FAIL_WRITE, Status.PENDING)
+"""There should be a copy, and there is no proven one."""
+
+
+def merged(tallies: Iterable[Tally]) -> list[Tally]:
+    """One for each status and reason, in the order in which they came first."""
+    sums: dict[tuple[Status, Reason | None], tuple[int, int]] = {}
+    for tally in tallies:
+        files, size = sums.get((tally.status, tally.reason), (0, 0))
+        sums[tally.status, tally.reason] = files + tally.files, size + tally.size
+    return [Tally(*kind, *sum_) for kind, sum_ in sums.items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +294,10 @@ class Ledger(History, Audits, Dumps, Removals, Drills, ABC):
 
     @abstractmethod
     def standings(self, destination: str, ids: Sequence[int] | None = None) -> Iterator[Standing]:
-        """Where every datafile stands, or these, by ascending id; constant memory; may be read while notes are made."""
+        """Where every datafile stands, or these, and their companions: by ascending id and tag.
+
+        Constant memory; may be read while notes are made.
+        """
 
     @abstractmethod
     def keep_layout(self, destination: str, layout: str) -> None:
@@ -291,7 +308,7 @@ class Ledger(History, Audits, Dumps, Removals, Drills, ABC):
         """Every datafile that is not GONE, by ascending id, as briefly as can be; constant memory.
 
         It has the mark of the row with which it was settled, until something happens that may unsettle it: a plan that
-        wants it, a failed attempt, a doubt, another layout.
+        wants it, a failed attempt, a doubt, another layout; a companion of it that is not OK.
         """
 
     @abstractmethod
@@ -299,6 +316,8 @@ class Ledger(History, Audits, Dumps, Removals, Drills, ABC):
         self, destination: str, names: Sequence[str], *, folded: Callable[[str], str] | None
     ) -> dict[str, int]:
         """Which datafile stands in the way of each name: ``{name: datafile id}``, free names absent.
+
+        It, or a companion of it.
 
         In the way is the same key, a key that is a folder of the name, and a key that has the name as a folder
         (``sub`` beside ``sub/x``); with *folded*, names are compared as the destination sees them.
@@ -313,12 +332,14 @@ class Ledger(History, Audits, Dumps, Removals, Drills, ABC):
         refreshed: Sequence[Datafile] = (),
         not_here: Sequence[NotHere] = (),
         gone: Sequence[int] = (),
+        companions_gone: Sequence[tuple[int, str]] = (),
         marked: Sequence[Mark] = (),
     ) -> None:
         """Write down what the plan found, in one transaction.
 
         ``planned`` claims keys and becomes PENDING where there is no status; ``refreshed`` has a new label, size or
-        the like and nothing else; ``not_here`` and ``gone`` (datafile ids) take that status and keep their copies.
+        the like and nothing else; ``not_here`` and ``gone`` (datafile ids, with their companions) take that status and
+        keep their copies; so do ``companions_gone`` (ids and tags), whose datafiles are still there.
         ``marked`` has another mark than it was noted with, and nothing else that is new.
         A datafile that was NOT_HERE or GONE and is planned or refreshed has its former status again.
         """
@@ -332,8 +353,13 @@ class Ledger(History, Audits, Dumps, Removals, Drills, ABC):
         """
 
     @abstractmethod
-    def tallies(self, destination: str) -> list[Tally]:
-        """Files and bytes by status and reason; bytes are those of copies, or registered sizes where there is none."""
+    def tallies(self, destination: str, *, companions: bool = False) -> list[Tally]:
+        """Datafiles, or *companions*, and bytes by status and reason; bytes are of copies, else as registered."""
+
+    def tallies_of_all(self, destination: str) -> list[Tally]:
+        """As `tallies`, with those companions counted as files that have no proven copy and should have one."""
+        lacking = (tally for tally in self.tallies(destination, companions=True) if tally.status in LACKING)
+        return merged([*self.tallies(destination), *lacking])
 
     @abstractmethod
     def listed(
@@ -346,7 +372,7 @@ class Ledger(History, Audits, Dumps, Removals, Drills, ABC):
         datafile_id: int | None = None,
         verdict: Verdict | None = None,
     ) -> Iterator[Listed]:
-        """The datafiles that fit, by destination and datafile id; constant memory.
+        """The datafiles and companions that fit, by destination, datafile id and tag; constant memory.
 
         *dataset* is a PID; *verdict* is that on the copy or on the primary.
         """
@@ -360,7 +386,7 @@ class Ledger(History, Audits, Dumps, Removals, Drills, ABC):
         storage_paths: Sequence[str] | None = None,
         datafile_id: int | None = None,
     ) -> Iterator[Kept]:
-        """The copies that fit, by storage path of their dataset, datafile id and destination; constant memory.
+        """The copies that fit, by storage path of their dataset, datafile id, tag and destination; constant memory.
 
         *dataset* is a PID. What is GONE or NOT_HERE by now has its copies still.
         """

@@ -10,6 +10,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dataverse_backup.datafile import MAIN
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import date, datetime
@@ -46,7 +48,9 @@ class AttemptRecord:
     bytes_sent: int
     method: str
     before: Status | None
-    """How the attempt before this one, at the same datafile and destination, ended; None for the first."""
+    """How the attempt before this one, at the same object and destination, ended; None for the first."""
+    tag: str = MAIN
+    """MAIN, or which companion of the datafile was tried."""
 
 
 @dataclass(frozen=True, slots=True)

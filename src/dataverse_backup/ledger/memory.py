@@ -10,6 +10,7 @@ from os import getpid
 from socket import gethostname
 from typing import TYPE_CHECKING
 
+from dataverse_backup.datafile import MAIN, Datafile
 from dataverse_backup.errors import LedgerError, LockHeld
 from dataverse_backup.ledger.audits import PRIMARY, VerdictRecord
 from dataverse_backup.ledger.base import BACKUP_VERB, Holder, Kept, Ledger, Listed, RunRecord, Standing, Status, Tally
@@ -35,7 +36,7 @@ from dataverse_backup.ledger.storable import storable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from dataverse_backup.datafile import Datafile, Mark, NotHere
+    from dataverse_backup.datafile import Mark, NotHere
     from dataverse_backup.errors import Reason
     from dataverse_backup.ledger.base import Attempt, Marked, Planned, Takeover
     from dataverse_backup.ledger.drills import DrillRecord
@@ -60,7 +61,7 @@ class MemoryLedger(MemoryHistory, MemoryAudits, MemoryDumps, MemoryRemovals, Mem
     """A ledger in dictionaries."""
 
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    _rows: dict[tuple[str, int], MemoryRow] = field(default_factory=dict)
+    _rows: dict[tuple[str, int, str], MemoryRow] = field(default_factory=dict)
     _runs: dict[str, RunRecord] = field(default_factory=dict)
     _destinations: dict[str, bool] = field(default_factory=dict)
     _holders: dict[str, Holder] = field(default_factory=dict)
@@ -70,7 +71,7 @@ class MemoryLedger(MemoryHistory, MemoryAudits, MemoryDumps, MemoryRemovals, Mem
     """Every attempt, with its run."""
     _abilities: dict[str, str] = field(default_factory=dict)
     _layouts: dict[str, str] = field(default_factory=dict)
-    _primaries: dict[int, Primary] = field(default_factory=dict)
+    _primaries: dict[tuple[int, str], Primary] = field(default_factory=dict)
     _verdicts: list[VerdictRecord] = field(default_factory=list)
     _dumps: list[DumpRecord] = field(default_factory=list)
     _removals: list[Removal] = field(default_factory=list)
@@ -163,11 +164,14 @@ class MemoryLedger(MemoryHistory, MemoryAudits, MemoryDumps, MemoryRemovals, Mem
     def marks(self, destination: str, layout: str) -> Iterator[Marked]:
         """As they are when they are asked for."""
         holds = self._layouts.get(destination) == layout
-        for row in self._of(destination):
-            if not row.is_gone:
+        present = [row for row in self._of(destination) if not row.is_gone]
+        unsettled = {row.datafile_id for row in present if row.tag != MAIN and row.status is not Status.OK}
+        for row in present:
+            if row.tag == MAIN:
                 is_settled = holds and (row.status is Status.OK or row.not_here is not None)
                 why = row.not_here[0] if row.not_here else None
-                yield row.datafile_id, row.mark if is_settled else None, row.store, row.size, why
+                mark = row.mark if is_settled and row.datafile_id not in unsettled else None
+                yield row.datafile_id, mark, row.store, row.size, why
 
     def standings(self, destination: str, ids: Sequence[int] | None = None) -> Iterator[Standing]:
         """As they are when they are asked for."""
@@ -194,33 +198,34 @@ class MemoryLedger(MemoryHistory, MemoryAudits, MemoryDumps, MemoryRemovals, Mem
         refreshed: Sequence[Datafile] = (),
         not_here: Sequence[NotHere] = (),
         gone: Sequence[int] = (),
+        companions_gone: Sequence[tuple[int, str]] = (),
         marked: Sequence[Mark] = (),
     ) -> None:
         """One after the other."""
         self._destinations.setdefault(destination, False)
         for plan in planned:
-            row = self._row(destination, plan.datafile.id)
+            row = self._row(destination, *_which(plan.datafile))
+            before = row.fingerprint
             row.learn(plan.datafile)
+            if plan.datafile.is_companion:  # which is settled only as long as its row says what it said when tried
+                row.fingerprint = before or row.fingerprint
             row.key = plan.key
             if row.status is None:
                 row.reason, row.message = plan.reason, ""
         seen: tuple[Datafile | NotHere, ...] = (*refreshed, *not_here)
         for row_seen in seen:
-            row = self._row(destination, row_seen.id)
+            row = self._row(destination, *_which(row_seen))
             row.learn(row_seen)
             row.mark = row_seen.mark
         for datafile_id, mark in marked:
             self._row(destination, datafile_id).mark = mark
-        for datafile_id in gone:
-            if row_gone := self._rows.get((destination, datafile_id)):
-                row_gone.vanish()
-        told = [*(datafile.id for datafile in refreshed), *gone]
-        self._spoil(
-            destination, [self._rows[destination, number] for number in told if (destination, number) in self._rows]
-        )
+        vanished = [row for row in self._of(destination) if _is_gone(row, gone, companions_gone)]
+        for row_gone in vanished:
+            row_gone.vanish()
+        self._spoil(destination, [*(self._row(destination, *_which(one)) for one in refreshed), *vanished])
 
-    def _row(self, destination: str, datafile_id: int) -> MemoryRow:
-        return self._rows.setdefault((destination, datafile_id), MemoryRow(datafile_id, destination))
+    def _row(self, destination: str, datafile_id: int, tag: str = MAIN) -> MemoryRow:
+        return self._rows.setdefault((destination, datafile_id, tag), MemoryRow(datafile_id, destination, tag))
 
     def record(self, run: str, attempts: Sequence[Attempt]) -> None:
         """Checked first, so that it is all or nothing."""
@@ -229,10 +234,10 @@ class MemoryLedger(MemoryHistory, MemoryAudits, MemoryDumps, MemoryRemovals, Mem
         self._check_keys(attempts)
         for attempt in attempts:
             self._destinations.setdefault(attempt.destination, False)
-            self._row(attempt.destination, attempt.datafile.id).conclude(attempt)
+            self._row(attempt.destination, *_which(attempt.datafile)).conclude(attempt)
         for attempt in attempts:
             if attempt.copy is not None or attempt.status is Status.GONE:
-                self._spoil(attempt.destination, [self._row(attempt.destination, attempt.datafile.id)])
+                self._spoil(attempt.destination, [self._row(attempt.destination, *_which(attempt.datafile))])
         self._tried.extend((run, attempt) for attempt in attempts)
         added = counts(attempts)
         self._runs[run] = replace(
@@ -246,17 +251,19 @@ class MemoryLedger(MemoryHistory, MemoryAudits, MemoryDumps, MemoryRemovals, Mem
         keys = {place: row.copy.key for place, row in self._rows.items() if row.copy}
         for attempt in attempts:
             if attempt.copy:
-                keys[attempt.destination, attempt.datafile.id] = attempt.copy.key
+                keys[attempt.destination, *_which(attempt.datafile)] = attempt.copy.key
                 taken = [
                     place for place, key in keys.items() if (place[0], key) == (attempt.destination, attempt.copy.key)
                 ]
                 if len(taken) > 1:
                     raise LedgerError(f"two datafiles cannot have their copies under {attempt.copy.key}: {taken}")
 
-    def tallies(self, destination: str) -> list[Tally]:
+    def tallies(self, destination: str, *, companions: bool = False) -> list[Tally]:
         """Counted one by one."""
         sums: dict[tuple[Status, Reason | None], tuple[int, int]] = {}
         for row in self._of(destination):
+            if companions is (row.tag == MAIN):
+                continue
             kind = row.shown[:2]
             files, size = sums.get(kind, (0, 0))
             sums[kind] = files + 1, size + (row.shown_size or 0)
@@ -282,7 +289,7 @@ class MemoryLedger(MemoryHistory, MemoryAudits, MemoryDumps, MemoryRemovals, Mem
         }
         for place in sorted(self._rows):
             line = self._rows[place].line
-            if primary := self._primaries.get(line.datafile_id):
+            if primary := self._primaries.get((line.datafile_id, line.tag)):
                 line = replace(line, primary_verdict=primary.verdict)
             fits = all(getattr(line, name) == value for name, value in wanted.items() if value is not None)
             if fits and verdict in (None, line.verdict, line.primary_verdict):
@@ -309,9 +316,9 @@ class MemoryLedger(MemoryHistory, MemoryAudits, MemoryDumps, MemoryRemovals, Mem
         self._destinations.setdefault(destination, False)
         for one in kept:
             keys = {row.copy.key for row in self._of(destination) if row.copy}
-            if (destination, one.datafile.id) in self._rows or one.copy.key in keys:
+            if (destination, *_which(one.datafile)) in self._rows or one.copy.key in keys:
                 continue
-            row = self._row(destination, one.datafile.id)
+            row = self._row(destination, *_which(one.datafile))
             row.learn(one.datafile)
             row.key, row.copy = one.copy.key, one.copy
             if one.status is Status.GONE:
@@ -345,8 +352,17 @@ class MemoryLedger(MemoryHistory, MemoryAudits, MemoryDumps, MemoryRemovals, Mem
         """Nothing to give back."""
 
 
-def _place_of(kept: Kept) -> tuple[bytes, int, str]:
-    return kept.datafile.dataset.storage_path.encode(), kept.datafile.id, kept.destination
+def _place_of(kept: Kept) -> tuple[bytes, int, str, str]:
+    return kept.datafile.dataset.storage_path.encode(), *_which(kept.datafile), kept.destination
+
+
+def _which(row: Datafile | NotHere) -> tuple[int, str]:
+    """Whose row it is: id and tag."""
+    return row.id, row.tag if isinstance(row, Datafile) else MAIN
+
+
+def _is_gone(row: MemoryRow, gone: Sequence[int], companions_gone: Sequence[tuple[int, str]]) -> bool:
+    return row.datafile_id in gone or (row.datafile_id, row.tag) in companions_gone
 
 
 def _in_the_way(name: str, held: dict[str, int]) -> int | None:

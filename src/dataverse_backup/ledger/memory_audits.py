@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from dataverse_backup.datafile import MAIN
 from dataverse_backup.ledger.audits import PRIMARY, Amount, Audits, Damage, VerdictRecord
 from dataverse_backup.ledger.rules import (
     FAILS_BY_VERDICT,
@@ -43,9 +44,9 @@ class Primary:
 class MemoryAudits(Audits, ABC):
     """What audits ask and tell; every row is looked at."""
 
-    _rows: dict[tuple[str, int], MemoryRow]
+    _rows: dict[tuple[str, int, str], MemoryRow]
     _runs: dict[str, RunRecord]
-    _primaries: dict[int, Primary]
+    _primaries: dict[tuple[int, str], Primary]
     _verdicts: list[VerdictRecord]
 
     def to_audit(self, destination: str, choice: Choice) -> Iterator[Kept]:
@@ -57,7 +58,7 @@ class MemoryAudits(Audits, ABC):
         wanted = [one for one in copies if choice.dataset in (None, one.datafile.dataset.persistent_id)]
         return sorted(
             (one for one in wanted if _is_wanted(one.copy.proven, choice)),
-            key=lambda one: _order(one.copy.proven, one.datafile.id, choice),
+            key=lambda one: _order(one.copy.proven, (one.datafile.id, one.datafile.tag), choice),
         )
 
     def amount_to_audit(self, destination: str, choice: Choice) -> Amount:
@@ -68,24 +69,30 @@ class MemoryAudits(Audits, ABC):
     def note_primaries(self, datafiles: Sequence[Datafile]) -> None:
         """One after the other."""
         for file in datafiles:
-            known = self._primaries.setdefault(file.id, Primary(storable(file.store_id), file.size))
+            known = self._primaries.setdefault((file.id, MAIN), Primary(storable(file.store_id), file.size))
             known.store = storable(file.store_id)
             known.size = known.size if known.size is not None else file.size
 
     def primaries_to_audit(self, choice: Choice) -> Iterator[int]:
         """As they are when it is asked for."""
-        found = [(number, one) for number, one in self._primaries.items() if _is_wanted(one.proven, choice)]
-        yield from (number for number, _ in sorted(found, key=lambda each: _order(each[1].proven, each[0], choice)))
+        found = [
+            (place, one)
+            for place, one in self._primaries.items()
+            if place[1] == MAIN and _is_wanted(one.proven, choice)
+        ]
+        in_order = sorted(found, key=lambda each: _order(each[1].proven, each[0], choice))
+        yield from (number for (number, _), _ in in_order)
 
     def amount_of_primaries(self, choice: Choice) -> Amount:
         """Counted one by one."""
-        wanted = (one for one in self._primaries.values() if _is_wanted(one.proven, choice))
+        primaries = (one for (_, tag), one in self._primaries.items() if tag == MAIN)
+        wanted = (one for one in primaries if _is_wanted(one.proven, choice))
         return _amount([(one.proven, one.size or 0) for one in wanted], choice)
 
     def forget_primaries(self, datafile_ids: Sequence[int]) -> None:
         """What was said of them stays among the verdicts."""
-        for datafile_id in datafile_ids:
-            self._primaries.pop(datafile_id, None)
+        for place in [place for place in self._primaries if place[0] in datafile_ids]:
+            del self._primaries[place]
 
     # Verdicts
 
@@ -101,7 +108,7 @@ class MemoryAudits(Audits, ABC):
         self._runs[run] = replace(known, **{name: getattr(known, name) + count for name, count in added.items()})
 
     def _judge_primary(self, judged: Judged) -> Verdict | None:
-        known = self._primaries.setdefault(judged.datafile.id, Primary("", None))
+        known = self._primaries.setdefault((judged.datafile.id, judged.datafile.tag), Primary("", None))
         before, known.verdict = known.verdict, what_stands(judged, known.verdict)
         known.store, known.judged = storable(judged.datafile.store_id), judged.at
         known.size = known.size if judged.size is None else judged.size
@@ -110,7 +117,7 @@ class MemoryAudits(Audits, ABC):
         return before
 
     def _judge_copy(self, judged: Judged) -> Verdict | None:
-        row = self._rows[judged.destination, judged.datafile.id]
+        row = self._rows[judged.destination, judged.datafile.id, judged.datafile.tag]
         before = row.verdict
         if judged.proof is not None:
             row.copy, row.verdict, row.judged = judged.proof, None, None
@@ -132,7 +139,7 @@ class MemoryAudits(Audits, ABC):
     def damage(self) -> list[Damage]:
         """Grouped."""
         groups: dict[tuple[str, Verdict], list[tuple[int, datetime]]] = defaultdict(list)
-        for (destination, _), row in self._rows.items():
+        for (destination, *_), row in self._rows.items():
             if row.copy and row.verdict and row.judged:
                 groups[destination, row.verdict].append((row.copy.size, row.judged))
         for primary in self._primaries.values():
@@ -148,9 +155,9 @@ def _is_wanted(proven: datetime | None, choice: Choice) -> bool:
     return proven is None or proven > choice.now or choice.proven_before is None or proven < choice.proven_before
 
 
-def _order(proven: datetime | None, number: int, choice: Choice) -> tuple[float, int]:
+def _order(proven: datetime | None, place: tuple[int, str], choice: Choice) -> tuple[float, int, str]:
     counts = proven is not None and proven <= choice.now
-    return (proven.timestamp() if counts and proven else 0.0), number
+    return (proven.timestamp() if counts and proven else 0.0), *place
 
 
 def _amount(found: Iterable[tuple[datetime | None, int]], choice: Choice) -> Amount:
@@ -178,4 +185,5 @@ def _record(run: str, judged: Judged) -> VerdictRecord:
         how=judged.how,
         at=judged.at,
         size=judged.size,
+        tag=file.tag,
     )

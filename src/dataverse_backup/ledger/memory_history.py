@@ -10,6 +10,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from dataverse_backup.datafile import MAIN
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.ledger.history import AttemptRecord, Band, DatasetTally, Growth, History, Holding
 from dataverse_backup.ledger.rules import FAILED, goes_by
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 class MemoryHistory(History, ABC):
     """The questions about the past; every row is looked at."""
 
-    _rows: dict[tuple[str, int], MemoryRow]
+    _rows: dict[tuple[str, int, str], MemoryRow]
     _runs: dict[str, RunRecord]
     _tried: list[tuple[str, Attempt]]
 
@@ -50,16 +51,16 @@ class MemoryHistory(History, ABC):
     ) -> Iterator[AttemptRecord]:
         """One after the other."""
         wanted = run, destination, datafile_id, status
-        before: dict[tuple[str, int], Status] = {}
+        before: dict[tuple[str, int, str], Status] = {}
         for its_run, attempt in list(self._tried):
-            place = attempt.destination, attempt.datafile.id
-            found = its_run, *place, attempt.status
+            place = attempt.destination, attempt.datafile.id, attempt.datafile.tag
+            found = its_run, place[0], place[1], attempt.status
             if all(value in (None, its) for value, its in zip(wanted, found, strict=True)):
                 yield self._record(its_run, attempt, before.get(place))
             before[place] = attempt.status
 
     def _record(self, run: str, attempt: Attempt, before: Status | None) -> AttemptRecord:
-        row, copy = self._rows[attempt.destination, attempt.datafile.id], attempt.copy
+        row, copy = self._rows[attempt.destination, attempt.datafile.id, attempt.datafile.tag], attempt.copy
         return AttemptRecord(
             run=run,
             destination=attempt.destination,
@@ -81,6 +82,7 @@ class MemoryHistory(History, ABC):
             bytes_sent=attempt.bytes_sent,
             method=attempt.method,
             before=before,
+            tag=attempt.datafile.tag,
         )
 
     def holdings(self) -> list[Holding]:
@@ -90,7 +92,7 @@ class MemoryHistory(History, ABC):
         def kind(row: MemoryRow) -> tuple[str, str, int]:
             return row.destination, row.store, order.index(row.shown[0])
 
-        grouped = groupby(sorted(self._rows.values(), key=kind), kind)
+        grouped = groupby(sorted(self._datafiles(), key=kind), kind)
         return [_holding(place, store, order[at], list(rows)) for (place, store, at), rows in grouped]
 
     def sizes(self, destination: str, edges: Sequence[int]) -> list[Band]:
@@ -103,13 +105,17 @@ class MemoryHistory(History, ABC):
         return _bands(((row.copy.proven, row) for row in self._present(destination) if row.copy), edges)
 
     def _present(self, destination: str) -> list[MemoryRow]:
-        return [row for row in self._rows.values() if row.destination == destination and not row.is_gone]
+        return [row for row in self._datafiles() if row.destination == destination and not row.is_gone]
+
+    def _datafiles(self) -> list[MemoryRow]:
+        return [row for row in self._rows.values() if row.tag == MAIN]
 
     def growth(self, destination: str) -> list[Growth]:
         """The first success of each datafile."""
         first: dict[int, tuple[datetime, int]] = {}
         for _, attempt in self._tried:
-            if attempt.destination == destination and attempt.copy is not None:
+            is_of_interest = attempt.destination == destination and not attempt.datafile.is_companion
+            if is_of_interest and attempt.copy is not None:
                 known = first.get(attempt.datafile.id, (attempt.started, 0))
                 first[attempt.datafile.id] = min(known[0], attempt.started), max(known[1], attempt.copy.size)
         by_day: dict[date, list[int]] = defaultdict(list)
@@ -120,13 +126,13 @@ class MemoryHistory(History, ABC):
     def datasets(self, limit: int) -> list[DatasetTally]:
         """Grouped, and sorted afterwards."""
         place = attrgetter("dataset", "destination")
-        present = sorted((row for row in self._rows.values() if not row.is_gone), key=place)
+        present = sorted((row for row in self._datafiles() if not row.is_gone), key=place)
         found = [_dataset(dataset, name, list(rows)) for (dataset, name), rows in groupby(present, place)]
         return sorted(found, key=lambda each: (-each.failed, -each.pending, each.destination, each.dataset))[:limit]
 
     def named(self, name: str, limit: int) -> list[int]:
         """Every row is asked."""
-        return sorted({row.datafile_id for row in self._rows.values() if _goes_by(storable(name), row)})[:limit]
+        return sorted({row.datafile_id for row in self._datafiles() if _goes_by(storable(name), row)})[:limit]
 
 
 def _goes_by(name: str, row: MemoryRow) -> bool:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class MemoryRemovals(Removals, ABC):
     """A list of removals."""
 
-    _rows: dict[tuple[str, int], MemoryRow]
+    _rows: dict[tuple[str, int, str], MemoryRow]
     _removals: list[Removal]
 
     def _spoil(self, destination: str, rows: Iterable[MemoryRow]) -> None:
@@ -29,30 +29,31 @@ class MemoryRemovals(Removals, ABC):
 
     def gone(self, destination: str, before: datetime) -> Iterator[Gone]:
         """Every row is looked at."""
-        claimed = {row.key: number for (at, number), row in self._rows.items() if at == destination and not row.is_gone}
+        present = ((which, row) for (at, *which), row in self._rows.items() if at == destination and not row.is_gone)
+        claimed = {row.key: which for which, row in present}
         found = []
-        for (at, number), row in self._rows.items():
+        for (at, *which), row in self._rows.items():
             kept, since = row.kept, row.gone_since
             is_old = at == destination and row.is_gone and since is not None and since < before
-            if kept is not None and since is not None and is_old and claimed.get(kept.copy.key, number) == number:
+            if kept is not None and since is not None and is_old and claimed.get(kept.copy.key, which) == which:
                 found.append(Gone(kept, since))
-        its = sorted(found, key=lambda one: (one.kept.datafile.dataset.storage_path.encode(), one.kept.datafile.id))
-        yield from its
+        yield from sorted(found, key=lambda one: (one.kept.datafile.dataset.storage_path.encode(), *_which(one.kept)))
 
     def begin_removals(
         self, run: str, destination: str, copies: Sequence[Kept], aside: Sequence[Aside] = ()
     ) -> list[Kept]:
         """One after the other."""
         now = datetime.now(UTC)
-        gone = {one.kept.datafile.id: one.kept for one in self.gone(destination, datetime.max.replace(tzinfo=UTC))}
-        begun = [kept for kept in copies if _is_same(gone.get(kept.datafile.id), kept)]
+        gone = {_which(one.kept): one.kept for one in self.gone(destination, datetime.max.replace(tzinfo=UTC))}
+        begun = [kept for kept in copies if _is_same(gone.get(_which(kept)), kept)]
         for kept in begun:
-            row = self._rows[destination, kept.datafile.id]
+            row = self._rows[destination, *_which(kept)]
             self._spoil(destination, [row])
             row.copy, row.verdict, row.judged = None, None, None
             row.status, row.reason, row.message, row.mark = None, None, "", None
-            copy, number = kept.copy, kept.datafile.id
-            self._removals.append(Removal(run, destination, copy.key, copy.size, number, copy, now, None, None, ""))
+            copy, (number, tag) = kept.copy, _which(kept)
+            noted = Removal(run, destination, copy.key, copy.size, number, copy, now, None, None, "", tag)
+            self._removals.append(noted)
         for one in aside:
             self._removals.append(Removal(run, destination, one.key, one.size, None, None, now, None, None, ""))
         return begun
@@ -70,8 +71,8 @@ class MemoryRemovals(Removals, ABC):
     def _know_again(self, removal: Removal) -> None:
         if removal.datafile_id is None:
             return
-        row = self._rows.get((removal.destination, removal.datafile_id))
-        taken = {its.copy.key for (at, _), its in self._rows.items() if at == removal.destination and its.copy}
+        row = self._rows.get((removal.destination, removal.datafile_id, removal.tag))
+        taken = {its.copy.key for (at, *_), its in self._rows.items() if at == removal.destination and its.copy}
         if row is not None and row.copy is None and removal.key not in taken:
             row.copy = removal.copy
             self._spoil(removal.destination, [row])
@@ -84,6 +85,10 @@ class MemoryRemovals(Removals, ABC):
             fits = destination in (None, one.destination) and datafile_id in (None, one.datafile_id)
             if fits and not (is_unfinished and one.ended is not None):
                 yield one
+
+
+def _which(kept: Kept) -> tuple[int, str]:
+    return kept.datafile.id, kept.datafile.tag
 
 
 def _is_same(known: Kept | None, kept: Kept) -> bool:

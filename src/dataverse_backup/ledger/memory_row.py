@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from dataverse_backup.datafile import Datafile, Dataset, fingerprint
+from dataverse_backup.datafile import MAIN, Datafile, Dataset, fingerprint
 from dataverse_backup.errors import Reason
 from dataverse_backup.ledger.base import Kept, Listed, Standing, Status
 from dataverse_backup.ledger.rules import BACK_TO_NORMAL, FAILED
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class MemoryRow:
-    """Where one datafile stands at one destination."""
+    """Where one datafile, or a companion, stands at one destination."""
 
     datafile_id: int
     destination: str
+    tag: str = MAIN
     fingerprint: str = ""
     dataset: str = ""
     label: str = ""
@@ -124,14 +125,15 @@ class MemoryRow:
         """The copy is there again, if it is the one that is wanted."""
         failed = self.status is Status.FAIL_WRITE and self.reason in BACK_TO_NORMAL
         if failed and (self.key, self.checksum) == (proof.key, proof.registered):
-            self.status, self.reason, self.message = Status.OK, None if self.checksum else Reason.NO_CHECKSUM, ""
+            is_wanting = self.tag == MAIN and self.checksum is None
+            self.status, self.reason, self.message = Status.OK, Reason.NO_CHECKSUM if is_wanting else None, ""
             self.failing_since = None
 
     @property
     def standing(self) -> Standing:
         """As `standings` shows it."""
         status, reason, _ = self.shown
-        return Standing(self.datafile_id, status, reason, self.key, self.copy, self.fingerprint)
+        return Standing(self.datafile_id, status, reason, self.key, self.copy, self.fingerprint, self.tag)
 
     @property
     def kept(self) -> Kept | None:
@@ -165,6 +167,7 @@ class MemoryRow:
             attempts=self.attempts,
             verdict=self.verdict,
             primary_verdict=None,
+            tag=self.tag,
         )
 
 
@@ -173,6 +176,8 @@ def _storable(datafile: Datafile) -> Datafile:
     its = datafile.dataset
     return replace(
         datafile,
+        version="",
+        companions=(),
         dataset=Dataset.at(storable(its.persistent_id), storable(its.storage_path)),
         store_id=storable(datafile.store_id),
         storageidentifier=storable(datafile.storageidentifier),

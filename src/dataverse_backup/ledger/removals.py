@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from dataverse_backup.datafile import MAIN
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
@@ -60,6 +62,8 @@ class Removal:
     """None while nobody knows what became of it."""
     outcome: Outcome | None
     message: str
+    tag: str = MAIN
+    """MAIN, or which companion of the datafile it was a copy of."""
 
 
 class Removals(ABC):
@@ -69,7 +73,8 @@ class Removals(ABC):
     def gone(self, destination: str, before: datetime) -> Iterator[Gone]:
         """The copies of datafiles that left the catalogue before then and did not come back; constant memory.
 
-        By storage path and datafile id. A copy whose key another datafile has, or is to get, is not among them.
+        Companions too. By storage path, datafile id and tag. A copy whose key another datafile has, or is to get, is
+        not among them.
         """
 
     @abstractmethod

@@ -10,7 +10,7 @@ from sqlalchemy import Select, and_, func, select
 from dataverse_backup.datafile import Datafile, Dataset, fingerprint
 from dataverse_backup.errors import Reason
 from dataverse_backup.fixity import Algorithm, Checksum, Durability, VerifiedBy
-from dataverse_backup.ledger.base import MAIN, Copy, Kept, Listed, RunRecord, Standing, Status, Tally
+from dataverse_backup.ledger.base import Copy, Kept, Listed, RunRecord, Standing, Status, Tally
 from dataverse_backup.ledger.history import AttemptRecord
 from dataverse_backup.ledger.tables import (
     copies,
@@ -53,11 +53,9 @@ _copy_columns = (
 )
 _its = datafilestatus.c
 
-every_standing: Select[Any] = (
-    select(_its.datafile_id, shown_status, shown_reason, _its.key, _its.fingerprint, *_copy_columns)
-    .select_from(with_copies)
-    .where(_its.object == MAIN)
-)
+every_standing: Select[Any] = select(
+    _its.datafile_id, _its.object, shown_status, shown_reason, _its.key, _its.fingerprint, *_copy_columns
+).select_from(with_copies)
 """Rows for `standing`."""
 
 _labelled_copy_columns = tuple(column.label(f"copy_{column.name}") for column in _copy_columns)
@@ -73,7 +71,6 @@ everything: Select[Any] = (
             ),
         )
     )
-    .where(_its.object == MAIN)
 )
 """Rows for `listed`."""
 
@@ -81,7 +78,6 @@ every_kept: Select[Any] = (
     select(datafilestatus, shown_status)
     .add_columns(*_labelled_copy_columns)
     .select_from(copies.join(datafilestatus, HAS_COPY))
-    .where(_its.object == MAIN)
 )
 """Rows for `kept`."""
 
@@ -92,7 +88,7 @@ tallies: Select[Any] = (
     select(shown_status, shown_reason, func.count(), func.sum(shown_size))
     .select_from(with_copies)
     # by datafile id, as copies lie too: SQLite, which knows no numbers of rows, would take any index of the destination
-    .where(_its.object == MAIN, _its.datafile_id >= 0)
+    .where(_its.datafile_id >= 0)
     .group_by(shown_status, shown_reason)
 )
 """Rows for `tally`."""
@@ -102,6 +98,7 @@ def facts(datafile: Datafile) -> Values:
     """What the catalogue says of *datafile*, in the columns of ``datafilestatus``."""
     return {
         "datafile_id": datafile.id,
+        "object": datafile.tag,
         "datasetidentifier": datafile.dataset.storage_path,
         "storageidentifier": datafile.storageidentifier,
         "createdate": datafile.created,
@@ -130,6 +127,11 @@ def planned_values(destination: str, planned: Planned) -> Values:
 def refreshed_values(destination: str, datafile: Datafile) -> Values:
     """The row of a datafile of which the catalogue says something new."""
     return facts(datafile) | {"destination": destination, "mark": datafile.mark}
+
+
+def companion_gone_values(destination: str, datafile_id: int, tag: str, now: datetime) -> Values:
+    """What `upserts.VANISH_ALONE` is told of a companion."""
+    return gone_values(destination, datafile_id, now) | {"its_object": tag}
 
 
 def not_here_values(destination: str, row: NotHere) -> Values:
@@ -196,7 +198,12 @@ def proof_values(copy: Copy) -> Values:
 
 def copy_values(attempt: Attempt, copy: Copy) -> Values:
     """The row of the copy that *attempt* proved."""
-    return proof_values(copy) | {"destination": attempt.destination, "datafile_id": attempt.datafile.id}
+    return proof_values(copy) | place_values(attempt.destination, attempt.datafile)
+
+
+def place_values(destination: str, datafile: Datafile) -> Values:
+    """Whose row it is, of those that have an object."""
+    return {"destination": destination, "datafile_id": datafile.id, "object": datafile.tag}
 
 
 def kept_values(kept: Kept, now: datetime) -> Values:
@@ -207,7 +214,7 @@ def kept_values(kept: Kept, now: datetime) -> Values:
 
 def kept_copy_values(kept: Kept) -> Values:
     """The row of a copy that is said to be there."""
-    return proof_values(kept.copy) | {"destination": kept.destination, "datafile_id": kept.datafile.id}
+    return proof_values(kept.copy) | place_values(kept.destination, kept.datafile)
 
 
 def attempt_values(run: str, attempt: Attempt) -> Values:
@@ -216,26 +223,28 @@ def attempt_values(run: str, attempt: Attempt) -> Values:
     proof = dict.fromkeys(("size", "checksum", "registered", "verified_by", "durable", "proven"))
     if attempt.copy is not None:
         proof = proof_values(attempt.copy)
-    return proof | {
-        "run": run,
-        "datafile_id": attempt.datafile.id,
-        "destination": attempt.destination,
-        "storageidentifier": attempt.datafile.storageidentifier,
-        "status": attempt.status,
-        "key": attempt.key,
-        "reason": attempt.reason,
-        "message": attempt.message,
-        "method": attempt.method,
-        "started": attempt.started,
-        "seconds": attempt.seconds,
-        "bytes_sent": attempt.bytes_sent,
-    }
+    return (
+        proof
+        | place_values(attempt.destination, attempt.datafile)
+        | {
+            "run": run,
+            "storageidentifier": attempt.datafile.storageidentifier,
+            "status": attempt.status,
+            "key": attempt.key,
+            "reason": attempt.reason,
+            "message": attempt.message,
+            "method": attempt.method,
+            "started": attempt.started,
+            "seconds": attempt.seconds,
+            "bytes_sent": attempt.bytes_sent,
+        }
+    )
 
 
 def standing(row: Sequence[Any]) -> Standing:
     """The Standing in a row of `every_standing`."""
-    datafile_id, status, reason, key, mark, *proof = row
-    return Standing(datafile_id, Status(status), _reason(reason), key, _copy(proof), mark)
+    datafile_id, tag, status, reason, key, mark, *proof = row
+    return Standing(datafile_id, Status(status), _reason(reason), key, _copy(proof), mark, tag)
 
 
 def _copy(proof: Sequence[Any]) -> Copy | None:
@@ -270,6 +279,7 @@ def listed(row: Row[Any]) -> Listed:
         attempts=row.attempts,
         verdict=verdict(row.verdict),
         primary_verdict=verdict(row.primary_verdict),
+        tag=row.object,
     )
 
 
@@ -288,6 +298,7 @@ def kept(row: Row[Any]) -> Kept:
         label=row.label,
         directory_label=row.directory_label,
         original_name=row.original_name,
+        tag=row.object,
     )
     proof = Copy(
         key=row.copy_key,
@@ -347,6 +358,7 @@ def attempt_record(row: Row[Any]) -> AttemptRecord:
         bytes_sent=row.bytes_sent,
         method=row.method,
         before=None if row.before is None else Status(row.before),
+        tag=row.object,
     )
 
 

@@ -22,7 +22,7 @@ _RESULTS = (Status.OK, *FAILED, Status.GONE)
 
 
 class Counts(NamedTuple):
-    """What attempts add to their run."""
+    """What attempts add to their run: companions are counted where they fail."""
 
     files_ok: int
     files_failed: int
@@ -30,9 +30,9 @@ class Counts(NamedTuple):
 
 
 def counts(attempts: Sequence[Attempt]) -> Counts:
-    """How many went well, how many failed, and what travelled."""
+    """How many datafiles went well, how many objects failed, companions too, and what travelled."""
     return Counts(
-        files_ok=sum(attempt.status is Status.OK for attempt in attempts),
+        files_ok=sum(attempt.status is Status.OK and not attempt.datafile.is_companion for attempt in attempts),
         files_failed=sum(attempt.status in FAILED for attempt in attempts),
         bytes_sent=sum(attempt.bytes_sent for attempt in attempts),
     )
@@ -75,9 +75,9 @@ def is_worth_keeping(judged: Judged, before: Verdict | None) -> bool:
 
 def judged_counts(judged: Sequence[Judged]) -> dict[str, int]:
     """What verdicts add to their run."""
-    bad = {one.datafile.id for one in judged if one.verdict is not Verdict.INTACT}
+    bad = {one.datafile.place for one in judged if one.verdict is not Verdict.INTACT}
     return {
-        "files_ok": len({one.datafile.id for one in judged} - bad),
+        "files_ok": len({one.datafile.place for one in judged} - bad),
         "files_failed": len(bad),
         "bytes_read": sum(one.size or 0 for one in judged if one.how is not None),
     }

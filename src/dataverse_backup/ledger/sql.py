@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import URL, bindparam, case, delete, func, insert, make_url, null, or_, select, tuple_, update
 
+from dataverse_backup.datafile import MAIN
 from dataverse_backup.errors import LedgerError
 from dataverse_backup.ledger import migrate, rows, upserts
 from dataverse_backup.ledger import takeover as original
 from dataverse_backup.ledger.audits import PRIMARY
-from dataverse_backup.ledger.base import BACKUP_VERB, MAIN, Ledger, Status
+from dataverse_backup.ledger.base import BACKUP_VERB, Ledger, Status
 from dataverse_backup.ledger.chunks import chunks
 from dataverse_backup.ledger.occupants import in_the_way, is_stale, refold
 from dataverse_backup.ledger.postgresql import PostgresDatabase
@@ -25,6 +26,7 @@ from dataverse_backup.ledger.sql_history import PAGE
 from dataverse_backup.ledger.sql_removals import SqlRemovals
 from dataverse_backup.ledger.sqlite import SqliteDatabase, is_there
 from dataverse_backup.ledger.tables import (
+    IS_COMPANION,
     copies,
     datafilestatus,
     destinations,
@@ -245,19 +247,36 @@ class SqlLedger(SqlAudits, SqlDumps, SqlRemovals, SqlDrills, Ledger):
         page = select(its.datafile_id, mark, its.store, its.size, its.not_here).order_by(its.datafile_id).limit(PAGE)
         page = page.where(its.destination == destination, its.object == MAIN, its.gone_since.is_(None))
         page = page.where(its.datafile_id > bindparam("last"))
+        unsettled = self._with_unsettled_companions(destination)
+        doubtful = next(unsettled, None)
         found: Sequence[Marked] = [(-1, None, "", None, None)]
         while found:
             with self._database.reading() as connection:
                 found = connection.execute(page, {"last": found[-1][0]}).cursor.fetchall()
-            yield from found
+            if doubtful is None or not found or doubtful > found[-1][0]:
+                yield from found
+                continue
+            for marked in found:  # few pages have one that is in doubt
+                while doubtful is not None and doubtful < marked[0]:
+                    doubtful = next(unsettled, None)
+                yield marked if doubtful != marked[0] else (marked[0], None, *marked[2:])
+
+    def _with_unsettled_companions(self, destination: str) -> Iterator[int]:
+        """Page by page, by an index of their own."""
+        its = datafilestatus.c
+        page = select(its.datafile_id).where(its.destination == destination, IS_COMPANION, its.gone_since.is_(None))
+        page = page.where(its.status.is_distinct_from(Status.OK)).group_by(its.datafile_id).order_by(its.datafile_id)
+        for row in self._paged(page, lambda last: its.datafile_id > last.datafile_id):
+            yield row.datafile_id
 
     def standings(self, destination: str, ids: Sequence[int] | None = None) -> Iterator[Standing]:
         """Page by page, by datafile id."""
         its = datafilestatus.c
-        page = rows.every_standing.where(its.destination == destination).order_by(its.datafile_id)
+        page = rows.every_standing.where(its.destination == destination).order_by(its.datafile_id, its.object)
         if ids is not None:
             page = page.where(its.datafile_id.in_(ids))
-        for row in self._paged(page, lambda last: its.datafile_id > last.datafile_id):
+        order = tuple_(its.datafile_id, its.object)
+        for row in self._paged(page, lambda last: order > (last.datafile_id, last.object)):
             yield rows.standing(row)
 
     def occupants(
@@ -289,6 +308,7 @@ class SqlLedger(SqlAudits, SqlDumps, SqlRemovals, SqlDrills, Ledger):
         refreshed: Sequence[Datafile] = (),
         not_here: Sequence[NotHere] = (),
         gone: Sequence[int] = (),
+        companions_gone: Sequence[tuple[int, str]] = (),
         marked: Sequence[Mark] = (),
     ) -> None:
         """One upsert for each kind."""
@@ -297,7 +317,8 @@ class SqlLedger(SqlAudits, SqlDumps, SqlRemovals, SqlDrills, Ledger):
             self._know(connection, destination)
             self._write(connection, upserts.plan(self._dialect), [rows.planned_values(destination, p) for p in planned])
             if self._took_over:
-                original.carry_times(connection, destination, [p.datafile.id for p in planned])
+                its_own = [p.datafile.id for p in planned if not p.datafile.is_companion]
+                original.carry_times(connection, destination, its_own)
             refresh = [rows.refreshed_values(destination, datafile) for datafile in refreshed]
             self._write(connection, upserts.refresh(self._dialect), refresh)
             left_out = [rows.not_here_values(destination, row) for row in not_here]
@@ -305,9 +326,11 @@ class SqlLedger(SqlAudits, SqlDumps, SqlRemovals, SqlDrills, Ledger):
             self._write(
                 connection, upserts.VANISH, [rows.gone_values(destination, datafile_id, now) for datafile_id in gone]
             )
+            alone = [rows.companion_gone_values(destination, *place, now) for place in companions_gone]
+            self._write(connection, upserts.VANISH_ALONE, alone)
             self._write(connection, upserts.MARK, [rows.mark_values(destination, mark) for mark in marked])
             self._spoil(connection, destination, [datafile.dataset.storage_path for datafile in refreshed])
-            for some in chunks(gone):
+            for some in chunks([*gone, *(datafile_id for datafile_id, _ in companions_gone)]):
                 self._spoil_of(connection, destination, datafilestatus.c.datafile_id.in_(some))
 
     def record(self, run: str, attempts: Sequence[Attempt]) -> None:
@@ -325,10 +348,11 @@ class SqlLedger(SqlAudits, SqlDumps, SqlRemovals, SqlDrills, Ledger):
 
     # What is asked
 
-    def tallies(self, destination: str) -> list[Tally]:
+    def tallies(self, destination: str, *, companions: bool = False) -> list[Tally]:
         """Counted by the database."""
+        its = IS_COMPANION if companions else datafilestatus.c.object == MAIN
         with self._database.reading() as connection:
-            found = connection.execute(rows.tallies.where(datafilestatus.c.destination == destination))
+            found = connection.execute(rows.tallies.where(datafilestatus.c.destination == destination, its))
             return in_order(rows.tally(row) for row in found)
 
     def listed(
@@ -353,9 +377,9 @@ class SqlLedger(SqlAudits, SqlDumps, SqlRemovals, SqlDrills, Ledger):
         page = rows.everything.where(*(column == value for column, value in wanted.items() if value is not None))
         if verdict is not None:
             page = page.where(or_(copies.c.verdict == verdict, primaries.c.verdict == verdict))
-        order = tuple_(its.destination, its.datafile_id)
-        page = page.order_by(its.destination, its.datafile_id)
-        for row in self._paged(page, lambda last: order > (last.destination, last.datafile_id)):
+        order = tuple_(its.destination, its.datafile_id, its.object)
+        page = page.order_by(its.destination, its.datafile_id, its.object)
+        for row in self._paged(page, lambda last: order > (last.destination, last.datafile_id, last.object)):
             yield rows.listed(row)
 
     def kept(
@@ -372,9 +396,9 @@ class SqlLedger(SqlAudits, SqlDumps, SqlRemovals, SqlDrills, Ledger):
         page = rows.every_kept.where(*(column == value for column, value in wanted.items() if value is not None))
         for column, values in ((its.destination, destinations), (its.datasetidentifier, storage_paths)):
             page = page if values is None else page.where(column.in_(values))
-        order = tuple_(its.datasetidentifier, its.datafile_id, its.destination)
-        page = page.order_by(its.datasetidentifier, its.datafile_id, its.destination)
-        for row in self._paged(page, lambda r: order > (r.datasetidentifier, r.datafile_id, r.destination)):
+        columns = (its.datasetidentifier, its.datafile_id, its.object, its.destination)
+        order, page = tuple_(*columns), page.order_by(*columns)
+        for row in self._paged(page, lambda r: order > (r.datasetidentifier, r.datafile_id, r.object, r.destination)):
             yield rows.kept(row)
 
     def note_kept(self, destination: str, kept: Sequence[Kept]) -> None:

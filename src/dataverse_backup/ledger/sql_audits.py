@@ -6,13 +6,28 @@ from abc import ABC
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, insert, null, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    null,
+    or_,
+    select,
+    true,
+    tuple_,
+    update,
+)
 
+from dataverse_backup.datafile import MAIN
 from dataverse_backup.errors import Reason
 from dataverse_backup.fixity import VerifiedBy
 from dataverse_backup.ledger import rows, upserts
 from dataverse_backup.ledger.audits import PRIMARY, Amount, Audits, Damage, VerdictRecord
-from dataverse_backup.ledger.base import MAIN, Status
+from dataverse_backup.ledger.base import Status
 from dataverse_backup.ledger.bulk import write
 from dataverse_backup.ledger.chunks import chunks
 from dataverse_backup.ledger.rules import (
@@ -32,28 +47,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Column, Connection, Row
+    from sqlalchemy import Column, Connection, Row, Tuple
     from sqlalchemy.sql.dml import UpdateBase
 
     from dataverse_backup.datafile import Datafile
     from dataverse_backup.ledger.audits import Choice, Judged
     from dataverse_backup.ledger.base import Kept
 
-    Standing = Mapping[tuple[str, int], Verdict]
-    """The verdicts that stood before, by destination and datafile id; *intact* is absent."""
+    Place = tuple[str, int, str]
+    """Destination, datafile id and tag."""
+    Standing = Mapping[Place, Verdict]
+    """The verdicts that stood before; *intact* is absent."""
 
 _its = datafilestatus.c
 
 _JUDGE_COPY = (
     update(copies)
     .where(copies.c.destination == bindparam("its_destination"), copies.c.datafile_id == bindparam("its_id"))
-    .where(copies.c.object == MAIN, copies.c.key == bindparam("its_key"))
+    .where(copies.c.object == bindparam("its_object"), copies.c.key == bindparam("its_key"))
     .values(verdict=bindparam("its_verdict"), judged=bindparam("its_time"))
 )
 _FAIL = (
     update(datafilestatus)
     .where(_its.destination == bindparam("its_destination"), _its.datafile_id == bindparam("its_id"))
-    .where(_its.object == MAIN)
+    .where(_its.object == bindparam("its_object"))
     .values(
         status=Status.FAIL_WRITE,
         reason=bindparam("its_reason"),
@@ -64,12 +81,12 @@ _FAIL = (
 _RECOVER = (
     update(datafilestatus)
     .where(_its.destination == bindparam("its_destination"), _its.datafile_id == bindparam("its_id"))
-    .where(_its.object == MAIN, _its.status == Status.FAIL_WRITE)
+    .where(_its.object == bindparam("its_object"), _its.status == Status.FAIL_WRITE)
     .where(or_(*(_its.reason == reason for reason in BACK_TO_NORMAL)))
     .where(_its.key == bindparam("its_key"), _its.checksum.is_not_distinct_from(bindparam("its_registered")))
     .values(
         status=Status.OK,
-        reason=case((_its.checksum.is_(None), Reason.NO_CHECKSUM.value), else_=null()),
+        reason=case((and_(_its.checksum.is_(None), _its.object == MAIN), Reason.NO_CHECKSUM.value), else_=null()),
         message="",
         failing_since=null(),
     )
@@ -83,7 +100,8 @@ class SqlAudits(SqlHistory, Audits, ABC):
     def to_audit(self, destination: str, choice: Choice) -> Iterator[Kept]:
         """Two readings: what the clock cannot vouch for, by datafile id, and the rest by time."""
         of_interest = rows.every_kept.where(copies.c.destination == destination, _of_dataset(choice))
-        for row in self._oldest_first(of_interest, copies.c.proven, copies.c.datafile_id, choice):
+        number = tuple_(copies.c.datafile_id, copies.c.object)
+        for row in self._oldest_first(of_interest, copies.c.proven, number, choice):
             yield rows.kept(row)
 
     def amount_to_audit(self, destination: str, choice: Choice) -> Amount:
@@ -91,9 +109,9 @@ class SqlAudits(SqlHistory, Audits, ABC):
         its = copies.c
         counted = _amount(its.proven, its.size, choice)
         if choice.dataset is None:
-            return self._amount(counted.where(its.destination == destination, its.object == MAIN))
+            return self._amount(counted.where(its.destination == destination))
         joined = counted.select_from(copies.join(datafilestatus, rows.HAS_COPY))
-        return self._amount(joined.where(its.destination == destination, its.object == MAIN, _of_dataset(choice)))
+        return self._amount(joined.where(its.destination == destination, _of_dataset(choice)))
 
     def note_primaries(self, datafiles: Sequence[Datafile]) -> None:
         """One upsert."""
@@ -104,8 +122,8 @@ class SqlAudits(SqlHistory, Audits, ABC):
     def primaries_to_audit(self, choice: Choice) -> Iterator[int]:
         """As copies, after those that were never proven."""
         its = primaries.c
-        every = select(its.datafile_id, its.proven).where(its.object == MAIN)
-        for row in self._oldest_first(every, its.proven, its.datafile_id, choice):
+        every = select(its.datafile_id, its.object, its.proven).where(its.object == MAIN)
+        for row in self._oldest_first(every, its.proven, tuple_(its.datafile_id, its.object), choice):
             yield row.datafile_id
 
     def amount_of_primaries(self, choice: Choice) -> Amount:
@@ -120,17 +138,17 @@ class SqlAudits(SqlHistory, Audits, ABC):
                 connection.execute(primaries.delete().where(primaries.c.datafile_id.in_(some)))
 
     def _oldest_first(
-        self, every: Select[Any], proven: Column[datetime], number: Column[int], choice: Choice
+        self, every: Select[Any], proven: Column[datetime], number: Tuple, choice: Choice
     ) -> Iterator[Row[Any]]:
-        doubtful = every.where(or_(proven > choice.now, proven.is_(None))).order_by(number)
-        yield from self._paged(doubtful, lambda last: number > last.datafile_id)
+        doubtful = every.where(or_(proven > choice.now, proven.is_(None))).order_by(*number.clauses)
+        yield from self._paged(doubtful, lambda last: number > (last.datafile_id, last.object))
         last_time = "proven" if "proven" in every.selected_columns else "copy_proven"
 
         def after(last: Row[Any]) -> ColumnElement[bool]:
             time = getattr(last, last_time)
-            return or_(proven > time, and_(proven == time, number > last.datafile_id))
+            return or_(proven > time, and_(proven == time, number > (last.datafile_id, last.object)))
 
-        yield from self._paged(every.where(_is_old(proven, choice)).order_by(proven, number), after)
+        yield from self._paged(every.where(_is_old(proven, choice)).order_by(proven, *number.clauses), after)
 
     def _amount(self, counted: Select[Any]) -> Amount:
         with self._database.reading() as connection:
@@ -148,14 +166,14 @@ class SqlAudits(SqlHistory, Audits, ABC):
             self._judge_copies(connection, on_copies, before)
             on_primaries = [_primary_values(one, before) for one in judged if one.destination == PRIMARY]
             self._write(connection, _judge_primary(self._dialect), on_primaries)
-            kept = [one for one in judged if is_worth_keeping(one, before.get((one.destination, one.datafile.id)))]
+            kept = [one for one in judged if is_worth_keeping(one, before.get(_place(one)))]
             self._write(connection, _TELL, [_event(run, one) for one in kept])
             counted = {name: runs.c[name] + count for name, count in judged_counts(judged).items()}
             connection.execute(update(runs).where(runs.c.run == run).values(counted))
 
     def _judge_copies(self, connection: Connection, judged: Sequence[Judged], before: Standing) -> None:
         proven = [
-            rows.proof_values(one.proof) | {"destination": one.destination, "datafile_id": one.datafile.id}
+            rows.proof_values(one.proof) | rows.place_values(one.destination, one.datafile)
             for one in judged
             if one.proof is not None
         ]
@@ -167,15 +185,15 @@ class SqlAudits(SqlHistory, Audits, ABC):
         self._write(connection, _RECOVER, [_recovery(one) for one in recovered if one.verdict is Verdict.INTACT])
 
     def _standing(self, connection: Connection, judged: Sequence[Judged]) -> Standing:
-        found: dict[tuple[str, int], Verdict] = {}
+        found: dict[Place, Verdict] = {}
         for destination in {one.destination for one in judged}:
             its = (primaries if destination == PRIMARY else copies).c
-            asked = select(its.datafile_id, its.verdict).where(its.object == MAIN, its.verdict.is_not(None))
+            asked = select(its.datafile_id, its.object, its.verdict).where(its.verdict.is_not(None))
             if destination != PRIMARY:
                 asked = asked.where(copies.c.destination == destination)
             for some in chunks([one.datafile.id for one in judged if one.destination == destination]):
-                for datafile_id, word in connection.execute(asked.where(its.datafile_id.in_(some))):
-                    found[destination, datafile_id] = Verdict(word)
+                for datafile_id, tag, word in connection.execute(asked.where(its.datafile_id.in_(some))):
+                    found[destination, datafile_id, tag] = Verdict(word)
         return found
 
     def verdicts(self, *, run: str | None = None, datafile_id: int | None = None) -> Iterator[VerdictRecord]:
@@ -208,7 +226,7 @@ class SqlAudits(SqlHistory, Audits, ABC):
 
 
 def _of_dataset(choice: Choice) -> ColumnElement[bool]:
-    return _its.persistent_id == choice.dataset if choice.dataset is not None else _its.object == MAIN
+    return _its.persistent_id == choice.dataset if choice.dataset is not None else true()
 
 
 def _is_old(proven: Column[datetime], choice: Choice) -> ColumnElement[bool]:
@@ -224,14 +242,20 @@ def _amount(proven: Column[datetime], size: Column[int], choice: Choice) -> Sele
     return select(*sums).where(or_(is_unproven, _is_old(proven, choice)))
 
 
-def _place(judged: Judged) -> tuple[str, int]:
-    return judged.destination, judged.datafile.id
+def _place(judged: Judged) -> Place:
+    return judged.destination, judged.datafile.id, judged.datafile.tag
 
 
-def _copy_values(judged: Judged, stands: Verdict | None) -> dict[str, Any]:
+def _place_values(judged: Judged) -> dict[str, Any]:
     return {
         "its_destination": judged.destination,
         "its_id": judged.datafile.id,
+        "its_object": judged.datafile.tag,
+    }
+
+
+def _copy_values(judged: Judged, stands: Verdict | None) -> dict[str, Any]:
+    return _place_values(judged) | {
         "its_key": judged.key,
         "its_verdict": stands,
         "its_time": judged.at,
@@ -239,9 +263,7 @@ def _copy_values(judged: Judged, stands: Verdict | None) -> dict[str, Any]:
 
 
 def _failure(judged: Judged) -> dict[str, Any]:
-    return {
-        "its_destination": judged.destination,
-        "its_id": judged.datafile.id,
+    return _place_values(judged) | {
         "its_reason": FAILS_BY_VERDICT[judged.verdict],
         "its_message": judged.message,
         "its_time": judged.at,
@@ -250,9 +272,7 @@ def _failure(judged: Judged) -> dict[str, Any]:
 
 def _recovery(judged: Judged) -> dict[str, Any]:
     registered = judged.proof.registered if judged.proof else None
-    return {
-        "its_destination": judged.destination,
-        "its_id": judged.datafile.id,
+    return _place_values(judged) | {
         "its_key": judged.key,
         "its_registered": None if registered is None else str(registered),
     }
@@ -262,6 +282,7 @@ def _primary_values(judged: Judged, before: Standing) -> dict[str, Any]:
     is_proven = judged.verdict is Verdict.INTACT and judged.how is not None
     return {
         "datafile_id": judged.datafile.id,
+        "object": judged.datafile.tag,
         "store": judged.datafile.store_id,
         "size": judged.size,
         "proven": judged.at if is_proven else None,
@@ -275,6 +296,7 @@ def _event(run: str, judged: Judged) -> dict[str, Any]:
     return {
         "run": run,
         "datafile_id": file.id,
+        "object": file.tag,
         "destination": judged.destination,
         "persistent_id": file.dataset.persistent_id,
         "directory_label": file.directory_label,
@@ -306,6 +328,7 @@ def _record(row: Row[Any]) -> VerdictRecord:
         how=None if row.how is None else VerifiedBy(row.how),
         at=row.at,
         size=row.size,
+        tag=row.object,
     )
 
 

@@ -21,8 +21,9 @@ from sqlalchemy import (
     select,
 )
 
+from dataverse_backup.datafile import MAIN
 from dataverse_backup.ledger import rows
-from dataverse_backup.ledger.base import MAIN, Status
+from dataverse_backup.ledger.base import Status
 from dataverse_backup.ledger.history import Band, DatasetTally, Growth, History, Holding
 from dataverse_backup.ledger.rules import FAILED, goes_by
 from dataverse_backup.ledger.storable import storable
@@ -66,7 +67,6 @@ _with_facts = attempts.outerjoin(
 _every_attempt: Select[Any] = (
     select(attempts, _its.persistent_id, _its.directory_label, _its.label, _its.store, _before.label("before"))
     .select_from(_with_facts)
-    .where(attempts.c.object == MAIN)
     .order_by(attempts.c.id)
 )
 _IS_PRESENT = _its.gone_since.is_(None)

@@ -6,11 +6,12 @@ from abc import ABC, abstractmethod
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, and_, delete, exists, insert, null, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, delete, exists, insert, null, or_, select, tuple_, update
 
+from dataverse_backup.datafile import MAIN
 from dataverse_backup.fixity import Checksum, Durability, VerifiedBy
 from dataverse_backup.ledger import rows, upserts
-from dataverse_backup.ledger.base import MAIN, Copy
+from dataverse_backup.ledger.base import Copy
 from dataverse_backup.ledger.chunks import chunks
 from dataverse_backup.ledger.removals import Gone, Outcome, Removal, Removals
 from dataverse_backup.ledger.tables import copies, datafilestatus, removals
@@ -29,7 +30,7 @@ _other = datafilestatus.alias("other")
 _IS_CLAIMED = exists().where(
     _other.c.destination == copies.c.destination,
     _other.c.key == copies.c.key,
-    _other.c.datafile_id != copies.c.datafile_id,
+    or_(_other.c.datafile_id != copies.c.datafile_id, _other.c.object != copies.c.object),
     _other.c.gone_since.is_(None),
 )
 _every_gone: Select[Any] = rows.every_kept.where(_its.gone_since.is_not(None), ~_IS_CLAIMED)
@@ -55,9 +56,9 @@ class SqlRemovals(Removals, ABC):
     def gone(self, destination: str, before: datetime) -> Iterator[Gone]:
         """Page by page."""
         page = _every_gone.where(_its.destination == destination, _its.gone_since < before)
-        order = tuple_(_its.datasetidentifier, _its.datafile_id)
-        page = page.order_by(_its.datasetidentifier, _its.datafile_id)
-        for row in self._paged(page, lambda last: order > (last.datasetidentifier, last.datafile_id)):
+        columns = (_its.datasetidentifier, _its.datafile_id, _its.object)
+        order, page = tuple_(*columns), page.order_by(*columns)
+        for row in self._paged(page, lambda last: order > (last.datasetidentifier, last.datafile_id, last.object)):
             yield Gone(rows.kept(row), row.gone_since)
 
     def begin_removals(
@@ -80,8 +81,8 @@ class SqlRemovals(Removals, ABC):
     def _still_gone(connection: Connection, destination: str, some: Sequence[Kept]) -> list[Kept]:
         ids = [kept.datafile.id for kept in some]
         page = _every_gone.where(_its.destination == destination, _its.datafile_id.in_(ids))
-        known = {row.datafile_id: rows.kept(row).copy for row in connection.execute(page)}
-        return [kept for kept in some if known.get(kept.datafile.id) == kept.copy]
+        known = {(row.datafile_id, row.object): rows.kept(row).copy for row in connection.execute(page)}
+        return [kept for kept in some if known.get((kept.datafile.id, kept.datafile.tag)) == kept.copy]
 
     def end_removals(self, destination: str, outcomes: Mapping[str, tuple[Outcome, str]]) -> None:
         """All of it or nothing."""
@@ -97,10 +98,20 @@ class SqlRemovals(Removals, ABC):
                         self._know_again(connection, row)
 
     def _know_again(self, connection: Connection, row: Row[Any]) -> None:
-        names = ("destination", "datafile_id", "key", "size", "checksum", "registered", "verified_by", "durable")
+        names = (
+            "destination",
+            "datafile_id",
+            "object",
+            "key",
+            "size",
+            "checksum",
+            "registered",
+            "verified_by",
+            "durable",
+        )
         values = {name: getattr(row, name) for name in (*names, "proven")}
         connection.execute(upserts.leave_alone(self._dialect, copies).values(values))
-        its = and_(_its.destination == row.destination, _its.datafile_id == row.datafile_id, _its.object == MAIN)
+        its = and_(_its.destination == row.destination, _its.datafile_id == row.datafile_id, _its.object == row.object)
         self._spoil(connection, row.destination, connection.scalars(select(_its.datasetidentifier).where(its)))
 
     def removals(
@@ -118,9 +129,10 @@ class SqlRemovals(Removals, ABC):
 
 def _forget(connection: Connection, destination: str, kept: Kept) -> None:
     """The copy is not known any more."""
-    its = and_(copies.c.destination == destination, copies.c.datafile_id == kept.datafile.id, copies.c.object == MAIN)
+    number, tag = kept.datafile.id, kept.datafile.tag
+    its = and_(copies.c.destination == destination, copies.c.datafile_id == number, copies.c.object == tag)
     connection.execute(delete(copies).where(its, copies.c.key == kept.copy.key))
-    row = and_(_its.destination == destination, _its.datafile_id == kept.datafile.id, _its.object == MAIN)
+    row = and_(_its.destination == destination, _its.datafile_id == number, _its.object == tag)
     blank = {"status": null(), "reason": null(), "message": "", "mark": null()}
     connection.execute(update(datafilestatus).where(row).values(**blank))
 
@@ -128,13 +140,13 @@ def _forget(connection: Connection, destination: str, kept: Kept) -> None:
 def _copy_values(kept: Kept) -> dict[str, Any]:
     names = ("key", "size", "checksum", "registered", "verified_by", "durable", "proven")
     proof = rows.proof_values(kept.copy)
-    return {"datafile_id": kept.datafile.id} | {name: proof[name] for name in names}
+    return {"datafile_id": kept.datafile.id, "object": kept.datafile.tag} | {name: proof[name] for name in names}
 
 
 def _aside_values(aside: Aside) -> dict[str, Any]:
     # every column is named: rows that are inserted together must have the same ones
     nothing = dict.fromkeys(("datafile_id", "checksum", "registered", "verified_by", "durable", "proven"))
-    return nothing | {"key": aside.key, "size": aside.size}
+    return nothing | {"object": MAIN, "key": aside.key, "size": aside.size}
 
 
 def _removal(row: Row[Any]) -> Removal:
@@ -149,6 +161,7 @@ def _removal(row: Row[Any]) -> Removal:
         ended=row.ended,
         outcome=None if row.outcome is None else Outcome(row.outcome),
         message=row.message,
+        tag=row.object,
     )
 
 

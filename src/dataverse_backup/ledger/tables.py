@@ -27,10 +27,12 @@ from sqlalchemy import (
     TypeDecorator,
     case,
     func,
+    literal_column,
     null,
 )
 
-from dataverse_backup.ledger.base import MAIN, Status
+from dataverse_backup.datafile import MAIN
+from dataverse_backup.ledger.base import Status
 from dataverse_backup.ledger.storable import storable
 
 if TYPE_CHECKING:
@@ -179,6 +181,15 @@ datafilestatus = Table(
 Index(None, datafilestatus.c.destination, datafilestatus.c.datafile_id, datafilestatus.c.object, unique=True)
 Index(None, datafilestatus.c.destination, datafilestatus.c.key)
 Index(None, datafilestatus.c.destination, datafilestatus.c.folded_key)
+IS_COMPANION = datafilestatus.c.object != literal_column(f"'{MAIN}'")
+"""Spelled out, and not with a parameter: only so does a database see that the index of companions fits."""
+Index(
+    "datafilestatus_companions",  # few among many: they are looked for in each plan
+    datafilestatus.c.destination,
+    datafilestatus.c.datafile_id,
+    sqlite_where=IS_COMPANION,
+    postgresql_where=IS_COMPANION,
+)
 Index(None, datafilestatus.c.datasetidentifier, datafilestatus.c.datafile_id, datafilestatus.c.destination)
 
 copies = Table(
@@ -199,7 +210,7 @@ copies = Table(
     Column("verdict", Words),  # of the last audit, where it was not that it is intact
     Column("judged", Instant),  # when
 )
-Index(None, copies.c.destination, copies.c.proven, copies.c.datafile_id)
+Index(None, copies.c.destination, copies.c.proven, copies.c.datafile_id, copies.c.object)
 Index(None, copies.c.destination, copies.c.key, unique=True)
 Index(None, copies.c.destination, copies.c.folded_key)
 
@@ -301,7 +312,8 @@ removals = Table(
     Column("destination", Words, nullable=False),
     Column("key", Words, nullable=False),
     Column("size", BigInteger, nullable=False),
-    Column("datafile_id", BigInteger),  # NULL of a copy that was moved aside; so are the next five
+    Column("datafile_id", BigInteger),  # NULL of a copy that was moved aside; so are checksum to proven
+    Column("object", String(255), nullable=False, default=MAIN, server_default=MAIN),
     Column("checksum", Words),
     Column("registered", Words),
     Column("verified_by", Words),

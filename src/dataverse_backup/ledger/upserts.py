@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Table, bindparam, case, func, insert, null, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from dataverse_backup.datafile import MAIN
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.ledger.tables import (
     attempts,
@@ -56,6 +57,9 @@ VANISH = (
 )
 """A datafile is gone from now on, unless it was gone before."""
 
+VANISH_ALONE = VANISH.where(_its.object == bindparam("its_object"))
+"""A companion is gone from now on, and its datafile is not."""
+
 DOUBT = (
     update(datafilestatus)
     .where(_its.destination == bindparam("its_destination"), _its.status == Status.OK)
@@ -66,6 +70,7 @@ DOUBT = (
 MARK = (
     update(datafilestatus)
     .where(_its.destination == bindparam("its_destination"), _its.datafile_id == bindparam("its_id"))
+    .where(_its.object == MAIN)
     .values(mark=bindparam("its_mark"))
 )
 """A datafile that is settled still has another mark."""
@@ -87,6 +92,8 @@ def plan(dialect: str) -> Insert:
     new = upsert.excluded
     is_untried = _its.status.is_(None)
     claim = {
+        # a companion is settled only as long as its row says what it said when it was tried
+        "fingerprint": case((_its.object == MAIN, new.fingerprint), else_=_its.fingerprint),
         "key": new.key,
         "folded_key": case((_its.key == new.key, _its.folded_key), else_=null()),
         "reason": case((is_untried, new.reason), else_=_its.reason),

@@ -123,7 +123,7 @@ class _Figures:
             self._outcome.labels(run.destination, outcome).set(run.outcome == outcome)
 
     def _add_files(self, ledger: Ledger, destination: str) -> None:
-        tallies = ledger.tallies(destination)
+        tallies = ledger.tallies_of_all(destination)
         for status in Status:
             fitting = [tally for tally in tallies if tally.status is status]
             self._files.labels(destination, status.value).set(sum(tally.files for tally in fitting))

@@ -63,6 +63,8 @@ class Result:
     """Dumps of the database that an audit found missing or altered."""
     remarks: tuple[str, ...] = ()
     """What else is worth knowing of it, a sentence each."""
+    companions: int = 0
+    """Companions that a run copied or proved; ``failed`` counts those that failed."""
 
     @property
     def name(self) -> str:
@@ -195,7 +197,7 @@ def without_ledger(results: Sequence[Result], host: str) -> Summary:
 
 
 def _section(ledger: Ledger, result: Result, copied: BoundedList) -> Section:
-    tallies = tuple(ledger.tallies(result.destination))
+    tallies = tuple(ledger.tallies_of_all(result.destination))
     groups = (_group(ledger, result.destination, tally) for tally in tallies if tally.status in FAILED)
     killed, before = _runs_before(ledger, result)
     runs = [*reversed(killed), *([result.run] if result.run else [])]

@@ -98,7 +98,8 @@ def describe(result: Result) -> str:
     if result.verb == AUDIT_VERB:
         return _describe_audit(result)
     sent = f"{size_of(result.run.bytes_sent)} in {duration_of(seconds_of(result))}{rate(result)}"
-    did = f"{result.proven:,} copied or proven, {result.failed:,} failed"
+    beside = f" and {result.companions:,} beside them" if result.companions else ""
+    did = f"{result.proven:,} copied or proven{beside}, {result.failed:,} failed"
     return f"{result.destination}: {result.ending}; this run: {did}, {sent}{left(result)}"
 
 

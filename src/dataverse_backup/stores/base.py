@@ -28,7 +28,8 @@ class Store(ABC):
     def names(self, datafile: Datafile) -> tuple[str, ...]:
         """Names of the objects that may hold the registered bytes, the likeliest first (facts 1.7).
 
-        For an ingested file the original and then the main object, otherwise the main object and then the original.
+        For an ingested file the original and then the main object, otherwise the main object and then the original; for
+        a companion (its .tab, say) its own one.
         Raises SourceRefused for an identifier that would lead out of the store.
         """
 
@@ -72,6 +73,11 @@ class Store(ABC):
 
 
 def ordered_names(main: str, datafile: Datafile) -> tuple[str, ...]:
-    """The main object and its original, in the order in which to try them for *datafile* (facts 1.7)."""
+    """The main object and its original, in the order in which to try them for *datafile* (facts 1.7).
+
+    A companion has the one name.
+    """
+    if datafile.is_companion:
+        return (main,)
     original = main + ORIGINAL_SUFFIX
     return (original, main) if datafile.is_tabular else (main, original)

@@ -26,7 +26,11 @@ SELECT
   latest.label,
   latest.directorylabel,
   tabular.original->>'originalfilename' AS original_name,
-  tabular.original->>'originalfileformat' AS original_format
+  tabular.original->>'originalfileformat' AS original_format,
+  CASE WHEN tabular.original IS NOT NULL
+    THEN concat('row ', tabular.original->>'id', ', ', tabular.original->>'unf') END AS ingest,
+  NULL::text AS provenance,
+  NULL::text AS auxiliary
 FROM {schema}.dvobject AS object
 LEFT JOIN {schema}.datafile ON datafile.id = object.id
 LEFT JOIN {schema}.dataset ON dataset.id = object.owner_id

@@ -2,6 +2,7 @@
 -- One row for each, whatever is missing of it: nothing is left out but what is harvested.
 -- row_to_json(x)->>'column' reads a column that only some releases have: NULL where there is none.
 -- Filled in: schema, the schema; separator, owner.separator or NULL; alternatives, alternativepersistentidentifier or an empty stand-in (before 4.9.3);
+-- provenance, datafile.prov_entityname or NULL; auxiliary, auxiliaryfile or an empty stand-in (before 5.3);
 -- condition, which datafiles; of_tables and of_metadata, the same of what belongs to them. A list of all is made of
 -- lists of all, once: to look up each row's by itself takes three times as long.
 SELECT
@@ -26,7 +27,11 @@ SELECT
   latest.label,
   latest.directorylabel,
   tabular.original->>'originalfilename' AS original_name,
-  tabular.original->>'originalfileformat' AS original_format
+  tabular.original->>'originalfileformat' AS original_format,
+  CASE WHEN tabular.original IS NOT NULL
+    THEN concat('row ', tabular.original->>'id', ', ', tabular.original->>'unf') END AS ingest,
+  {provenance} AS provenance,
+  auxiliary.files AS auxiliary
 FROM {schema}.dvobject AS object
 LEFT JOIN {schema}.datafile ON datafile.id = object.id
 LEFT JOIN {schema}.dataset ON dataset.id = object.owner_id
@@ -56,6 +61,12 @@ LEFT JOIN (
   ORDER BY metadata.datafile_id, (version.versionstate = 'DRAFT') DESC NULLS LAST,
     version.versionnumber DESC NULLS LAST, version.minorversionnumber DESC NULLS LAST, metadata.id DESC
 ) AS latest ON latest.id = object.id
+-- Its registered auxiliary files; once for all, and not for each row: datafile_id has no index there.
+LEFT JOIN (
+  SELECT registered.datafile_id AS id, json_agg(json_build_array(registered.formattag, registered.formatversion,
+    registered.filesize, registered.checksum, registered.contenttype) ORDER BY registered.id)::text AS files
+  FROM {auxiliary} AS registered GROUP BY registered.datafile_id
+) AS auxiliary ON auxiliary.id = object.id
 WHERE (object.dtype = 'DataFile' OR datafile.id IS NOT NULL)
   AND dataset.harvestingclient_id IS NULL
   AND {condition}

@@ -87,11 +87,11 @@ def service_of(client: S3Client) -> Hashable:
     url = urlsplit(client.meta.endpoint_url)
     if f".{url.hostname}".endswith(_OF_AWS):
         return client.meta.partition
-    return url.hostname, url.port or _PORTS.get(url.scheme)
+    return url.hostname, url.port or PORTS.get(url.scheme)
 
 
 _OF_AWS = (".amazonaws.com", ".amazonaws.com.cn")
-_PORTS = {"http": 80, "https": 443}
+PORTS = {"http": 80, "https": 443}
 
 _making = Lock()
 """Sessions are not for several threads; the clients that they make are."""

@@ -1,0 +1,152 @@
+"""Connections to a web server that are kept open for short requests, and nothing more than those need.
+
+What `http.client` does to read an answer takes longer than sending an object of 16 KiB.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections import defaultdict, deque
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from urllib3.util import wait_for_read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from io import BufferedReader
+
+_LONGEST_LINE = 1 << 16
+_MOST_HEADERS = 200
+_LONGEST_BODY = 1 << 16
+_FINAL = 200
+"""Answers below are interim (RFC 9110, 15.2)."""
+
+
+class Origin(NamedTuple):
+    """Where a web server listens."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server says, without the body."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case; of several of one name the last."""
+    is_last: bool
+    """Nothing more can be asked on the same connection."""
+
+
+class Lines:
+    """Connections for several threads, of which as many are kept as were used at once."""
+
+    def __init__(self, connect_timeout: float, read_timeout: float, authorities: Callable[[], str | None]) -> None:
+        """Seconds to wait at most; *authorities* gives the file of those who may vouch for a server (https)."""
+        self._connect_timeout, self._read_timeout, self._authorities = connect_timeout, read_timeout, authorities
+        self._idle: defaultdict[Origin, deque[socket.socket]] = defaultdict(deque)
+
+    def ask(self, origin: Origin, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """What *origin* answers; *headers* have ``host``. Raises OSError, and ValueError where it is no HTTP/1.x."""
+        head = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+        head.append(f"content-length: {len(body)}")
+        if not "".join(head).isprintable():
+            raise ValueError("a header that is none")
+        with self._line(origin) as line:
+            line.sendall("\r\n".join((*head, "", "")).encode("latin-1") + body)
+            with line.makefile("rb") as reader:
+                answer = _answer(reader)
+            if not answer.is_last:
+                self._idle[origin].append(line)
+            else:
+                line.close()
+        return answer
+
+    def close(self) -> None:
+        """End all that are not in use."""
+        for lines in self._idle.values():
+            while lines:
+                lines.pop().close()
+
+    @contextmanager
+    def _line(self, origin: Origin) -> Iterator[socket.socket]:
+        """A connection that nobody else uses."""
+        line = self._kept(origin) or self._new(origin)
+        try:
+            yield line
+        except BaseException:
+            line.close()
+            raise
+
+    def _kept(self, origin: Origin) -> socket.socket | None:
+        idle = self._idle[origin]
+        while True:
+            try:
+                line = idle.pop()
+            except IndexError:  # another thread may have been faster
+                return None
+            if not wait_for_read(line, timeout=0):
+                return line
+            line.close()  # the server has ended it meanwhile, or says something that nobody asked
+
+    def _new(self, origin: Origin) -> socket.socket:
+        line = socket.create_connection((origin.host, origin.port), self._connect_timeout)
+        try:
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if origin.scheme == "https":
+                line = self._trust.wrap_socket(line, server_hostname=origin.host)
+            line.settimeout(self._read_timeout)
+        except BaseException:
+            line.close()
+            raise
+        return line
+
+    @cached_property
+    def _trust(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=self._authorities())
+
+
+def _answer(reader: BufferedReader) -> Answer:
+    """The next final answer, its body read and dropped where that is short."""
+    version, status = "", 0
+    headers: dict[str, str] = {}
+    while status < _FINAL:
+        version, status = _status(_line_of(reader))
+        headers = _headers(reader)
+    length = headers.get("content-length", "")
+    is_short = "transfer-encoding" not in headers and length.isdecimal() and int(length) <= _LONGEST_BODY
+    is_whole = is_short and len(reader.read(int(length))) == int(length)
+    goes_on = version == "HTTP/1.1" and headers.get("connection", "").lower() != "close"
+    return Answer(status, headers, is_last=not (goes_on and is_whole))
+
+
+def _status(line: str) -> tuple[str, int]:
+    version, _, rest = line.partition(" ")
+    if not version.startswith("HTTP/1."):
+        raise ValueError("this is no HTTP/1.x")
+    return version, int(rest[:3])
+
+
+def _headers(reader: BufferedReader) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for _ in range(_MOST_HEADERS):
+        line = _line_of(reader)
+        if not line:
+            return headers
+        name, _, value = line.partition(":")
+        headers[name.strip().lower()] = value.strip()
+    raise ValueError("headers without an end")
+
+
+def _line_of(reader: BufferedReader) -> str:
+    line = reader.readline(_LONGEST_LINE)
+    if not line.endswith(b"\n"):
+        raise ConnectionError("an answer that was cut")
+    return line.decode("latin-1").rstrip("\r\n")

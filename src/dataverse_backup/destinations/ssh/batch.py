@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from dataverse_backup.destinations.base import Failure, Receipt, checked_path_key
 from dataverse_backup.destinations.partials import partial_name
-from dataverse_backup.destinations.ssh.bundle import Bundle
+from dataverse_backup.destinations.ssh.agent import AgentGone
+from dataverse_backup.destinations.ssh.bundle import AgentBundle, TarBundle
 from dataverse_backup.destinations.ssh.failures import CONNECTION_ERRORS, VENDOR_ERRORS, object_error, spoken_error
 from dataverse_backup.destinations.ssh.files import each
 from dataverse_backup.destinations.ssh.item import Item
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     import asyncssh
 
     from dataverse_backup.destinations.base import Upload
+    from dataverse_backup.destinations.ssh.agent import Agent
+    from dataverse_backup.destinations.ssh.bundle import Bundle
     from dataverse_backup.destinations.ssh.loop import EventLoopThread
     from dataverse_backup.destinations.ssh.partials import RemotePartials
     from dataverse_backup.destinations.ssh.session import Session
@@ -57,7 +60,8 @@ class Batch:
         self._place, self._loop, self._session, self._partials = place, loop, session, partials
         self._big_file, self._resumes_from = settings.big_file, settings.resumes_from
         self._files = session.files
-        self._directory = self._files.path(f"{staging_prefix}/{uuid.uuid4().hex}")
+        self._folder = f"{staging_prefix}/{uuid.uuid4().hex}"
+        self._directory = self._files.path(self._folder)
         self._items: list[Item] = []
         self._bundle: Bundle | None = None
         self._bundle_algorithm: Algorithm | None = None
@@ -81,7 +85,7 @@ class Batch:
         self._refuse_bad_keys()
         if not self._unfinished():
             return
-        self._loop.run(self._files.make_directories(self._directory))
+        self._loop.run(self._files.make_parents(self._folder))
         for item in self._unfinished():
             self._send(item)
         self._finish_sending()
@@ -146,13 +150,32 @@ class Batch:
     def _running_bundle(self, shell: Shell, algorithm: Algorithm) -> Bundle:
         """The one of this batch, which the remote side hashes with the *algorithm* of the first that goes into it."""
         if self._bundle is None:
-            connection, mode = self._session.connection, self._files.file_mode
-            self._bundle = Bundle(self._loop, connection, shell.extract(algorithm), self._directory, mode)
+            self._bundle = self._started_bundle(shell, algorithm)
             self._bundle_algorithm = algorithm
         return self._bundle
 
+    def _started_bundle(self, shell: Shell, algorithm: Algorithm) -> Bundle:
+        mode, agent = self._files.file_mode, self._agent()
+        if agent is not None:
+            return AgentBundle(self._loop, agent, self._folder, mode, algorithm)
+        self._make_directory()
+        return TarBundle(self._loop, self._session.connection, shell.extract(algorithm), self._directory, mode)
+
+    def _agent(self) -> Agent | None:
+        """Our program over there, or None where there is none, or none that starts."""
+        try:
+            return self._loop.run(self._session.agent())
+        except AgentGone as gone:
+            log.warning("%s: %s", self._place, gone)
+            return None
+
+    def _make_directory(self) -> None:
+        """Make the folder of this batch in staging; our program makes it by itself."""
+        self._loop.run(self._files.make_directories(self._directory))
+
     def _enqueue(self, item: Item, data: bytes) -> None:
         """Write a small file while others are read, with a bounded number on their way."""
+        self._make_directory()
         self._writes.append((item, self._loop.submit(self._files.write(self._staged(item), data, item.mode))))
         if len(self._writes) > _SMALL_IN_FLIGHT:
             self._await_write()
@@ -174,6 +197,7 @@ class Batch:
         try:
             if item.upload.supersede_to is None:
                 self._loop.run(self._files.refuse_taken(item.upload.key))
+            self._make_directory()
             file = self._opened(item, reader)
             try:
                 self._write_pieces(file, reader)
@@ -315,14 +339,16 @@ class Batch:
         self._write_receipts(self._session.durable if is_synced and not left else self._synced())
 
     def _reveal_together(self) -> bool:
-        """Let one remote command give the names that are free; True where it also brought all names to the disk."""
-        shell, session = self._session.shell, self._session
+        """Let our program give the names that are free; True where it also brought all names to the disk."""
         items = {item.name.encode(): item for item in self._unfinished() if item.upload.supersede_to is None}
-        if shell is None or not shell.has_python or not items:
+        if not items or (agent := self._agent()) is None:
             return False
         names = [(name, item.upload.key.encode()) for name, item in items.items()]
-        mode = self._files.dir_mode
-        told = self._loop.run(shell.reveal(session.connection, self._files.root, self._directory, mode, names))
+        try:
+            told = self._loop.run(agent.name(self._folder, names))
+        except AgentGone as gone:  # what it named, and what it did not, shows when the others get their names
+            log.warning("%s: %s", self._place, gone)
+            return False
         for name in told.names & items.keys():
             items[name].revealed = True
         self._is_removed = told.is_removed

@@ -17,6 +17,7 @@ from dataverse_backup.errors import DestinationLost
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
+    from dataverse_backup.destinations.ssh.agent import Agent
     from dataverse_backup.destinations.ssh.settings import SshSettings
 
 _Result = TypeVar("_Result")
@@ -45,6 +46,8 @@ class Connection:
     _patience: float
     """Seconds without an answer after which it is given up."""
     _watching: asyncio.Task[None] | None = None
+    agent: Agent | None = None
+    """Our program over there, where it was started."""
 
     @property
     def lost(self) -> bool:
@@ -64,7 +67,14 @@ class Connection:
     async def run(self, command: str, given: bytes, limit: float | None = None) -> Answer:
         """Run a constant *command* with *given* on its input. Raises TimeoutError after *limit* seconds."""
         async with asyncio.timeout(limit):
-            return self._answer(await self.ssh.run(command, input=given, encoding=None))
+            try:
+                done = await self.ssh.run(command, input=given, encoding=None)
+            except asyncssh.ChannelOpenError:  # few channels are allowed: this one first
+                if self.agent is None or self.agent.is_over:
+                    raise
+                self.agent.end()
+                done = await self.ssh.run(command, input=given, encoding=None)
+            return self._answer(done)
 
     async def start(self, command: str) -> asyncssh.SSHClientProcess[bytes]:
         """Start a constant *command* whose input is fed piece by piece."""

@@ -1,8 +1,8 @@
-"""Hashes stored objects; runs at the destination, on whatever Python 3 that machine has.
+"""Hashes stored objects; runs at the destination, on Python 3.6 or later.
 
-Started as `remote_reveal` is, in the root. Input, each ended by NUL: the name of the algorithm, then the keys. Output:
-a line for each key, in their order: its size and its digest; ``missing`` where nothing lies; ``?`` for what cannot be
-read, or is no file: somebody else has to say why.
+Started with `-c` and the standard library alone, in the root. Input, each ended by NUL: the name of the algorithm, then
+the keys. Output: a line for each key, in their order: its size and its digest; ``missing`` where nothing lies; ``?``
+for what cannot be read, or is no file: somebody else has to say why.
 """
 
 import errno
@@ -25,9 +25,11 @@ def told(key: bytes, algorithm: str, buffer: memoryview) -> str:
             return "?"
         digest, size = hashlib.new(algorithm), 0
         with open(number, "rb", buffering=0, closefd=False) as file:
-            while length := file.readinto(buffer):
+            length = file.readinto(buffer)
+            while length:
                 digest.update(buffer[:length])
                 size += length
+                length = file.readinto(buffer)
     except OSError:
         return "?"
     finally:

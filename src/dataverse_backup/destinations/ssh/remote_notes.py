@@ -1,10 +1,10 @@
-"""Puts notes of ours where they belong; runs at the destination, on whatever Python 3 that machine has.
+"""Puts notes of ours where they belong; runs at the destination, on Python 3.6 or later.
 
-Started as `remote_reveal` is, in the root. Input, each ended by NUL: the staging directory, the mode of new directories
-in octal, then for each note its staged name, the key, and ``1`` where it is to be there or ``0`` where it is not to
-be. Output: a line for each note with its staged name and ``0``, or the system's number of the error that left all as it
-was; then ``removed`` if nothing was left in the staging directory. What lies under the key of a note and is no file
-stays.
+Started with `-c` and the standard library alone, in the root. Input, each ended by NUL: the staging directory, the mode
+of new directories in octal, then for each note its staged name, the key, and ``1`` where it is to be there or ``0``
+where it is not to be. Output: a line for each note with its staged name and ``0``, or the system's number of the error
+that left all as it was; then ``removed`` if nothing was left in the staging directory. What lies under the key of a
+note and is no file stays.
 """
 
 import errno

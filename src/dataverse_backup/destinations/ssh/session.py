@@ -14,6 +14,7 @@ import asyncssh
 
 from dataverse_backup.destinations.base import OWN_PREFIX, SCRATCH_PREFIX, Traits
 from dataverse_backup.destinations.ssh.abilities import Abilities
+from dataverse_backup.destinations.ssh.agent import Agent
 from dataverse_backup.destinations.ssh.connection import Connection, connected
 from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS, words
 from dataverse_backup.destinations.ssh.files import RemoteFiles
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from dataverse_backup.destinations.ssh.shell import Shell
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Session:
     """A connection, the files on it, and the shell if there is one."""
 
@@ -36,6 +37,7 @@ class Session:
     traits: Traits
     is_assumed: bool
     """Whether the abilities are those of an earlier connection, and may hold no more."""
+    _agent: Agent | None = None
 
     @property
     def shell(self) -> Shell | None:
@@ -46,6 +48,15 @@ class Session:
     def durable(self) -> Durability:
         """What a receipt may say."""
         return self.traits.durable
+
+    async def agent(self) -> Agent | None:
+        """Our program over there, where it can run; started if it does not."""
+        if self.shell is None or not self.shell.has_python:
+            return None
+        if self._agent is None or self._agent.is_over:
+            started = Agent.started(self.connection, self.shell, self.files.root, self.files.dir_mode)
+            self._agent = self.connection.agent = await started
+        return self._agent
 
     async def synced(self) -> str | None:
         """Bring bytes and names to the disk, where there is a command for it: its complaint, or None."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from importlib import resources
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Self
 
 from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS
@@ -47,8 +46,8 @@ _PYTHON = "python3 -I -S -c"
 _RUN = '"import sys; exec(sys.stdin.buffer.read(int(sys.stdin.buffer.readline())))"'
 """Python that takes its program from its input too: the length of it on a line, the program, what the program reads."""
 _MISSING, _STORED = b"missing", re.compile(rb"[0-9]+ [0-9a-f]+")
-_REVEAL, _PUT_NOTES, _DIGESTS = (
-    resources.files(__package__).joinpath(f"remote_{name}.py").read_bytes() for name in ("reveal", "notes", "digests")
+_AGENT, _PUT_NOTES, _DIGESTS = (
+    resources.files(__package__).joinpath(f"remote_{name}.py").read_bytes() for name in ("agent", "notes", "digests")
 )
 
 
@@ -59,7 +58,7 @@ class Shell:
     sync: str
     hashes: Mapping[Algorithm, str] = field(default_factory=dict)
     has_python: bool = False
-    """Whether there is a Python 3, which gives a whole batch its names in one command."""
+    """Whether there is a Python for our programs: a batch then needs fewer round trips, and no command of its own."""
 
     @classmethod
     def known(cls, told: Mapping[str, Any]) -> Self:
@@ -80,11 +79,10 @@ class Shell:
         proof = f'printf "%s\\0" {EXTRACTED}* | xargs -0 {hashes} 2>/dev/null; ' if hashes else ""
         return _command(f"tar -x -p -o -f -; s=$?; {self.sync} && echo {SYNCED}; {proof}exit $s")
 
-    async def reveal(
-        self, connection: Connection, root: bytes, directory: bytes, mode: int, names: Sequence[tuple[bytes, bytes]]
-    ) -> Revealed:
-        """Give what is staged in *directory* its names, pairs of staged name and key below *root*, and sync."""
-        return await self._run(connection, root, _REVEAL, [directory, _octal(mode), *chain(*names)])
+    def agent(self, root: bytes, dir_mode: int) -> tuple[str, bytes]:
+        """The command that starts `remote_agent` in *root*, and the beginning of its input."""
+        given = _input(root, _AGENT, []) + b"%o\n%s\n" % (dir_mode, self.sync.encode())
+        return _command(f"exec {_PYTHON} {_RUN}"), given
 
     async def put_notes(
         self,
@@ -162,7 +160,11 @@ class Revealed:
     @classmethod
     def parse(cls, answer: Answer) -> Revealed:
         """What the command said."""
-        lines = answer.output.splitlines()
+        return cls.of(answer.output.splitlines())
+
+    @classmethod
+    def of(cls, lines: Sequence[bytes]) -> Self:
+        """What it said in *lines*."""
         names = frozenset(line[: -len(b" 0")] for line in lines if line.endswith(b" 0"))
         return cls(names, b"removed" in lines, lines[-1:] == [SYNCED.encode()])
 
@@ -199,7 +201,7 @@ def _probe() -> str:
     said = 'command -v tar >/dev/null && command -v xargs >/dev/null || exit 1; echo "> cat"; cat probe; echo; '
     syncs = " || ".join(f'{{ {command} && echo "> {command}" && echo done; }}' for command in _SYNCS)
     hashes = [command for commands in _HASHES.values() for command in commands]
-    python = f'echo "> {_PYTHON}"; {_PYTHON} "import sys; print(sys.version_info[0])"; '
+    python = f'echo "> {_PYTHON}"; {_PYTHON} "import sys; print(3 if sys.version_info >= (3, 6) else 0)"; '
     hashing = "".join(f'echo "> {c}"; {c} probe; ' for c in hashes)
     return _command("{ " + said + syncs + "; " + python + hashing + "} 2>/dev/null")
 

@@ -13,6 +13,7 @@ import pytest
 
 from dataverse_backup.destinations.base import Failure, Receipt
 from dataverse_backup.errors import Unavailable
+from tests.contract.ssh.test_accounts import account_with
 from tests.contract.ssh.uploads import destination, objects, upload
 from tests.servers.sshd import SshServer
 
@@ -81,8 +82,8 @@ def server() -> Iterator[SshServer]:
 @pytest.mark.usefixtures("server_available")
 @pytest.mark.parametrize(
     ("frozen", "big_file", "stall_timeout"),
-    [("", 1 << 20, 60.0), ("", 1 << 30, 60.0), ("tar", 1 << 30, 2.0), ("sftp-server", 1 << 20, 2.0)],
-    ids=["everything, by SFTP", "everything, bundled", "tar", "SFTP"],
+    [("", 1 << 20, 60.0), ("", 1 << 30, 60.0), ("python3", 1 << 30, 2.0), ("sftp-server", 1 << 20, 2.0)],
+    ids=["everything, by SFTP", "everything, bundled", "our program", "SFTP"],
 )
 def test_whatever_stops_reading_is_unavailable_after_a_while_and_is_used_again_when_it_goes_on(
     server: SshServer, frozen: str, big_file: int, stall_timeout: float
@@ -94,3 +95,12 @@ def test_whatever_stops_reading_is_unavailable_after_a_while_and_is_used_again_w
         (receipt,) = one.put([upload("a/b", BIG)])
         assert isinstance(receipt, Receipt)
     assert "a/b" in objects(root)
+
+
+@pytest.mark.usefixtures("server_available")
+def test_a_tar_that_stops_reading_is_unavailable_after_a_while(tmp_path: Path) -> None:
+    with SshServer(login_shell="/bin/sh", path=account_with(tmp_path, md5sum="")) as without_python:
+        settings = quick(without_python, without_python.sandbox(), big_file=1 << 30, stall_timeout=2.0)
+        with destination(settings) as one:
+            one.connect()
+            refused_in_time(one, Ice(without_python, "tar"))

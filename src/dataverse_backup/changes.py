@@ -109,8 +109,19 @@ class Changes:
         marks = dict(now)
         same = [one for one in then if marks.get(one[0]) == one[1] is not None]
         self._pass_by(same)
-        for datafile_id in sorted({*marks, *map(_id, then)}.difference(map(_id, same))):
+        passed = set(map(_id, same))
+        for datafile_id in sorted({*marks, *map(_id, then)} - passed):
             self._add(datafile_id, marks.get(datafile_id))
+        for datafile_id, _, store, _, why in then:
+            if why is None and datafile_id not in passed:
+                self._count(datafile_id, store, is_there=datafile_id in marks)
+
+    def _count(self, datafile_id: int, store: str, *, is_there: bool) -> None:
+        """Count in what the ledger knows as being in *store*, and is not what it was."""
+        if is_there:
+            self.changed[store] += 1
+        else:
+            self.vanished.setdefault(store, Vanished()).add(datafile_id)
 
     def _pass_by(self, same: list[Marked]) -> None:
         self.unchanged.update(map(_store_and_why, same))

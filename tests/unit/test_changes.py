@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataverse_backup import changes as changes_module
-from dataverse_backup.changes import Changes
+from dataverse_backup.changes import Changes, Vanished
 from dataverse_backup.errors import SourceUnreadable
 from dataverse_backup.stores.memory import Fault
 from tests.contract.ledger_cases import HERE, datafile, key_of, not_here
@@ -52,6 +52,24 @@ def test_whatever_there_is_on_both_sides_what_differs_is_found(
     assert [number for number, _ in to_do] == sorted(differing)
     assert dict(to_do) == {number: now.get(number) for number in differing}
     assert changes.unchanged.total() == len(now.keys() & then.keys() - differing)
+
+
+@given(MARKS, MARKS, st.integers(1, 40))
+def test_what_vanished_of_each_store_is_counted_against_all_that_the_ledger_knows_in_it(
+    now: dict[int, int], then: dict[int, int], portion: int
+) -> None:
+    def known(number: int) -> Marked:
+        return number, then[number], "ab"[number % 2], 5, "remote" if number % 5 == 0 else None
+
+    with patch.object(changes_module, "_COMPARED_TOGETHER", portion):
+        _, changes = between(sorted(now.items()), [known(number) for number in sorted(then)])
+    for store in "ab":
+        here = [number for number in sorted(then) if known(number)[2] == store and number % 5]
+        gone = [number for number in here if number not in now]
+        vanished = changes.vanished.get(store, Vanished())
+        assert (vanished.files, vanished.first) == (len(gone), gone[:5])
+        assert changes.known(store) == len(here)
+    assert changes.known_in_all == changes.known("a") + changes.known("b")
 
 
 Step = tuple[str, int]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -23,8 +24,9 @@ from dataverse_backup.notify.text import dump_line
 from tests.unit.test_backup_several import Campus, endings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from dataverse_backup.destinations.base import Failure, Receipt, Upload
     from dataverse_backup.ledger.dumps import DumpRecord
 
 ALWAYS = KeptDumps(Retention(2, timedelta(0)), timedelta(0))
@@ -223,3 +225,25 @@ def test_a_run_that_the_brake_stops_before_it_begins_keeps_no_dump_and_removes_n
     assert last is not None
     assert last.copy is not None
     assert last.copy.key == former[0].key
+
+
+def test_a_destination_that_takes_long_over_its_dump_does_not_hold_up_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place, is_over = campus(), threading.Event()
+    put = MemoryDestination.put
+
+    def slow_put(self: MemoryDestination, uploads: Sequence[Upload]) -> Iterator[Receipt | Failure]:
+        if self.name == "a" and uploads[0].is_private:
+            assert is_over.wait(10)
+        yield from put(self, uploads)
+
+    monkeypatch.setattr(MemoryDestination, "put", slow_put)
+    order = []
+    for event in place.events():
+        if isinstance(event, Ended):
+            order.append(event.destination)
+            assert dump_of(event).is_ok
+            is_over.set()
+    assert order == ["b", "a"]
+    assert place.ledger.last_good_dump("a") is not None

@@ -180,5 +180,5 @@ def _ended(runs: dict[str, Run], engine: Engine, stop: Stop) -> Iterator[Event]:
         again = run.take_again()
         if again and not engine.is_dropped(name) and not stop.is_set():
             engine.add({name: again})
-        else:
+        elif not run.is_sending_dump:  # who waits for that would hold up the others
             yield from runs.pop(name).finish()

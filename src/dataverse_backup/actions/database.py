@@ -163,6 +163,11 @@ class DumpOfRun:
             order = _Order(self._name, open_destination, dump, dump.generation, rule, outflow)
             self._sending = self._pool.enter_context(ThreadPoolExecutor(1)).submit(_keep, order)
 
+    @property
+    def is_sending(self) -> bool:
+        """Whether it is on its way."""
+        return self._sending is not None and not self._sending.done()
+
     def result(self) -> DumpRecord | None:
         """What came of it, as soon as that is known; None where none was due."""
         if self._sending is not None:

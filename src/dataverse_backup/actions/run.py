@@ -140,6 +140,11 @@ class Run:
         """Begin to send the dump of the database, where one was taken for this destination."""
         self._dump.send(partial(self.site.open_destination, self.staging), outflow)
 
+    @property
+    def is_sending_dump(self) -> bool:
+        """Whether ending would wait for a dump that is still on its way."""
+        return self._dump.is_sending
+
     def _reach(self) -> Scope:
         """Reach the destination, make sure that it is ours, and clear what earlier runs left in staging."""
         self._abilities = self._ledger.abilities(self.name)

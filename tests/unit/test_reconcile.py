@@ -13,7 +13,7 @@ from dataverse_backup.actions.events import Ending
 from dataverse_backup.actions.reconcile import reconcile_destinations, reconcile_stores
 from dataverse_backup.actions.reconcile_events import Finding, Presence, Reconciled
 from dataverse_backup.cli import reconciling
-from dataverse_backup.datafile import PACKAGE_CONTENT_TYPE, Dataset
+from dataverse_backup.datafile import AUXILIARY, PACKAGE_CONTENT_TYPE, PROVENANCE, TAB, Dataset
 from dataverse_backup.destinations.base import IDENTITY_KEY, Entry
 from dataverse_backup.errors import DestinationLost, Reason, SourceUnavailable
 from dataverse_backup.ledger.base import Planned
@@ -479,3 +479,25 @@ def test_quiet_tells_only_what_is_lost(world: ReconcileWorld, capsys: pytest.Cap
     del world.store.objects[f"{FOLDER}/18b-2"]
     reconciling._shown(iter(world.look().events), order)
     assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+# Companions
+
+
+def test_what_must_lie_beside_a_file_is_known_and_lost_where_it_does_not(world: ReconcileWorld) -> None:
+    row = world.has(7, b"main")
+    prov, aux = row.beside(PROVENANCE, ".prov-json.json"), row.beside(f"{AUXILIARY}dpJson_v1", ".dpJson_v1", size=9)
+    world.catalogue.rows_now[7] = replace(row, companions=(prov, aux))
+    world.store.objects[f"{key_of(row)}.prov-json.json"] = b"{}"
+    told = world.look()
+    (finding,) = told.findings
+    assert (finding.key, finding.why, finding.datafile_id) == (f"{key_of(row)}.dpJson_v1", "missing", 7)
+    assert (finding.label, finding.size) == ("raw/data 7.txt.dpJson_v1", 9)
+    assert told.ended.known.objects == 5
+
+
+def test_the_main_object_of_an_ingested_file_is_lost_once(world: ReconcileWorld) -> None:
+    row = world.has(7, is_tabular=True)
+    world.catalogue.rows_now[7] = replace(row, companions=(row.beside(TAB),))
+    world.store.objects[f"{key_of(row)}.orig"] = world.store.objects.pop(key_of(row))
+    assert world.look().lost == {key_of(row): "main-missing"}

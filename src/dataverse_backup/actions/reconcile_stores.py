@@ -11,10 +11,20 @@ from typing import TYPE_CHECKING
 from dataverse_backup.actions.events import Ending
 from dataverse_backup.actions.inventory import Claim, Inventory
 from dataverse_backup.actions.reconcile_events import Finding, Place, Presence, Progress, Reconciled, Why
+from dataverse_backup.actions.reconcile_objects import (
+    ELSEWHERE,
+    PACKAGE,
+    Missing,
+    beside_of,
+    companions_of,
+    label_of,
+    missing_beside,
+    missing_of,
+)
 from dataverse_backup.changes import chunks
 from dataverse_backup.datafile import Datafile, fingerprint
 from dataverse_backup.errors import ObjectError, Reason, SourceError, SourceMissing, StoreLost, printable
-from dataverse_backup.stores.listable import SAID, Beside, ListableStore, beside_datafiles, beside_dataset
+from dataverse_backup.stores.listable import SAID, Beside, ListableStore
 from dataverse_backup.work import Spool
 
 if TYPE_CHECKING:
@@ -33,19 +43,6 @@ ASKED_TOGETHER = 200
 """Rows that are read again together."""
 RECENT = timedelta(days=1)
 """An object that is younger may be an upload whose row is not there yet: browsers upload first (facts 1.6)."""
-
-_PACKAGE, _ELSEWHERE = "package", "elsewhere"
-"""What is noted with a name that may be there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """A datafile whose object was not listed."""
-
-    datafile: Datafile
-    why: Why
-    names: tuple[str, ...]
-    """Under one of which it should lie."""
 
 
 @dataclass(slots=True)
@@ -163,30 +160,37 @@ class StoresReconciliation:
             if store is not None and excluded is None:
                 self._unlistable[store.id] += is_first
             self._expect_elsewhere(row, is_first=is_first)
-            return
-        if group.ended.trouble is not None:
-            return
-        try:
-            names = store.names(row)
-        except ObjectError:
-            group.ended.undecided += not is_first
-            return
+        elif group.ended.trouble is None:
+            try:
+                self._compare(group, store, row, is_first=is_first, is_package=excluded is not None)
+            except ObjectError:  # its identifier names nothing that could be there
+                group.ended.undecided += not is_first
+
+    def _compare(self, group: _Group, store: Store, row: Datafile, *, is_first: bool, is_package: bool) -> None:
+        """Claim what must be there of *row*; at the second reading note what of it was not listed."""
+        names = store.names(row)
+        beside = [(one, store.names(one)) for one in companions_of(row)]
         is_known = not is_first and group.inventory.said(row.id) == fingerprint(row)
         if not is_known:
-            self._claim(group, store, row, names, is_package=excluded is not None)
+            self._claim(group, store, row, names, is_package=is_package)
+            for name in (name for _, its in beside for name in its):
+                group.inventory.claim(name, Claim.OWN)
         if is_first:
             group.datafiles += 1
             group.inventory.read(row.id, fingerprint(row))
-        elif missing := _missing(group.inventory, row, names, is_package=excluded is not None):
+            return
+        missing = [missing_of(group.inventory, row, names, is_package=is_package)]
+        missing += [missing_beside(group.inventory, row, one, its) for one, its in beside]
+        for one in filter(None, missing):
             if is_known:
-                group.missing.append(missing)
+                group.missing.append(one)
             else:
                 group.ended.undecided += 1
 
     @staticmethod
     def _claim(group: _Group, store: Store, row: Datafile, names: Sequence[str], *, is_package: bool) -> None:
         for name in names:
-            group.inventory.claim(name, Claim.MAYBE if is_package else Claim.OWN, _PACKAGE if is_package else "")
+            group.inventory.claim(name, Claim.MAYBE if is_package else Claim.OWN, PACKAGE if is_package else "")
         main, own = names[1] if row.is_tabular else names[0], store.object_name(row)
         if main.endswith(own) and main != own:
             group.inventory.know_dataset(main.removesuffix(own), row.dataset.persistent_id)
@@ -198,7 +202,7 @@ class StoresReconciliation:
         base = replace(row, storageidentifier=row.location.partition("//")[0], is_tabular=False)
         for group in self._groups.values():
             try:
-                group.inventory.claim(group.stores[0].names(base)[0], Claim.MAYBE, _ELSEWHERE)
+                group.inventory.claim(group.stores[0].names(base)[0], Claim.MAYBE, ELSEWHERE)
             except ObjectError:
                 continue
 
@@ -212,7 +216,7 @@ class StoresReconciliation:
                     continue
                 with suppress(ObjectError):
                     for name in self._stores[file.store_id].names(file):
-                        told = f"datafile {file.id}, {_label(file)}, had it until it left the catalogue"
+                        told = f"datafile {file.id}, {label_of(file)}, had it until it left the catalogue"
                         group.inventory.claim(name, Claim.FORMER, f"{told} ({gone.since:%Y-%m-%d} or before)")
 
     # What is there
@@ -267,7 +271,7 @@ class StoresReconciliation:
         name, inventory = lying.name, group.inventory
         modified = None if lying.modified is None else datetime.fromtimestamp(lying.modified, UTC)
         dataset = inventory.dataset_of(name)
-        beside = _beside(inventory, lying)
+        beside = beside_of(inventory, lying)
         if beside is None and modified is not None and modified > self._began - RECENT:
             beside = Beside.RECENT
         claimed = inventory.claimed(name)
@@ -282,54 +286,6 @@ class StoresReconciliation:
         return Finding(group.place, presence, why, name, said, lying.size, dataset or "", modified=modified)
 
 
-def _beside(inventory: Inventory, lying: Lying) -> Beside | None:
-    """What it is, where it is in its place without being the object of a datafile."""
-    name = lying.name
-    if _is_known(inventory, name):
-        return Beside.ELSEWHERE
-    if name.endswith("/") and lying.size == 0:
-        return Beside.FOLDER
-    if by_itself := beside_dataset(name):
-        return by_itself
-    for main, kind in beside_datafiles(name):
-        if _is_known(inventory, main):
-            return kind
-    folder = name
-    while folder := folder.rpartition("/")[0]:
-        if inventory.claimed(folder) == (Claim.MAYBE, _PACKAGE):
-            return Beside.PACKAGE
-    return None
-
-
-def _is_known(inventory: Inventory, name: str) -> bool:
-    claimed = inventory.claimed(name)
-    return claimed is not None and claimed[0] is not Claim.FORMER
-
-
-def _label(file: Datafile) -> str:
-    return f"{file.directory_label}/{file.label}" if file.directory_label else file.label
-
-
-def _missing(inventory: Inventory, row: Datafile, names: Sequence[str], *, is_package: bool) -> Missing | None:
-    """What was not listed of *row*; None where all was.
-
-    Of an ingested file *names* are those of the original, the main object, and the oldest form of the original (1.7).
-    """
-    if is_package:
-        return None if inventory.has_below(names[0]) else Missing(row, Why.MISSING, (names[0],))
-    if not row.is_tabular and inventory.size_of(names[0]) is not None:
-        return None
-    there = [inventory.size_of(name) is not None for name in names]
-    if not any(there):
-        return Missing(row, Why.MISSING, tuple(names))
-    if not row.is_tabular:
-        return Missing(row, Why.MAIN_MISSING, (names[0],))
-    original, main, *older = names
-    if not any((there[0], *there[2:])):
-        return Missing(row, Why.ORIGINAL_MISSING, (original, *older))
-    return None if there[1] else Missing(row, Why.MAIN_MISSING, (main,))
-
-
 _LOST = {
     Why.MISSING: "nothing lies there",
     Why.ORIGINAL_MISSING: "the original of this ingested file, which its checksum describes, does not lie there",
@@ -338,7 +294,7 @@ _LOST = {
 
 
 def _lost_finding(place: Place, missing: Missing) -> Finding:
-    file = missing.datafile
+    file = missing.companion or missing.datafile
     said = f"{_LOST[missing.why]} (store {printable(file.store_id)})" if "," in place.name else _LOST[missing.why]
     return Finding(
         place,
@@ -349,5 +305,5 @@ def _lost_finding(place: Place, missing: Missing) -> Finding:
         file.size,
         file.dataset.persistent_id,
         file.id,
-        _label(file),
+        label_of(file),
     )

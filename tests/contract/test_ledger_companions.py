@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +13,7 @@ from dataverse_backup.errors import LedgerError, Reason
 from dataverse_backup.fixity import VerifiedBy
 from dataverse_backup.ledger.audits import PRIMARY, Choice, Judged
 from dataverse_backup.ledger.base import Kept, Planned, Status, Tally
+from dataverse_backup.ledger.removals import PRUNE_VERB, Outcome
 from dataverse_backup.verdict import Verdict
 from tests.contract.ledger_cases import HERE, NOON, copied, datafile, failed, key_of, planned, recorded, succeeded
 
@@ -220,3 +221,21 @@ def test_companions_that_were_proven_at_the_same_moment_are_all_audited(ledger: 
     found = [(kept.datafile.id, kept.datafile.tag) for kept in ledger.to_audit(HERE, choice)]
     assert found == [(number, tag) for number in (1, 2, 3) for tag in (MAIN, TAB)]
     assert ledger.amount_to_audit(HERE, choice).files == 6
+
+
+# Removals
+
+
+def test_the_removal_of_a_companion_leaves_its_datafile_and_the_other_way_round(ledger: Ledger) -> None:
+    settle(ledger, 1)
+    ledger.note(HERE, gone=[1])
+    run = ledger.begin_run(PRUNE_VERB, HERE)
+    main, tab = (one.kept for one in ledger.gone(HERE, datetime.now(UTC) + timedelta(days=1)))
+    assert (main.datafile.tag, tab.datafile.tag) == (MAIN, TAB)
+    assert ledger.begin_removals(run, HERE, [tab]) == [tab]
+    assert [kept.datafile.tag for kept in ledger.kept()] == [MAIN]
+    ledger.end_removals(HERE, {tab_key(1): (Outcome.STAYS, "it is locked")})
+    assert list(ledger.kept()) == [main, tab]
+    assert ledger.begin_removals(run, HERE, [main, tab]) == [main, tab]
+    assert list(ledger.kept()) == []
+    assert [one.tag for one in ledger.removals(is_unfinished=True)] == [MAIN, TAB]

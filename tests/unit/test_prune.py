@@ -17,7 +17,7 @@ from dataverse_backup.actions.reconcile import reconcile_destinations, reconcile
 from dataverse_backup.actions.reconcile_events import Finding
 from dataverse_backup.cli import explaining, pruning
 from dataverse_backup.cli.records import removal_object
-from dataverse_backup.datafile import MAIN
+from dataverse_backup.datafile import MAIN, TAB
 from dataverse_backup.destinations.base import Failure
 from dataverse_backup.destinations.memory import MemoryDestination
 from dataverse_backup.errors import DestinationLost, DestinationRefused, LockHeld, PruneRefused, Unavailable
@@ -530,3 +530,41 @@ def test_a_plan_is_written_for_people_and_for_programs(world: PruneWorld, capsys
 
 def test_an_unavailable_error_is_what_nobody_knows() -> None:
     assert _outcome(Failure("a", Unavailable(HERE, "a", "nobody answers")), []) is None
+
+
+# Companions
+
+
+def with_tab(world: PruneWorld, number: int) -> str:
+    """Let the datafile be ingested; the key of the copy of its .tab."""
+    file = world.has(number, b"original", is_tabular=True)
+    world.catalogue.rows_now[number] = replace(file, companions=(file.beside(TAB, size=8),))
+    world.run()
+    return f"{key(number)}.tab"
+
+
+def test_what_lies_beside_a_file_goes_with_it(world: PruneWorld) -> None:
+    tab = with_tab(world, 11)
+    world.lose(11)
+    world.ledger._rows[HERE, 11, TAB].gone_since = datetime.now(UTC) - timedelta(days=400)
+    assert planned(world) == [key(11), tab]
+    assert world.prune().removed.objects == 2
+    assert not {key(11), tab} & (world.there | world.believed)
+
+
+def test_what_was_beside_a_file_that_is_still_there_stays(world: PruneWorld) -> None:
+    tab = with_tab(world, 11)
+    world.has(11, b"original")
+    world.run()
+    world.ledger._rows[HERE, 11, TAB].gone_since = datetime.now(UTC) - timedelta(days=400)
+    assert planned(world) == []
+    assert tab in world.there
+
+
+def test_a_former_tab_stays_as_long_as_the_new_one_has_no_proven_copy(world: PruneWorld) -> None:
+    tab = with_tab(world, 11)
+    former = f".superseded/{tab}/20200101T000000.000000Z-0123456789ab"
+    world.copies[former] = b"former"
+    assert planned(world) == [former]
+    world.ledger._rows[HERE, 11, TAB].status = Status.FAIL_WRITE
+    assert planned(world) == []

@@ -288,7 +288,7 @@ class StoresReconciliation:
 
 _LOST = {
     Why.MISSING: "nothing lies there",
-    Why.ORIGINAL_MISSING: "the original of this ingested file, which its checksum describes, does not lie there",
+    Why.ORIGINAL_MISSING: "the original of this ingested file does not lie there; its main object may be it, which an audit says",
     Why.MAIN_MISSING: "only what Dataverse calls the original lies there",
 }
 

@@ -288,7 +288,7 @@ class StoresReconciliation:
 
 _LOST = {
     Why.MISSING: "nothing lies there",
-    Why.ORIGINAL_MISSING: "the original of this ingested file does not lie there; an audit says whether its main object is it",
+    Why.ORIGINAL_MISSING: "no original of this ingested file lies there; an audit says whether its main object is it",
     Why.MAIN_MISSING: "only what Dataverse calls the original lies there",
 }
 

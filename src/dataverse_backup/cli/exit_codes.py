@@ -18,7 +18,7 @@ class ExitCode(IntEnum):
     COULD_NOT_RUN = 1, "could not run"
     USAGE = 2, "configuration or usage"
     FAILURES = 3, "ran, some files or destinations failed"
-    DAMAGE = 4, "audit found damage"
+    DAMAGE = 4, "damage or loss was found"
     BRAKE = 5, "brake pulled"
     BUSY = 11, "another run holds the lock"
     LIMIT = 12, "stopped at a limit"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from psycopg.conninfo import conninfo_to_dict
 
+from dataverse_backup.datafile import TAB
 from dataverse_backup.destinations.base import DATABASE_PREFIX
 from dataverse_backup.generations import generations
 from dataverse_backup.ledger.base import Status
@@ -77,14 +78,15 @@ class Administrator:
 
 
 def looked_for(stores: dict[str, Path]) -> dict[Path, str]:
-    """Where Dataverse looks for each file that could be copied (facts 1.7), and what its bytes must be."""
-    return {
-        stores[row.store_id] / f"{row.path}{ORIGINAL_SUFFIX if row.file.is_tabular else ''}": sha256(
-            row.registered_bytes
-        )
-        for row in datafile_rows(SEED)
-        if row.file.status is Status.OK and row.store_id in stores
-    }
+    """Where Dataverse looks for each object that could be copied (facts 1.7, 2.9), and what its bytes must be."""
+    found: dict[Path, str] = {}
+    for row in datafile_rows(SEED):
+        if row.file.status is Status.OK and row.store_id in stores:
+            store, suffix = stores[row.store_id], ORIGINAL_SUFFIX if row.file.is_tabular else ""
+            found[store / f"{row.path}{suffix}"] = sha256(row.registered_bytes)
+            for tag, (key, content) in row.companions().items():
+                found[store / (row.path if tag == TAB else key)] = sha256(content)
+    return found
 
 
 def sha256(data: bytes) -> str:
@@ -122,7 +124,7 @@ def test_everything_is_lost_but_a_destination_and_the_page_brings_it_back(
 
     wanted = looked_for(site.sample.stores)
     assert {path: sha256(path.read_bytes()) if path.is_file() else "" for path in wanted} == wanted
-    assert len(wanted) == len(site.sample.with_status(Status.OK))
+    assert len(wanted) == len(site.sample.with_status(Status.OK)) + len(site.sample.companions)
     judged = [json.loads(line) for line in administrator.type("dataverse-backup list --json").stdout.splitlines()]
     not_intact = {line["datafile_id"] for line in judged if line["primary_verdict"] not in (None, "intact")}
     spoilt = {one.datafile_id for one in site.sample.expected if one.status is Status.FAIL_READ}

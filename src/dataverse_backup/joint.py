@@ -46,25 +46,28 @@ class JointTransfer:
         self._lost: dict[str, DestinationLost] = {}
 
     def copy(self, joint: JointBatch) -> Outcomes:
-        """Copy every part of *joint*; nothing more is tried at a destination that was lost before. Raises Crowded."""
+        """Copy every part of *joint*; nothing more is tried at a destination that was lost before.
+
+        Raises Crowded where one of the destinations, which other workers may have reached, could never be reached from
+        here: then those do it all, and find what was copied to the others.
+        """
         for batch in joint.batches:
             self._readers[batch.destination].begin()
-        if len(joint.batches) < 2:  # noqa: PLR2004 -- alone
-            return self._copied_alone(joint)
-        self._expect(joint)
-        with ThreadPoolExecutor(len(joint.batches), thread_name_prefix="transfer") as threads:
-            futures = {batch.destination: threads.submit(self._copied, batch) for batch in joint.batches}
-        return {destination: future.result() for destination, future in futures.items()}
-
-    __call__ = copy
-
-    def _copied_alone(self, joint: JointBatch) -> Outcomes:
-        """Raises Crowded where the only destination, which others may have reached, could not be reached from here."""
-        outcomes = {batch.destination: self._copied(batch) for batch in joint.batches}
+        outcomes = self._copied_together(joint)
         for name, outcome in outcomes.items():
             if outcome.lost_destination is not None and not self._transfers[name].is_reached:
                 raise Crowded(outcomes)
         return outcomes
+
+    __call__ = copy
+
+    def _copied_together(self, joint: JointBatch) -> Outcomes:
+        if len(joint.batches) < 2:  # noqa: PLR2004 -- alone
+            return {batch.destination: self._copied(batch) for batch in joint.batches}
+        self._expect(joint)
+        with ThreadPoolExecutor(len(joint.batches), thread_name_prefix="transfer") as threads:
+            futures = {batch.destination: threads.submit(self._copied, batch) for batch in joint.batches}
+        return {destination: future.result() for destination, future in futures.items()}
 
     def share(self, sharers: int) -> None:
         """Send as one of *sharers* on different machines, which together hold to the bandwidth of a destination."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dataverse_backup.conclusion import Crowded
 from dataverse_backup.destinations.memory import MemoryDestination
 from dataverse_backup.errors import DestinationLost, Reason, SourceUnavailable
 from dataverse_backup.joint import JointTransfer
@@ -135,3 +136,22 @@ def test_an_error_that_nobody_foresaw_is_not_swallowed(monkeypatch: pytest.Monke
     with pytest.raises(ZeroDivisionError):
         hall.copy()
     assert len(hall.destinations["b"].objects) == len(CONTENTS)
+
+
+def test_a_destination_that_has_no_room_for_this_worker_is_lost_to_nobody_else() -> None:
+    hall = Hall("a", "b")
+    hall.destinations["b"].faults.down_after = 0  # as a server that refuses a further connection
+    with pytest.raises(Crowded) as crowded:
+        hall.copy()
+    outcomes = crowded.value.result
+    assert statuses(outcomes["a"]) == {Status.OK}
+    assert isinstance(outcomes["b"].lost_destination, DestinationLost)
+
+
+def test_a_destination_that_was_reached_and_goes_is_lost() -> None:
+    hall = Hall("a", "b")
+    hall.copy({"a": [1], "b": [1]})
+    hall.destinations["b"].faults.down_after = 0
+    outcomes = hall.copy({"a": [2], "b": [2]})
+    assert statuses(outcomes["a"]) == {Status.OK}
+    assert isinstance(outcomes["b"].lost_destination, DestinationLost)

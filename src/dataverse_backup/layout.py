@@ -50,13 +50,17 @@ def keys_beside(key: str, datafile: Datafile) -> list[str]:
     ``a.datafile-7/b``.
     """
     parts = key.split("/")
-    mark = f".datafile-{datafile.id}"
+    mark = _mark(datafile)
     return ["/".join([*parts[:at], parts[at] + mark, *parts[at + 1 :]]) for at in reversed(range(len(parts)))]
 
 
 def is_beside(key: str, base: str, datafile: Datafile) -> bool:
     """Whether *key* is one of ``keys_beside(base, datafile)``."""
-    return key in keys_beside(base, datafile)
+    return _mark(datafile) in key and key in keys_beside(base, datafile)
+
+
+def _mark(datafile: Datafile) -> str:
+    return f".datafile-{datafile.id}"
 
 
 def superseded_key(key: str, checksum: Checksum, when: datetime) -> str:

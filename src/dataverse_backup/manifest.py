@@ -43,6 +43,7 @@ SUMS = {
 }
 """What checks each algorithm, and what the list for it is called."""
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 _ESCAPES = {ord("\\"): "\\\\", ord("\n"): "\\n", ord("\r"): "\\r"}
 """How coreutils write names; a line with one of these begins with a backslash."""
 
@@ -91,7 +92,7 @@ def _sum_line(folder: str, copy: Copy) -> str:
 
 def _manifest(folder: str, dataset: list[Kept], ledger_id: str) -> bytes:
     """One line for each object, so that it can be searched and compared by lines."""
-    files = ",\n".join(json.dumps(_entry(kept), ensure_ascii=False) for kept in dataset)
+    files = ",\n".join(_ENCODER.encode(_entry(kept)) for kept in dataset)
     its = dataset[0].datafile.dataset
     head = {
         "format": FORMAT,

@@ -15,7 +15,7 @@ from multiprocessing.connection import wait as wait_for
 from multiprocessing.reduction import ForkingPickler
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from dataverse_backup import logs
+from dataverse_backup import garbage, logs
 from dataverse_backup.crew import SECONDS_TO_END, Crew, Died
 
 if TYPE_CHECKING:
@@ -199,6 +199,7 @@ def _work(pipe: Connection, make_work: Callable[[], Callable[[Any], Any]], log_l
 
 def _do_all(line: _Line, make_work: Callable[[], Callable[[Any], Any]]) -> None:
     made = _answer(make_work)
+    garbage.seldom()
     line.send(replace(made, result=None))
     while made.error is None:
         task = line.receive_bytes()

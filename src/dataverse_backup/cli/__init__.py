@@ -8,8 +8,9 @@ def main() -> None:
     # What is imported stays: to look for garbage in it, again and again, takes a quarter of the start.
     gc.disable()
     # Every worker process imports this module again, as multiprocessing has it, and needs nothing of the command line.
+    from dataverse_backup import garbage  # noqa: PLC0415 -- see above
     from dataverse_backup.cli.running import run  # noqa: PLC0415 -- see above
 
-    gc.freeze()
+    garbage.seldom()
     gc.enable()
     run()

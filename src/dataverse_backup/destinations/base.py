@@ -35,11 +35,14 @@ VERIFY_KEY = "verify.sh"
 ROOT_NOTES = (README_KEY, VERIFY_KEY)
 """The notes at the root, where a person looks first."""
 
+_OWN_ROOTS = frozenset((SUPERSEDED_PREFIX, *ROOT_NOTES))
+
 
 def is_own(key: str) -> bool:
     """Whether *key* is for something of our own: no copy gets it. Copies that were moved aside have such keys."""
-    parts = key.split("/")
-    return parts[0] in (SUPERSEDED_PREFIX, *ROOT_NOTES) or OWN_PREFIX in parts
+    if OWN_PREFIX in key and OWN_PREFIX in key.split("/"):
+        return True
+    return key.partition("/")[0] in _OWN_ROOTS
 
 
 def is_note(key: str) -> bool:

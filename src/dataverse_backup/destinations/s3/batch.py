@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from dataverse_backup.destinations.base import Receipt
 from dataverse_backup.destinations.partials import partial_name
-from dataverse_backup.destinations.s3.bucket import CHUNK, Span, etag_of, md5_of
+from dataverse_backup.destinations.s3.bucket import Span, etag_of, md5_of
 from dataverse_backup.destinations.s3.flight import Flight, tried
 from dataverse_backup.errors import CopyDiffers, CopyRefused, KeyOccupied, KeyRefused, ObjectError, Unavailable
 from dataverse_backup.fixity import Algorithm, Durability, HashingReader, VerifiedBy
@@ -251,7 +251,7 @@ def _read(reader: HashingReader, length: int, *, is_sent: bool = True) -> bytes:
     """The next *length* bytes; fewer only where the source ends early."""
     read = reader.read if is_sent else reader.read_unsent
     pieces: list[bytes] = []
-    while length and (data := read(min(CHUNK, length))):
+    while length and (data := read(length)):
         pieces.append(data)
         length -= len(data)
     return b"".join(pieces)

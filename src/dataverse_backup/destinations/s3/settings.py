@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MEBIBYTE = 1 << 20
 GIBIBYTE = 1 << 30
+_BYTES_UNDER_WAY = 64 * MEBIBYTE
+"""Of one object that is sent in parts."""
 MOST_PARTS = 10_000
 """Of one multipart upload: S3 takes no more."""
 
@@ -36,7 +38,7 @@ class S3Settings:
     lock_mode: str | None = None
     """``GOVERNANCE`` or ``COMPLIANCE``: no copy can be deleted for ``lock_days``; None: as the bucket has it."""
     lock_days: int = 0
-    threads: int = 8
+    threads: int = 16
     """How many requests are under way at once."""
     biggest_whole: int = 8 * MEBIBYTE
     """Bytes of the biggest object that travels in one request; it is held in memory."""
@@ -76,4 +78,4 @@ class S3Settings:
 
     def parts_under_way(self, part_size: int) -> int:
         """How many parts of that size may wait for their answers: memory does not grow with the object."""
-        return max(1, self.threads * self.part_size // part_size)
+        return max(1, min(self.threads, _BYTES_UNDER_WAY // part_size))

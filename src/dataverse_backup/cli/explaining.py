@@ -60,7 +60,7 @@ def _lines(file: Explanation, *, is_asked: bool) -> Iterator[Text]:
     yield from (_verdict_line(one) for one in file.verdicts if one.destination == PRIMARY)
     if not file.places:
         yield plain("  no run has seen it yet")
-    for listed in file.places:
+    for listed in sorted(file.places, key=lambda one: (one.destination, one.tag != MAIN)):
         yield from _place_lines(file, listed)
         yield from (_attempt_line(a) for a in file.attempts if (a.destination, a.tag) == _which(listed))
         yield from (_verdict_line(one) for one in file.verdicts if (one.destination, one.tag) == _which(listed))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dataverse_backup.datafile import Datafile, Dataset
+from dataverse_backup.datafile import AUXILIARY, PROVENANCE, TAB, Datafile, Dataset
 from dataverse_backup.errors import SourceMissing, SourceRefused, SourceUnavailable, StoreLost
 
 if TYPE_CHECKING:
@@ -81,6 +81,16 @@ def test_of_an_ingested_file_the_original_comes_first(shelf: Shelf) -> None:
     assert (main, original, rest) == (shelf.name(NAME), f"{shelf.name(NAME)}.orig", [])
     first, second, *_ = shelf.store.names(shelf.registered(datafile(is_tabular=True)))
     assert (first, second) == (original, main)
+
+
+def test_what_lies_beside_a_file_has_one_name_and_is_found_there(shelf: Shelf) -> None:
+    file = shelf.registered(datafile(is_tabular=True))
+    for tag, suffix in ((TAB, ""), (PROVENANCE, ".prov-json.json"), (f"{AUXILIARY}dpJson_v1", ".dpJson_v1")):
+        shelf.plant(NAME + suffix, tag.encode())
+        companion = file.beside(tag, suffix)
+        assert shelf.store.names(companion) == (shelf.name(NAME + suffix),)
+        assert shelf.store.object_name(companion) == f"18b-1{suffix}"
+        assert read_all(shelf, NAME + suffix) == tag.encode()
 
 
 @pytest.mark.parametrize("name", ["10.18710/AB C/ééé/x y.txt", "a/$(touch pwned)", "a/-rf", "a/*", "a/line\nbreak"])

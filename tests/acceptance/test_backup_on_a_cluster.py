@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
+from tests.acceptance.freezing import some_copy_in
 from tests.acceptance.small import small_files, unequal_copies, untruths
 from tests.servers.dask_cluster import DaskScheduler
 from tests.servers.ports import free_port
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from tests.acceptance.conftest import Small
     from tests.acceptance.installation import Installation
 
-COULD_NOT_RUN, SOME_FAILED = 1, 3
+COULD_NOT_RUN, SOME_FAILED, DAMAGE = 1, 3, 4
 FILES = 120
 
 
@@ -37,8 +38,8 @@ def clustered(site: Installation, workers: int) -> Iterator[DaskScheduler]:
 
 def when_begun(site: Installation) -> None:
     """Wait until something was copied."""
-    deadline = time.monotonic() + 60
-    while not list(site.backup.rglob("1*-*")):
+    deadline, is_begun = time.monotonic() + 60, some_copy_in(site.backup)
+    while not is_begun():
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
@@ -57,7 +58,7 @@ def test_workers_that_are_killed_cost_nothing_but_time(small: Small) -> None:
     assert Counter(line["status"] for line in site.listed()) == {"OK": FILES}
 
 
-def test_a_scheduler_that_is_killed_ends_the_run_and_the_next_one_goes_on(small: Small) -> None:
+def test_a_scheduler_that_is_killed_ends_the_run_the_next_one_goes_on_and_an_audit_finds_damage(small: Small) -> None:
     site = small(small_files(FILES))
     with clustered(site, 1) as scheduler:
         run = site.start("backup")
@@ -69,9 +70,15 @@ def test_a_scheduler_that_is_killed_ends_the_run_and_the_next_one_goes_on(small:
     assert untruths(site.sample, site.listed(), site.backup) == []
     with clustered(site, 1):
         answer = site.run("backup")
+        assert unequal_copies(site.sample, site.backup) == []
+        damaged = site.backup / site.listed()[0]["key"]
+        damaged.write_bytes(damaged.read_bytes()[::-1] + b"!")
+        audit = site.run("audit", "--all")
     assert answer.returncode == 0, answer.stderr
-    assert unequal_copies(site.sample, site.backup) == []
-    assert Counter(line["status"] for line in site.listed()) == {"OK": FILES}
+    assert audit.returncode == DAMAGE, audit.stderr
+    assert damaged.name in audit.stdout
+    assert f"{FILES - 1} intact" in audit.stdout + audit.stderr
+    assert Counter(line["status"] for line in site.listed()) == {"OK": FILES - 1, "FAIL_WRITE": 1}
 
 
 def test_a_scheduler_that_is_not_there_is_an_error_with_a_hint(small: Small) -> None:

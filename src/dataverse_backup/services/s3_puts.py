@@ -90,11 +90,11 @@ class SmallPuts:
         return is_quiet
 
     def _catch(self, request: AWSPreparedRequest, **_: object) -> None:
-        self._caught.request = request
+        self._caught.url, self._caught.headers = request.url, request.headers  # and not the body, which may be big
 
     def _learned(self, kind: Kind, request: Mapping[str, Any]) -> Mapping[str, Any]:
         answer = self._client.put_object(**request)
-        self._patterns[kind] = _pattern_of(self._caught.request, request["Key"], self._access)
+        self._patterns[kind] = _pattern_of(self._caught.url, self._caught.headers, request["Key"], self._access)
         return answer
 
     def _sent(self, pattern: _Pattern, request: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -137,9 +137,9 @@ class _Pattern:
         )
 
 
-def _pattern_of(sent: AWSPreparedRequest, key: str, access: S3Access) -> _Pattern | None:
-    """How botocore sent the object *key*; None where that is nothing to be imitated."""
-    url, headers = urlsplit(sent.url), {name.lower(): _text(value) for name, value in sent.headers.items()}
+def _pattern_of(address: str, sent: Mapping[str, str | bytes], key: str, access: S3Access) -> _Pattern | None:
+    """How botocore sent the object *key*, with these headers; None where that is nothing to be imitated."""
+    url, headers = urlsplit(address), {name.lower(): _text(value) for name, value in sent.items()}
     scope = _SIGNED.match(headers.get("authorization", ""))
     credentials = credentials_of(access)
     is_ordinary = (
@@ -147,7 +147,7 @@ def _pattern_of(sent: AWSPreparedRequest, key: str, access: S3Access) -> _Patter
         and not url.query
         and headers.get("x-amz-content-sha256") == UNSIGNED_PAYLOAD
         and _OUT_OF_THE_ORDINARY.isdisjoint(headers)
-        and not get_environ_proxies(sent.url).get(url.scheme)
+        and not get_environ_proxies(address).get(url.scheme)
         and access.proxy is None
     )
     if scope is None or credentials is None or not url.hostname or not is_ordinary:

@@ -163,7 +163,8 @@ class SqliteDestination(Destination):
         """The open file. Raises DestinationLost."""
         if self._database is None:
             try:
-                self._database = sqlite3.connect(self._file)
+                # One thread at a time, and not always the same: a run may connect in one and go on in another.
+                self._database = sqlite3.connect(self._file, check_same_thread=False)
                 self._database.execute("PRAGMA synchronous = FULL")
                 # Keys are kept as bytes: SQLite's text would end at a NUL.
                 self._database.execute("CREATE TABLE IF NOT EXISTS objects (key BLOB PRIMARY KEY, data BLOB NOT NULL)")

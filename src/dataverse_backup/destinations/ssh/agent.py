@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
+from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS
 from dataverse_backup.destinations.ssh.shell import Revealed
 
 if TYPE_CHECKING:
@@ -68,8 +70,17 @@ class Agent:
         answer = await self._connection.ended(self._process)
         return AgentGone(answer.errors[-_COMPLAINT_LENGTH:].strip() or "our program over there ended without a word")
 
+    async def stop(self) -> None:
+        """Let it end, and wait for that: what was on its way to it must not be done later, behind our back."""
+        if self.is_over or self._connection.lost:
+            return
+        self.is_over = True
+        with suppress(*VENDOR_ERRORS):
+            self._process.stdin.write_eof()
+            await self._connection.ended(self._process)
+
     def end(self) -> None:
-        """Ask nothing more."""
+        """Ask nothing more, and wait for nothing."""
         if not self.is_over:
             self.is_over = True
             self._process.close()

@@ -112,7 +112,7 @@ class AgentBundle(Bundle):
     def abandon(self) -> None:
         if not self._is_finished:
             self._is_finished = True
-            self._loop.call(self._agent.end)
+            self._loop.run(self._agent.stop())
 
     def _header(self, name: str, size: int, mode: int) -> bytes:
         return b"file %s %d %o\n" % (name.encode("ascii"), size, mode)

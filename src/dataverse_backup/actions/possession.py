@@ -11,13 +11,15 @@ if TYPE_CHECKING:
     from dataverse_backup.ledger.base import Ledger
 
 
-def take_possession(ledger: Ledger, destination: Destination) -> None:
-    """Make sure that *destination* is *ledger*'s; at first use, make it so.
+def take_possession(ledger: Ledger, destination: Destination) -> bool:
+    """Make sure that *destination* is *ledger*'s; at first use, make it so, which is told.
 
     Raises DestinationRefused when its identity is another ledger's, or has gone since it was given: an unmounted disk,
     or somebody else's folder.
     """
-    _take(ledger, destination, is_ours=refuse_others(ledger, destination))
+    is_ours = refuse_others(ledger, destination)
+    _take(ledger, destination, is_ours=is_ours)
+    return not is_ours
 
 
 def refuse_others(ledger: Ledger, destination: Destination) -> bool:

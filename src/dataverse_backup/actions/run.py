@@ -153,8 +153,8 @@ class Run:
             if (told := destination.abilities()) != self._abilities:
                 self._ledger.keep_abilities(self.name, told)
                 self._abilities = told
-            take_possession(self._ledger, destination)
-            destination.sweep()
+            if not take_possession(self._ledger, destination):
+                destination.sweep()
         folds = folded if traits.folds_case else None
         brake = None if self._brake.is_released else self.site.thresholds
         return Scope(self.name, self._stores, folded=folds, limit=self._limit, only=self._only, brake=brake)

@@ -153,7 +153,7 @@ class RemoteFiles:
         await file.close()
 
     async def write(self, path: bytes, data: bytes, mode: int | None = None) -> None:
-        """Make a whole new file, with *mode* or that of all."""
+        """Make a whole new file on the disk, with *mode* or that of all."""
         file = await self.create(path)
         try:
             await file.write(data, 0)
@@ -161,6 +161,11 @@ class RemoteFiles:
         except BaseException:
             await file.close()
             raise
+
+    async def write_unsynced(self, path: bytes, data: bytes) -> None:
+        """Make a whole new file, which somebody brings to the disk later."""
+        async with await self.create(path) as file:
+            await asyncio.gather(file.write(data, 0), file.chmod(self.file_mode))
 
     async def checksum(self, path: bytes, algorithm: Algorithm, pace: Pace | None = None) -> Checksum:
         """Read the stored bytes back, at *pace*, and hash them here."""

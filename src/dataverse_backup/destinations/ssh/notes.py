@@ -101,9 +101,7 @@ class RemoteNotes:
         if self._session.shell is None:
             await self._files.write(path, data)
             return
-        async with await self._files.create(path) as file:  # one sync for all of them comes later
-            await file.write(data, 0)
-            await file.chmod(self._files.file_mode)
+        await self._files.write_unsynced(path, data)  # one sync for all of them comes later
 
     async def _reveal(self, staged: bytes, key: str, *, is_one: bool) -> None:
         path = self._files.path(key)

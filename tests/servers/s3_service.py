@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
 
 from dataverse_backup.services.s3 import S3Access, connected
 
@@ -12,6 +15,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from tests.servers.swift import SwiftServer
+
+_PATIENCE = 20.0
 
 
 class S3Service:
@@ -67,7 +72,23 @@ class S3Service:
         """A new empty bucket; takes a second."""
         name = f"bucket-{next(self._numbers)}"
         self.shared_client.create_bucket(Bucket=name, **options)
+        if not options:
+            self._wait_until_it_stores(name)
         return name
+
+    def _wait_until_it_stores(self, bucket: str) -> None:
+        """SeaweedFS makes room for a bucket with its first object, and for a moment that can be an internal error."""
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                self.shared_client.put_object(Bucket=bucket, Key="first", Body=b"first")
+                self.shared_client.delete_object(Bucket=bucket, Key="first")
+            except ClientError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+            else:
+                return
 
 
 class SwiftS3(S3Service):

@@ -244,13 +244,14 @@ def attempt_values(run: str, attempt: Attempt) -> Values:
 def standing(row: Sequence[Any]) -> Standing:
     """The Standing in a row of `every_standing`."""
     datafile_id, tag, status, reason, key, mark, *proof = row
-    return Standing(datafile_id, Status(status), _reason(reason), key, _copy(proof), mark, tag)
+    return Standing(datafile_id, Status(status), _reason(reason), key, copied(proof), mark, tag)
 
 
-def _copy(proof: Sequence[Any]) -> Copy | None:
+def copied(proof: Sequence[Any]) -> Copy | None:
+    """The Copy in the columns of a proof, in this order; None where they tell of none."""
     key, size, checksum, registered, verified_by, durable, proven = proof
     known = _checksum(checksum)
-    if known is None:  # no copy was joined: the column is NOT NULL
+    if known is None:  # no copy was joined, say: in `copies` the column is NOT NULL
         return None
     return Copy(key, size, known, _checksum(registered), VerifiedBy(verified_by), Durability(durable), proven)
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select, update
 
-from dataverse_backup.fixity import Checksum, Durability, VerifiedBy
-from dataverse_backup.ledger.base import Copy
+from dataverse_backup.ledger import rows
 from dataverse_backup.ledger.dumps import DumpRecord, Dumps
 from dataverse_backup.ledger.tables import dumps
 from dataverse_backup.verdict import Verdict
@@ -75,24 +74,9 @@ def _record(row: Row[Any]) -> DumpRecord:
     return DumpRecord(
         destination=row.destination,
         taken=row.taken,
-        copy=_copy(row),
+        copy=rows.copied((row.key, row.size, row.checksum, None, row.verified_by, row.durable, row.proven)),
         message=row.message,
         hint=row.hint,
         kept=row.kept,
         verdict=Verdict(row.verdict) if row.verdict else None,
-    )
-
-
-def _copy(row: Row[Any]) -> Copy | None:
-    checksum = Checksum.from_text(row.checksum)
-    if checksum is None:
-        return None
-    return Copy(
-        key=row.key,
-        size=row.size,
-        checksum=checksum,
-        registered=None,
-        verified_by=VerifiedBy(row.verified_by),
-        durable=Durability(row.durable),
-        proven=row.proven,
     )

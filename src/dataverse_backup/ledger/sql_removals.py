@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, and_, delete, exists, insert, null, or_, select, tuple_, update
 
 from dataverse_backup.datafile import MAIN
-from dataverse_backup.fixity import Checksum, Durability, VerifiedBy
 from dataverse_backup.ledger import rows, upserts
-from dataverse_backup.ledger.base import Copy
 from dataverse_backup.ledger.chunks import chunks
 from dataverse_backup.ledger.removals import Gone, Outcome, Removal, Removals
 from dataverse_backup.ledger.tables import copies, datafilestatus, removals
@@ -156,25 +154,10 @@ def _removal(row: Row[Any]) -> Removal:
         key=row.key,
         size=row.size,
         datafile_id=row.datafile_id,
-        copy=_copy(row),
+        copy=rows.copied((row.key, row.size, row.checksum, row.registered, row.verified_by, row.durable, row.proven)),
         begun=row.begun,
         ended=row.ended,
         outcome=None if row.outcome is None else Outcome(row.outcome),
         message=row.message,
         tag=row.object,
-    )
-
-
-def _copy(row: Row[Any]) -> Copy | None:
-    checksum = Checksum.from_text(row.checksum)
-    if checksum is None:
-        return None
-    return Copy(
-        key=row.key,
-        size=row.size,
-        checksum=checksum,
-        registered=Checksum.from_text(row.registered),
-        verified_by=VerifiedBy(row.verified_by),
-        durable=Durability(row.durable),
-        proven=row.proven,
     )

@@ -87,9 +87,12 @@ def _done(installation: Installation, runs: Sequence[Run], stop: Stop, brake: Br
 
 
 def _begun(runs: Sequence[Run]) -> Iterator[Event]:
-    """Lock all, in the order of their names, and plan one after the other; some are over by that."""
+    """Lock all, in the order of their names, reach all at once, plan one after the other; some are over by that."""
     for run in runs:
         run.lock()
+    for run in runs:
+        if not run.is_over:
+            run.set_out()
     for run in runs:
         if not run.is_over:
             yield from run.begin()
@@ -146,8 +149,7 @@ def _copied(
                 for name in runs:
                     engine.drop(name)
             for name, run in runs.items():
-                if engine.is_at_the_end_of(name):
-                    run.foresee_end()
+                run.keep_contact(is_ending=engine.is_at_the_end_of(name))
                 size = meters[name].read(engine.in_flight(name))
                 if size != moving[name]:
                     moving[name] = size

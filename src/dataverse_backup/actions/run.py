@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dataverse_backup.actions.ahead import Ahead
 from dataverse_backup.actions.attempt_log import log_attempts
+from dataverse_backup.actions.contact import Contact
 from dataverse_backup.actions.database import DumpOfRun
 from dataverse_backup.actions.events import Dumping, Ended, Ending, Event, Planning
 from dataverse_backup.actions.manifests import write_manifests
@@ -43,12 +43,14 @@ if TYPE_CHECKING:
     from dataverse_backup.actions.sites import Installation, Site
     from dataverse_backup.allowance import Limit
     from dataverse_backup.conclusion import Outcome
-    from dataverse_backup.destinations.base import Destination
     from dataverse_backup.engine import Stop
     from dataverse_backup.ledger.base import Lock
     from dataverse_backup.outflow import Outflow
 
 log = logging.getLogger(__name__)
+
+_SECONDS_OF_CONTACT = 3.0
+"""So long a run keeps its own connection while no batch is done: workers that find no room for theirs try again."""
 
 
 class Run:
@@ -88,8 +90,7 @@ class Run:
         self._ended = Ended(site.name, Ending.OK)
         self._again: list[Work] = []
         self._had_second_chance = False
-        self._ahead: Ahead | None = None
-        """The connection for what is written at the end."""
+        self._contact = Contact(lambda: site.open_destination(self.staging))
 
     @property
     def name(self) -> str:
@@ -103,12 +104,18 @@ class Run:
         except LockHeld as held:
             self._end_with(Ending.BUSY, held)
 
-    def begin(self) -> Iterator[Event]:
-        """Reach the destination and plan. Raises CatalogueError and LedgerError."""
+    def set_out(self) -> None:
+        """Begin, and connect while there is other work. Raises LedgerError."""
         if self._stop.is_set():
             self._end_with(Ending.INTERRUPTED)
             return
         self._id = self._ledger.begin_run(BACKUP_VERB if self._only is None else REPAIR_VERB, self.name)
+        self._abilities = self._ledger.abilities(self.name)
+        self._held.callback(self._contact.give_back)
+        self._contact.begin()
+
+    def begin(self) -> Iterator[Event]:
+        """Reach the destination and plan. Raises CatalogueError and LedgerError."""
         if self._brake.pulled is not None:
             self._end_with(Ending.BRAKE)
             return
@@ -147,14 +154,12 @@ class Run:
 
     def _reach(self) -> Scope:
         """Reach the destination, make sure that it is ours, and clear what earlier runs left in staging."""
-        self._abilities = self._ledger.abilities(self.name)
-        with self.site.open_destination(self.staging) as destination:
-            traits = destination.connect()
-            if (told := destination.abilities()) != self._abilities:
-                self._ledger.keep_abilities(self.name, told)
-                self._abilities = told
-            if not take_possession(self._ledger, destination):
-                destination.sweep()
+        destination, traits = self._contact.made()
+        if (told := destination.abilities()) != self._abilities:
+            self._ledger.keep_abilities(self.name, told)
+            self._abilities = told
+        if not take_possession(self._ledger, destination):
+            destination.sweep()
         folds = folded if traits.folds_case else None
         brake = None if self._brake.is_released else self.site.thresholds
         return Scope(self.name, self._stores, folded=folds, limit=self._limit, only=self._only, brake=brake)
@@ -210,14 +215,17 @@ class Run:
         again, self._again = self._again, []
         return sorted(again, key=lambda work: work.datafile.place)
 
-    def foresee_end(self) -> None:
-        """The last batches are on their way: connect for what is written after them. May be called again and again.
+    def keep_contact(self, *, is_ending: bool) -> None:
+        """See to the connection for what is written at the end; to be called now and then while files are copied.
 
-        Not before a batch is done: where there is room for one connection only, it is a worker's.
+        Where there is room for one connection only, it is a worker's: ours is given back unless a batch is done soon,
+        and made again when one was, and the last ones are on their way.
         """
-        if self._ahead is None and self._ended.settled.files and not self.is_over:
-            self._ahead = Ahead(partial(self.site.open_destination, self.staging))
-            self._held.callback(self._ahead.close)
+        if self._ended.settled.files:
+            if is_ending and not self.is_over:
+                self._contact.begin()
+        elif self._contact.seconds > _SECONDS_OF_CONTACT:
+            self._contact.give_back()
 
     def end(self) -> Ended:
         """Let go of everything. Raises LedgerError."""
@@ -252,22 +260,10 @@ class Run:
             return
         try:
             self._confirm()
-            with self._connected() as destination:
-                self._ended.unexplained = write_manifests(self._ledger, destination, self._stop)
+            destination, _ = self._contact.made_in_the_end()
+            self._ended.unexplained = write_manifests(self._ledger, destination, self._stop)
         except (DestinationLost, LockHeld) as error:
             self._ended.unexplained = [error]
-
-    def _connected(self) -> Destination:
-        """The destination, connected. Raises DestinationLost."""
-        if self._ahead is not None and (destination := self._ahead.take()) is not None:
-            return destination
-        destination = self.site.open_destination(self.staging)
-        try:
-            destination.connect()
-        except BaseException:
-            destination.close()
-            raise
-        return destination
 
     def abandon(self) -> None:
         """Let go of everything, because something went wrong that ends all runs."""

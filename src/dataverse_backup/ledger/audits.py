@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from dataverse_backup.datafile import Datafile
     from dataverse_backup.fixity import VerifiedBy
-    from dataverse_backup.ledger.base import Copy, Kept
+    from dataverse_backup.ledger.records import Copy, Kept
     from dataverse_backup.verdict import Verdict
 
 AUDIT_VERB = "audit"

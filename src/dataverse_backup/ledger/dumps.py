@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from dataverse_backup.ledger.base import Copy
+    from dataverse_backup.ledger.records import Copy
     from dataverse_backup.verdict import Verdict
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from dataverse_backup.errors import LedgerError, LockHeld
-from dataverse_backup.ledger.base import Holder
+from dataverse_backup.ledger.records import Holder
 from dataverse_backup.ledger.rules import described, lock_held
 from dataverse_backup.ledger.storable import storable
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from dataverse_backup.errors import Reason
     from dataverse_backup.fixity import Checksum, VerifiedBy
-    from dataverse_backup.ledger.base import RunRecord, Status
+    from dataverse_backup.ledger.records import RunRecord, Status
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from dataverse_backup.datafile import Datafile
     from dataverse_backup.ledger.audits import Choice, Judged
-    from dataverse_backup.ledger.base import Kept, RunRecord
     from dataverse_backup.ledger.memory_row import MemoryRow
+    from dataverse_backup.ledger.records import Kept, RunRecord
 
 
 @dataclass(slots=True)

@@ -11,8 +11,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from dataverse_backup.datafile import MAIN
-from dataverse_backup.ledger.base import Status
 from dataverse_backup.ledger.history import AttemptRecord, Band, DatasetTally, Growth, History, Holding
+from dataverse_backup.ledger.records import Status
 from dataverse_backup.ledger.rules import FAILED, goes_by
 from dataverse_backup.ledger.storable import storable
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import date, datetime
 
-    from dataverse_backup.ledger.base import Attempt, RunRecord
     from dataverse_backup.ledger.memory_row import MemoryRow
+    from dataverse_backup.ledger.records import Attempt, RunRecord
 
 
 class MemoryHistory(History, ABC):

@@ -13,8 +13,8 @@ from dataverse_backup.ledger.storable import storable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from dataverse_backup.ledger.base import Kept
     from dataverse_backup.ledger.memory_row import MemoryRow
+    from dataverse_backup.ledger.records import Kept
     from dataverse_backup.ledger.removals import Aside
 
 

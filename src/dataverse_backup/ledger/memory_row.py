@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from dataverse_backup.datafile import MAIN, Datafile, Dataset, fingerprint
 from dataverse_backup.errors import Reason
-from dataverse_backup.ledger.base import Kept, Listed, Standing, Status
+from dataverse_backup.ledger.records import Kept, Listed, Standing, Status
 from dataverse_backup.ledger.rules import BACK_TO_NORMAL, FAILED
 from dataverse_backup.ledger.storable import storable
 
 if TYPE_CHECKING:
     from dataverse_backup.datafile import NotHere
     from dataverse_backup.fixity import Checksum
-    from dataverse_backup.ledger.base import Attempt, Copy
+    from dataverse_backup.ledger.records import Attempt, Copy
     from dataverse_backup.verdict import Verdict
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from dataverse_backup.ledger.base import Copy, Kept
+    from dataverse_backup.ledger.records import Copy, Kept
 
 PRUNE_VERB = "prune"
 

@@ -10,8 +10,8 @@ from sqlalchemy import Select, and_, func, select
 from dataverse_backup.datafile import Datafile, Dataset, fingerprint
 from dataverse_backup.errors import Reason
 from dataverse_backup.fixity import Algorithm, Checksum, Durability, VerifiedBy
-from dataverse_backup.ledger.base import Copy, Kept, Listed, RunRecord, Standing, Status, Tally
 from dataverse_backup.ledger.history import AttemptRecord
+from dataverse_backup.ledger.records import Copy, Kept, Listed, RunRecord, Standing, Status, Tally
 from dataverse_backup.ledger.tables import (
     copies,
     datafilestatus,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from dataverse_backup.datafile import Mark, NotHere
-    from dataverse_backup.ledger.base import Attempt, Planned
+    from dataverse_backup.ledger.records import Attempt, Planned
 
 Values = dict[str, Any]
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dataverse_backup.errors import LockHeld, Reason
 from dataverse_backup.ledger.audits import PRIMARY
-from dataverse_backup.ledger.base import Status
+from dataverse_backup.ledger.records import Status
 from dataverse_backup.verdict import DAMAGE, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from dataverse_backup.ledger.audits import Damage, Judged
-    from dataverse_backup.ledger.base import Attempt, Holder, Tally
+    from dataverse_backup.ledger.records import Attempt, Holder, Tally
 
 FAILED = (Status.FAIL_READ, Status.FAIL_WRITE)
 _RESULTS = (Status.OK, *FAILED, Status.GONE)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from dataverse_backup.errors import LedgerError, LedgerUnavailable, LockHeld
-from dataverse_backup.ledger.base import Holder
+from dataverse_backup.ledger.records import Holder
 from dataverse_backup.ledger.rules import described, lock_held
 from dataverse_backup.ledger.storable import storable
 

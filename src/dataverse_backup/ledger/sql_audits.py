@@ -27,9 +27,9 @@ from dataverse_backup.errors import Reason
 from dataverse_backup.fixity import VerifiedBy
 from dataverse_backup.ledger import rows, upserts
 from dataverse_backup.ledger.audits import PRIMARY, Amount, Audits, Damage, VerdictRecord
-from dataverse_backup.ledger.base import Status
 from dataverse_backup.ledger.bulk import write
 from dataverse_backup.ledger.chunks import chunks
+from dataverse_backup.ledger.records import Status
 from dataverse_backup.ledger.rules import (
     BACK_TO_NORMAL,
     FAILS_BY_VERDICT,
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
     from dataverse_backup.datafile import Datafile
     from dataverse_backup.ledger.audits import Choice, Judged
-    from dataverse_backup.ledger.base import Kept
+    from dataverse_backup.ledger.records import Kept
 
     Place = tuple[str, int, str]
     """Destination, datafile id and tag."""

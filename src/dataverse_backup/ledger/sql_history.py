@@ -23,8 +23,8 @@ from sqlalchemy import (
 
 from dataverse_backup.datafile import MAIN
 from dataverse_backup.ledger import rows
-from dataverse_backup.ledger.base import Status
 from dataverse_backup.ledger.history import Band, DatasetTally, Growth, History, Holding
+from dataverse_backup.ledger.records import Status
 from dataverse_backup.ledger.rules import FAILED, goes_by
 from dataverse_backup.ledger.storable import storable
 from dataverse_backup.ledger.tables import attempts, copies, datafilestatus, runs, shown_status
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
-    from dataverse_backup.ledger.base import RunRecord
     from dataverse_backup.ledger.database import Database
     from dataverse_backup.ledger.history import AttemptRecord
+    from dataverse_backup.ledger.records import RunRecord
 
 PAGE = 5_000
 """Rows of one short read: no cursor stays open while something else is done."""

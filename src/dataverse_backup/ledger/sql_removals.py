@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row, Select
 
-    from dataverse_backup.ledger.base import Kept
     from dataverse_backup.ledger.database import Database
+    from dataverse_backup.ledger.records import Kept
     from dataverse_backup.ledger.removals import Aside
 
 _its = datafilestatus.c

@@ -32,7 +32,7 @@ from sqlalchemy import (
 )
 
 from dataverse_backup.datafile import MAIN
-from dataverse_backup.ledger.base import Status
+from dataverse_backup.ledger.records import Status
 from dataverse_backup.ledger.storable import storable
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, insert, inspect, select, text, tuple_, update
 
 from dataverse_backup.ledger import upserts
-from dataverse_backup.ledger.base import Takeover
 from dataverse_backup.ledger.chunks import chunks
+from dataverse_backup.ledger.records import Takeover
 from dataverse_backup.ledger.tables import datafilestatus, ledger, original_matches, original_names
 
 if TYPE_CHECKING:

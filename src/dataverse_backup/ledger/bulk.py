@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnDefault
 from sqlalchemy.engine.default import DefaultDialect
 
-from dataverse_backup.ledger.tables import Words
+from dataverse_backup.ledger.column_types import Words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

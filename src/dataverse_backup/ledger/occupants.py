@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, Text, bindparam, cast, column, func, literal, select, update
 
+from dataverse_backup.ledger.column_types import Words
 from dataverse_backup.ledger.rules import folders
 from dataverse_backup.ledger.storable import storable
-from dataverse_backup.ledger.tables import Words, copies, datafilestatus, destinations
+from dataverse_backup.ledger.tables import copies, datafilestatus, destinations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from dataverse_backup.ledger.tables import Words
+from dataverse_backup.ledger.column_types import Words
 
 revision = "0003"
 down_revision = "0002"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dataverse_backup.conclusion import Crowded, Outcome
@@ -75,6 +76,11 @@ class JointTransfer:
             if outflow.pace is not None:
                 outflow.pace.share(sharers)
 
+    def tell(self, hear: Callable[[str, int, int], object]) -> None:
+        """Let *hear* know how far a batch has come: destination, first datafile, bytes read to be sent."""
+        for name, outflow in self._outflows.items():
+            outflow.notes.tell(partial(hear, name))
+
     def close(self) -> None:
         """Give back all connections; may be called twice."""
         for transfer in self._transfers.values():
@@ -127,6 +133,11 @@ class JointTransferFactory:
     def title(self) -> str:
         """What this work is called where many see it, as in Dask's dashboard."""
         return f"backup-{'-'.join(sorted(self.make_transfers))}"
+
+    def heard(self, name: str, first: int, count: int) -> None:
+        """Note what a transfer far away told (`JointTransfer.tell`)."""
+        if (outflow := self.outflows.get(name)) is not None:
+            outflow.notes.pass_on(first, count)
 
     def __call__(self) -> JointTransfer:
         """From stores of its own."""

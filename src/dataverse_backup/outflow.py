@@ -10,6 +10,7 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from multiprocessing.connection import Pipe
 from multiprocessing.context import get_spawning_popen
 from multiprocessing.reduction import DupFd
@@ -182,17 +183,23 @@ class Notes:
     """What a worker process notes of how far it has come with a batch.
 
     A note is written at once or not at all: a process that dies leaves no half of one, and nobody waits for who looks
-    on. Pickled in any other way than into a process that is being started, it notes nothing.
+    on. Pickled in any other way than into a process that is being started, it notes nothing until somebody is to `tell`
+    of it.
     """
 
     def __init__(self, writer: Connection | None = None) -> None:
         """Write to *writer*, if there is one."""
         self._writer = writer
+        self._write: Callable[[int, int], object] | None = None if writer is None else partial(_written, writer)
         self._first = self._count = 0
         self._noted_at = 0.0
 
     def __reduce__(self) -> Any:
         return Notes, () if get_spawning_popen() is None else (self._writer,)
+
+    def tell(self, hear: Callable[[int, int], object]) -> None:
+        """From now on let *hear* have each note: the first datafile of a batch, and how many of its bytes were read."""
+        self._write = hear
 
     def begin(self, first: int) -> None:
         """The batch whose first datafile is *first* begins."""
@@ -202,10 +209,19 @@ class Notes:
         """So many bytes more of it were read to be sent."""
         self._count += count
         now = time.monotonic()
-        if self._writer is not None and now - self._noted_at >= SECONDS_BETWEEN_NOTES:
+        if self._write is not None and now - self._noted_at >= SECONDS_BETWEEN_NOTES:
             self._noted_at = now
-            with suppress(OSError):  # nobody reads them just now
-                self._writer.send_bytes(_NOTE.pack(self._first, self._count))
+            self._write(self._first, self._count)
+
+    def pass_on(self, first: int, count: int) -> None:
+        """Write a note that was made elsewhere."""
+        if self._write is not None:
+            self._write(first, count)
+
+
+def _written(writer: Connection, first: int, count: int) -> None:
+    with suppress(OSError):  # nobody reads them just now
+        writer.send_bytes(_NOTE.pack(first, count))
 
 
 class Meter:

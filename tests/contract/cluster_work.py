@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,6 +35,27 @@ def talkative() -> Callable[[str], None]:
         log.warning("worked on %s", text, extra={"facts": {"key": text}})
 
     return do
+
+
+@dataclass
+class Progressing:
+    """Says how far its work has come, wherever that is done."""
+
+    known: list[tuple[str, int, int]] = field(default_factory=list)
+
+    def __call__(self) -> ProgressingWork:
+        return ProgressingWork()
+
+    def heard(self, name: str, first: int, count: int) -> None:
+        self.known.append((name, first, count))
+
+
+class ProgressingWork:
+    def tell(self, hear: Callable[[str, int, int], object]) -> None:
+        self._hear = hear
+
+    def __call__(self, name: str) -> None:
+        self._hear(name, 7, 1 << 40)
 
 
 def failing() -> Callable[[str], None]:

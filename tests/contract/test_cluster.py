@@ -106,6 +106,14 @@ def test_what_workers_log_is_logged_here(dask: DaskScheduler, tmp_path: Path, ca
     assert facts["worker"].startswith("tcp://127.0.0.1:")
 
 
+def test_how_far_workers_have_come_is_heard_here(dask: DaskScheduler, tmp_path: Path) -> None:
+    progressing = cluster_work.Progressing()
+    with cluster(dask, tmp_path) as one, one.open_workers(progressing, 1) as submit:
+        submit("a-destination").result(30)
+        until(lambda: progressing.known)
+    assert progressing.known == [("a-destination", 7, 1 << 40)]
+
+
 def test_a_killed_worker_costs_nothing_but_time(dask: DaskScheduler, tmp_path: Path) -> None:
     with cluster(dask, tmp_path) as one, one.open_workers(cluster_work.pids, 1) as submit:
         until(lambda: submit.workers == 2)

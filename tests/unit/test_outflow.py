@@ -22,6 +22,7 @@ from dataverse_backup.destinations.filesystem import FilesystemDestination
 from dataverse_backup.engine import Capacity, Stop
 from dataverse_backup.errors import NoWorkSpace
 from dataverse_backup.fixity import Algorithm, BytesStream, Checksum, HashingReader
+from dataverse_backup.joint import JointTransferFactory
 from dataverse_backup.ledger.base import Attempt
 from dataverse_backup.outflow import Meter, Notes, Outflow, Pace
 from dataverse_backup.services.origin import Origin, origin_of
@@ -255,3 +256,16 @@ def test_a_run_tells_how_far_it_has_come_within_a_big_file(tmp_path: Path) -> No
     kinds = [type(event) for event in events if isinstance(event, Moving | Attempt | Ended)]
     assert kinds[:2] == [Moving, Moving]
     assert [event.ending for event in events if isinstance(event, Ended)] == [Ending.OK]
+
+
+def test_what_is_noted_far_away_is_heard_and_counted_here(meter: Meter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outflow, "SECONDS_BETWEEN_NOTES", 0.0)
+    here = JointTransferFactory(dict, {}, {"a": Outflow(notes=meter.notes)})
+    far = pickle.loads(pickle.dumps(here))()
+    far.tell(here.heard)
+    notes = far._outflows["a"].notes
+    notes.begin(7)
+    notes.add(10)
+    notes.add(20)
+    here.heard("unknown", 7, 5)
+    assert meter.read({7: 100}) == 30

@@ -32,6 +32,10 @@ ALONE_SECONDS = 300.0
 """So long a run waits for another worker, after the last one has gone."""
 
 
+def _passed_over(name: str, first: int, count: int) -> None:
+    """Nobody wants to know."""
+
+
 class Cluster:
     """Workers on other machines, for destinations of one configuration. Used as a context."""
 
@@ -118,7 +122,7 @@ class Cluster:
         if self._members is None:
             raise RuntimeError("it is connected now")
         recipe = self._recipe(make_work)
-        self._scheduler.relay(recipe.name)
+        self._scheduler.relay(recipe.name, getattr(make_work, "heard", _passed_over))
         desk: Desk[Task, Result] = Desk(self._scheduler, self._members, recipe, getattr(make_work, "title", "work"))
         with self._changed:
             self._desks.append(desk)

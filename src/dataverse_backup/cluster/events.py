@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from dataverse_backup import logs
 
+Hear = Callable[[str, int, int], object]
+"""Takes what `progress` is made of."""
+
 _LONGEST = 10_000
 """Characters of a text: what a worker says shall not drown the scheduler."""
+_MOST = 1 << 63
 
 
 def topic_of(recipe: str) -> str:
@@ -32,9 +37,19 @@ def _plain(value: object) -> object:
     return value if isinstance(value, bool | int | float) else str(value)[:_LONGEST]
 
 
-def handle(event: Any, worker: str) -> None:
-    """Log here what *worker* logged there. What is not as `packed` makes it is nobody's event of ours."""
-    if not isinstance(event, dict) or not isinstance(event.get("facts"), dict):
+def progress(destination: str, first: int, count: int) -> dict[str, Any]:
+    """How far a batch has come: its first datafile, and how many of its bytes were read to be sent."""
+    return {"progress": [destination, first, count]}
+
+
+def handle(event: Any, worker: str, hear: Hear) -> None:
+    """Log here what *worker* logged there, and *hear* how far it has come. What is none of ours is passed over."""
+    if not isinstance(event, dict):
+        return
+    match event.get("progress"):
+        case [str(destination), int(first), int(count)] if 0 <= first < _MOST and 0 <= count < _MOST:
+            hear(destination, first, count)
+    if not isinstance(event.get("facts"), dict):
         return
     record = logging.makeLogRecord({**event, "facts": {**event["facts"], "worker": worker}})
     logging.getLogger(record.name).handle(record)

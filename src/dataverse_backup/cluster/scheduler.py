@@ -142,9 +142,9 @@ class Scheduler:
         result = asyncio.run_coroutine_threadsafe(_awaited(future), client.loop.asyncio_loop)
         return Sent(result, partial(client.loop.add_callback, client.cancel, [future]))
 
-    def relay(self, recipe: str) -> None:
-        """Log here what the tasks of *recipe* log."""
-        self._connected.subscribe_topic(events.topic_of(recipe), _handle)
+    def relay(self, recipe: str, hear: events.Hear) -> None:
+        """Log here what the tasks of *recipe* log, and *hear* how far they have come."""
+        self._connected.subscribe_topic(events.topic_of(recipe), partial(_handle, hear))
 
     def close(self) -> None:
         """Disconnect, whatever became of it; may be called twice."""
@@ -180,10 +180,10 @@ async def _awaited(future: DaskFuture[Any]) -> Any:
         raise Cancelled from error  # perhaps it is done, and cannot be fetched any more
 
 
-def _handle(event: tuple[float, Any]) -> None:
+def _handle(hear: events.Hear, event: tuple[float, Any]) -> None:
     _, said = event
     if isinstance(said, dict):
-        events.handle(said, str(said.get("worker", "")))
+        events.handle(said, str(said.get("worker", "")), hear)
 
 
 def _said(error: BaseException) -> str:

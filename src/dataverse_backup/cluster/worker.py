@@ -9,17 +9,18 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from distributed import get_worker
 from distributed.core import Status
 
 from dataverse_backup import logs
-from dataverse_backup.cluster.events import packed, topic_of
+from dataverse_backup.cluster.events import packed, progress, topic_of
 from dataverse_backup.errors import WorkerUnfit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from distributed import Worker
 
@@ -62,6 +63,8 @@ def do(recipe: Recipe, task: Any, sharers: int) -> Any:
         with _house.used(kept):
             if isinstance(kept.work, _Sharing):
                 kept.work.share(sharers)
+            if isinstance(kept.work, _Telling):
+                kept.work.tell(partial(_tell, worker, topic_of(recipe.name)))
             return kept.work(task)
 
 
@@ -97,6 +100,19 @@ class _Sharing(Protocol):
 
     def share(self, sharers: int) -> None:
         """Use one of so many equal parts."""
+
+
+@runtime_checkable
+class _Telling(Protocol):
+    """A way to do tasks that says how far it has come."""
+
+    def tell(self, hear: Callable[[str, int, int], object]) -> None:
+        """Let *hear* know from now on."""
+
+
+def _tell(worker: Worker, topic: str, destination: str, first: int, count: int) -> None:
+    """Tell the coordinator."""
+    worker.log_event(topic, progress(destination, first, count))
 
 
 def _close(work: object) -> None:

@@ -25,7 +25,7 @@ from dataverse_backup.destinations.base import Staging
 from dataverse_backup.fixity import Durability, VerifiedBy
 from dataverse_backup.ledger.base import Attempt, Copy, Status
 from dataverse_backup.ledger.bulk import write
-from dataverse_backup.ledger.rows import copy_values, tried_values
+from dataverse_backup.ledger.cells import copy_values, tried_values
 from dataverse_backup.ledger.tables import copies, datafilestatus
 from tests.acceptance.installation import COMMAND
 from tests.servers.postgresql import PostgresServer

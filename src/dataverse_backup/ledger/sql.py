@@ -11,7 +11,7 @@ from sqlalchemy import URL, bindparam, case, delete, func, insert, make_url, nul
 
 from dataverse_backup.datafile import MAIN
 from dataverse_backup.errors import LedgerError
-from dataverse_backup.ledger import migrate, rows, upserts
+from dataverse_backup.ledger import cells, migrate, rows, upserts
 from dataverse_backup.ledger import takeover as original
 from dataverse_backup.ledger.audits import PRIMARY
 from dataverse_backup.ledger.base import BACKUP_VERB, Ledger, Status
@@ -315,20 +315,22 @@ class SqlLedger(SqlAudits, SqlDumps, SqlRemovals, SqlDrills, Ledger):
         now = _now()
         with self._database.writing() as connection:
             self._know(connection, destination)
-            self._write(connection, upserts.plan(self._dialect), [rows.planned_values(destination, p) for p in planned])
+            self._write(
+                connection, upserts.plan(self._dialect), [cells.planned_values(destination, p) for p in planned]
+            )
             if self._took_over:
                 its_own = [p.datafile.id for p in planned if not p.datafile.is_companion]
                 original.carry_times(connection, destination, its_own)
-            refresh = [rows.refreshed_values(destination, datafile) for datafile in refreshed]
+            refresh = [cells.refreshed_values(destination, datafile) for datafile in refreshed]
             self._write(connection, upserts.refresh(self._dialect), refresh)
-            left_out = [rows.not_here_values(destination, row) for row in not_here]
+            left_out = [cells.not_here_values(destination, row) for row in not_here]
             self._write(connection, upserts.leave_out(self._dialect), left_out)
             self._write(
-                connection, upserts.VANISH, [rows.gone_values(destination, datafile_id, now) for datafile_id in gone]
+                connection, upserts.VANISH, [cells.gone_values(destination, datafile_id, now) for datafile_id in gone]
             )
-            alone = [rows.companion_gone_values(destination, *place, now) for place in companions_gone]
+            alone = [cells.companion_gone_values(destination, *place, now) for place in companions_gone]
             self._write(connection, upserts.VANISH_ALONE, alone)
-            self._write(connection, upserts.MARK, [rows.mark_values(destination, mark) for mark in marked])
+            self._write(connection, upserts.MARK, [cells.mark_values(destination, mark) for mark in marked])
             self._spoil(connection, destination, [datafile.dataset.storage_path for datafile in refreshed])
             for some in chunks([*gone, *(datafile_id for datafile_id, _ in companions_gone)]):
                 self._spoil_of(connection, destination, datafilestatus.c.datafile_id.in_(some))
@@ -338,9 +340,9 @@ class SqlLedger(SqlAudits, SqlDumps, SqlRemovals, SqlDrills, Ledger):
         check_attempts(attempts)
         with self._database.writing() as connection:
             self._know(connection, *{attempt.destination for attempt in attempts})
-            self._write(connection, upserts.KEEP, [rows.attempt_values(run, attempt) for attempt in attempts])
-            self._write(connection, upserts.conclude(self._dialect), [rows.tried_values(a) for a in attempts])
-            proven = [rows.copy_values(a, a.copy) for a in attempts if a.copy is not None]
+            self._write(connection, upserts.KEEP, [cells.attempt_values(run, attempt) for attempt in attempts])
+            self._write(connection, upserts.conclude(self._dialect), [cells.tried_values(a) for a in attempts])
+            proven = [cells.copy_values(a, a.copy) for a in attempts if a.copy is not None]
             self._write(connection, upserts.prove(self._dialect), proven)
             self._spoil_all(connection, attempts)
             counted = {name: runs.c[name] + count for name, count in counts(attempts)._asdict().items()}
@@ -409,8 +411,8 @@ class SqlLedger(SqlAudits, SqlDumps, SqlRemovals, SqlDrills, Ledger):
         with self._database.writing() as connection:
             self._know(connection, destination)
             for table, values in (
-                (datafilestatus, [rows.kept_values(one, now) for one in kept]),
-                (copies, [rows.kept_copy_values(one) for one in kept]),
+                (datafilestatus, [cells.kept_values(one, now) for one in kept]),
+                (copies, [cells.kept_copy_values(one) for one in kept]),
             ):
                 self._write(connection, upserts.leave_alone(self._dialect, table), values)
 

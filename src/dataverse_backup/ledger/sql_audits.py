@@ -25,7 +25,7 @@ from sqlalchemy import (
 from dataverse_backup.datafile import MAIN
 from dataverse_backup.errors import Reason
 from dataverse_backup.fixity import VerifiedBy
-from dataverse_backup.ledger import rows, upserts
+from dataverse_backup.ledger import cells, rows, upserts
 from dataverse_backup.ledger.audits import PRIMARY, Amount, Audits, Damage, VerdictRecord
 from dataverse_backup.ledger.bulk import write
 from dataverse_backup.ledger.chunks import chunks
@@ -173,7 +173,7 @@ class SqlAudits(SqlHistory, Audits, ABC):
 
     def _judge_copies(self, connection: Connection, judged: Sequence[Judged], before: Standing) -> None:
         proven = [
-            rows.proof_values(one.proof) | rows.place_values(one.destination, one.datafile)
+            cells.proof_values(one.proof) | cells.place_values(one.destination, one.datafile)
             for one in judged
             if one.proof is not None
         ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, and_, delete, exists, insert, null, or_, select, tuple_, update
 
 from dataverse_backup.datafile import MAIN
-from dataverse_backup.ledger import rows, upserts
+from dataverse_backup.ledger import cells, rows, upserts
 from dataverse_backup.ledger.chunks import chunks
 from dataverse_backup.ledger.removals import Gone, Outcome, Removal, Removals
 from dataverse_backup.ledger.tables import copies, datafilestatus, removals
@@ -137,7 +137,7 @@ def _forget(connection: Connection, destination: str, kept: Kept) -> None:
 
 def _copy_values(kept: Kept) -> dict[str, Any]:
     names = ("key", "size", "checksum", "registered", "verified_by", "durable", "proven")
-    proof = rows.proof_values(kept.copy)
+    proof = cells.proof_values(kept.copy)
     return {"datafile_id": kept.datafile.id, "object": kept.datafile.tag} | {name: proof[name] for name in names}
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from dataverse_backup.actions.manifests import write_manifests
 from dataverse_backup.actions.rebuild import rebuild
-from dataverse_backup.actions.restore_plan import KeyLayout, Layout, NamedLayout, Shelves, StoreLayout, Wanted
+from dataverse_backup.actions.restore_layouts import KeyLayout, Layout, NamedLayout, StoreLayout
+from dataverse_backup.actions.restore_plan import Shelves, Wanted
 from dataverse_backup.actions.restore_plan import make_plan as make_restore_plan
 from dataverse_backup.datafile import AUXILIARY, MAIN, PROVENANCE, TAB
 from dataverse_backup.destinations.base import SUPERSEDED_PREFIX

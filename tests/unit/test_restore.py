@@ -12,7 +12,8 @@ import pytest
 
 from dataverse_backup.actions.folder import claimed
 from dataverse_backup.actions.restore import Ending, Restored, restore
-from dataverse_backup.actions.restore_plan import KeyLayout, NamedLayout, RestorePlan, Shelves, Wanted, make_plan
+from dataverse_backup.actions.restore_layouts import KeyLayout, NamedLayout
+from dataverse_backup.actions.restore_plan import RestorePlan, Shelves, Wanted, make_plan
 from dataverse_backup.allowance import NO_LIMITS, Limit, Limits
 from dataverse_backup.assembly import FolderTargetFactory
 from dataverse_backup.datafile import Dataset

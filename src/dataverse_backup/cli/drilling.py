@@ -14,7 +14,8 @@ from dataverse_backup import assembly
 from dataverse_backup.actions.drill import DAMAGE, Drill, choose
 from dataverse_backup.actions.folder import claimed, free_bytes
 from dataverse_backup.actions.restore import Ending, Restored, restore
-from dataverse_backup.actions.restore_plan import KeyLayout, Shelves, make_plan
+from dataverse_backup.actions.restore_layouts import KeyLayout
+from dataverse_backup.actions.restore_plan import Shelves, make_plan
 from dataverse_backup.cli.backing_up import chosen_destinations
 from dataverse_backup.cli.exit_codes import ExitCode
 from dataverse_backup.cli.reading import known_ledger

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from dataverse_backup import assembly, logs
 from dataverse_backup.actions.folder import claimed, free_bytes
 from dataverse_backup.actions.restore import Ending, Restored, restore
-from dataverse_backup.actions.restore_plan import KeyLayout, NamedLayout, Shelves, StoreLayout, Wanted, make_plan
+from dataverse_backup.actions.restore_layouts import KeyLayout, NamedLayout, StoreLayout
+from dataverse_backup.actions.restore_plan import Shelves, Wanted, make_plan
 from dataverse_backup.allowance import NO_LIMITS, Limits
 from dataverse_backup.cli import rebuilding
 from dataverse_backup.cli.backing_up import chosen_destinations
@@ -30,7 +31,8 @@ from dataverse_backup.stores.restorable import Restorable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from dataverse_backup.actions.restore_plan import Layout, RestorePlan
+    from dataverse_backup.actions.restore_layouts import Layout
+    from dataverse_backup.actions.restore_plan import RestorePlan
     from dataverse_backup.config import Settings
     from dataverse_backup.ledger.base import Ledger
     from dataverse_backup.retrieval import Retrieved, Target

@@ -10,6 +10,7 @@ there is by the hundred thousand makes no circles."""
 
 
 def seldom() -> None:
-    """From now on look seldom, and never at what there is already: what is imported stays."""
+    """From now on look, but seldom, and never at what there is already: what is imported stays."""
     gc.freeze()
     gc.set_threshold(*_THRESHOLDS)
+    gc.enable()

@@ -1,16 +1,27 @@
-"""Worker processes of this machine: what hands them tasks, and what runs in each of them."""
+"""Worker processes of this machine: what hands them tasks, and what runs in each of them.
+
+They are forked, but not from the run, whose threads, locks and connections must not be copied into another process:
+from a fork server. That is a process of one thread which was itself spawned, which has imported what workers need, and
+has nothing else: no connection, no secret and no file of the run. So a worker is there in a hundredth of a second, and
+all of them share the memory of what is imported. Where there can be no fork server, workers are spawned one by one.
+Why so: docs/decisions/0006.
+"""
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import pickle
+import select
 import signal
+import socket
 import threading
 import traceback
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from logging import LogRecord
+from multiprocessing import forkserver
 from multiprocessing.connection import wait as wait_for
 from multiprocessing.reduction import ForkingPickler
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
@@ -19,8 +30,9 @@ from dataverse_backup import garbage, logs
 from dataverse_backup.crew import SECONDS_TO_END, Crew, Died
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from multiprocessing.connection import Connection
+    from multiprocessing.context import ForkServerContext, SpawnContext
     from multiprocessing.process import BaseProcess
 
     from dataverse_backup.engine import Submit
@@ -28,8 +40,27 @@ if TYPE_CHECKING:
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+log = logging.getLogger(__name__)
+
+PRELOADED = ("dataverse_backup.preload", __name__)
+"""What the fork server imports in any case, in this order."""
+
 OUT_OF_MEMORY = 99
 """The exit status of a worker that got no more memory: what is left of it is not trusted with a further task."""
+
+UNKNOWN = 255
+"""The exit status that multiprocessing has for a worker whose fork server, which would know it, has gone."""
+
+multiprocessing.get_context("forkserver").set_forkserver_preload(list(PRELOADED))
+
+
+def get_ready(modules: Iterable[str] = ()) -> None:
+    """Start the fork server, which imports *modules* meanwhile; waits for nothing.
+
+    To be called once, early, where there will be work: else the first worker waits until everything is imported.
+    """
+    multiprocessing.get_context("forkserver").set_forkserver_preload([*PRELOADED, *modules])
+    _context()
 
 
 @contextmanager
@@ -37,7 +68,7 @@ def processes(make_work: Callable[[], Callable[[Task], Result]], workers: int) -
     """What hands tasks to *workers* processes of this machine, each of which makes its own way to do them.
 
     *make_work* is picklable and is called once in each process; what it gives does the tasks there, one after the
-    other. Processes are spawned, not forked, leave Ctrl-C and SIGTERM to the run that started them, log through it, and
+    other. Processes come from a fork server, leave Ctrl-C and SIGTERM to the run that started them, log through it, and
     end when it does, however it ends. One that dies is made again; what becomes of its task is said in `crew`.
     """
     crew: Crew[Task, Result] = Crew(lambda: _Process(make_work), workers)
@@ -73,6 +104,7 @@ class _Line:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._sending = threading.Lock()
+        self._ending = threading.Lock()
 
     def send(self, thing: object) -> None:
         data = ForkingPickler.dumps(thing)
@@ -91,8 +123,20 @@ class _Line:
         except OSError as error:  # it ended in the middle
             raise EOFError from error
 
+    def is_cut(self) -> bool:
+        """Whether there is nobody at the other end any more."""
+        watched = select.poll()
+        watched.register(self._connection, 0)  # that it hung up is told unasked
+        return bool(watched.poll(0))
+
+    def cut(self) -> None:
+        """End it for both sides, also for a thread that is waiting here for an answer; may be called by any thread."""
+        with self._ending, suppress(OSError), socket.socket(fileno=os.dup(self._connection.fileno())) as end:
+            end.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
-        self._connection.close()
+        with self._ending:
+            self._connection.close()
 
 
 class _Process(Generic[Task, Result]):
@@ -107,7 +151,7 @@ class _Process(Generic[Task, Result]):
         self._line: _Line | None = None
 
     def do(self, task: Task, /) -> Result:
-        if self._process is not None and not self._process.is_alive():
+        if self._line is not None and self._line.is_cut():
             self._bury()  # it died since its last task, of nothing that we gave it
         line = self._line or self._started()
         try:
@@ -121,17 +165,19 @@ class _Process(Generic[Task, Result]):
         return cast("Result", answer.value())
 
     def kill(self) -> None:
-        process = self._process
+        line, process = self._line, self._process
         with suppress(ValueError):  # it has just been buried
             if process is not None:
                 process.kill()
+        if line is not None:
+            line.cut()  # a process whose fork server has gone cannot be killed: it ends when it is buried
 
     def end(self) -> None:
         self._bury()
 
     def _started(self) -> _Line:
         """The line of a new process that is ready."""
-        context = multiprocessing.get_context("spawn")
+        context = _context()
         ours, its = context.Pipe()
         self._line = line = _Line(ours)
         try:
@@ -170,11 +216,21 @@ def _heard(line: _Line) -> _Answer:
     return cast("_Answer", said)
 
 
+def _context() -> ForkServerContext | SpawnContext:
+    """Makes processes; the fork server is running, where there can be one."""
+    try:
+        forkserver.ensure_running()
+    except OSError as error:  # as where the folder for temporary files has too long a name for a socket
+        log.info("there is no fork server (%s); each worker process is started by itself", error)
+        return multiprocessing.get_context("spawn")
+    return multiprocessing.get_context("forkserver")
+
+
 def _cause_of_death(exitcode: int | None) -> str:
     if exitcode == OUT_OF_MEMORY:
         return "out of memory"
-    if exitcode is None:
-        return "it is not known of what"  # somebody else asked the system at the same moment
+    if exitcode in (None, UNKNOWN):
+        return "it is not known of what"  # None: somebody else asked the system at the same moment
     if exitcode < 0:
         return signal.Signals(-exitcode).name
     return f"exit status {exitcode}"

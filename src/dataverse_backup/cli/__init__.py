@@ -12,5 +12,4 @@ def main() -> None:
     from dataverse_backup.cli.running import run  # noqa: PLC0415 -- see above
 
     garbage.seldom()
-    gc.enable()
     run()

@@ -12,7 +12,7 @@ import sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
-# What is imported stays. A worker looks for garbage again, but never among this: memory that nobody writes to is shared.
+# What is imported stays. A worker looks for garbage, but never among this: memory that nobody writes to is shared.
 gc.disable()
 
 # It is started as ``python -c``, which looks for modules in the folder that somebody happens to work in, first of all.

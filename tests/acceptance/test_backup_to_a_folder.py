@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -310,12 +311,10 @@ def test_a_worker_that_is_killed_costs_nothing_but_time(small: Small) -> None:
 
 
 def workers_of(pid: int) -> Iterator[int]:
-    """The worker processes that *pid* has started."""
+    """The worker processes of the run *pid*: what the fork server has made that it has started."""
+    parents: dict[int, int] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
+        with suppress(FileNotFoundError, ProcessLookupError):
             _, parent, *_ = path.read_text().rpartition(")")[2].split()
-            command = path.with_name("cmdline").read_bytes()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if int(parent) == pid and b"spawn_main" in command:
-            yield int(path.parent.name)
+            parents[int(path.parent.name)] = int(parent)
+    return (child for child, parent in parents.items() if parents.get(parent) == pid)

@@ -7,10 +7,16 @@ import multiprocessing
 import os
 import resource
 import signal
+import socket
 import struct
+import subprocess
+import sys
+import threading
 import time
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from functools import partial
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +35,7 @@ from tests.contract.ledger_cases import HERE, datafile, key_of
 from tests.unit.memory_world import checksum_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from dataverse_backup.stores.base import Store
 
@@ -74,6 +80,22 @@ def do_answer(value: Any) -> Any:
 
 def do_pid(_: None) -> int:
     return os.getpid()
+
+
+def do_parent(_: None) -> int:
+    return os.getppid()
+
+
+def do_inherited(_: None) -> tuple[set[str], int]:
+    """What is open here, and how many threads there were when the work began: this one, and who waits for the end."""
+    return set(opened_by("self")), len(threading.enumerate())
+
+
+def opened_by(process: int | str) -> Iterator[str]:
+    """What *process* has open, as the system calls it."""
+    for descriptor in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(FileNotFoundError):  # what the listing itself had open
+            yield str(descriptor.readlink())
 
 
 def do_die(number: int) -> None:
@@ -240,3 +262,117 @@ def test_the_end_comes_also_while_a_worker_is_dead(monkeypatch: pytest.MonkeyPat
         time.sleep(0.5)
     with pytest.raises(CancelledError):
         suspect.result(0)
+
+
+def test_a_worker_has_nothing_of_the_run(tmp_path: Path) -> None:
+    with (
+        workers.processes(ready, 1) as submit,
+        (tmp_path / "secret").open("w") as file,
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as connection,
+    ):
+        for ours in (file, server, connection):
+            os.set_inheritable(ours.fileno(), True)
+        has_ended = threading.Event()
+        thread = threading.Thread(target=has_ended.wait)
+        thread.start()
+        open_there, threads = submit(("inherited", None)).result(60)
+        has_ended.set()
+        thread.join()
+        mine = {str(Path(f"/proc/self/fd/{ours.fileno()}").readlink()) for ours in (file, server, connection)}
+        assert mine <= set(opened_by("self"))
+        assert not mine & open_there
+        assert threads == 2
+
+
+def test_the_fork_server_has_one_thread_and_leaves_ctrl_c_and_sigterm_to_the_run() -> None:
+    with workers.processes(ready, 1) as submit:
+        parent = submit(("parent", None)).result(60)
+        assert parent not in {os.getpid(), 1}
+        status = Path(f"/proc/{parent}/status").read_text()
+        assert "Threads:\t1\n" in status
+        os.kill(parent, signal.SIGINT)
+        os.kill(parent, signal.SIGTERM)
+        os.kill(submit(("pid", None)).result(60), signal.SIGKILL)
+        assert submit(("parent", None)).result(60) == parent
+
+
+def test_a_fork_server_that_was_killed_is_made_again_and_no_living_worker_is_lost() -> None:
+    with workers.processes(ready, 1) as submit:
+        pid, parent = submit(("pid", None)).result(60), submit(("parent", None)).result(60)
+        working = submit(("sleep", 0.3))
+        os.kill(parent, signal.SIGKILL)
+        working.result(60)
+        assert submit(("pid", None)).result(60) == pid
+        os.kill(pid, signal.SIGKILL)
+        assert submit(("answer", 1)).result(60) == 1
+        assert submit(("parent", None)).result(60) not in {parent, 1}
+
+
+def test_in_the_end_a_worker_goes_whose_fork_server_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "SECONDS_TO_END", 0.1)
+    with workers.processes(ready, 1) as submit:
+        pid, parent = submit(("pid", None)).result(60), submit(("parent", None)).result(60)
+        submit(("sleep", 60.0))
+        os.kill(parent, signal.SIGKILL)
+        time.sleep(0.2)
+        multiprocessing.active_children()  # asks all of them, and learns that nobody knows what became of this one
+    assert is_gone(pid)
+
+
+def is_gone(pid: int) -> bool:
+    """Whether the process *pid* ends within some seconds."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+RUN = """
+import os, sys, time
+from dataverse_backup import workers
+from tests.unit.test_workers import ready
+if __name__ == "__main__":
+    with workers.processes(ready, 1) as submit:
+        print(submit(("pid", None)).result(60), submit(("parent", None)).result(60), flush=True)
+        submit(("sleep", 60.0)).result()
+"""
+
+
+def test_nothing_is_left_of_a_run_that_was_killed(tmp_path: Path) -> None:
+    script = tmp_path / "run.py"
+    script.write_text(RUN)
+    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True, env=here) as run:
+        assert run.stdout is not None
+        pids = [int(pid) for pid in run.stdout.readline().split()]
+        run.kill()
+    assert len(pids) == 2
+    assert all(is_gone(pid) for pid in pids)
+
+
+def test_what_lies_in_the_working_directory_is_not_imported(tmp_path: Path) -> None:
+    (tmp_path / "dataclasses.py").write_text("raise SystemExit('not this one')")
+    script = tmp_path / "elsewhere" / "run.py"
+    script.parent.mkdir()
+    script.write_text(RUN.replace('"sleep", 60.0', '"answer", 1'))
+    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, script], cwd=tmp_path, env=here, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_where_there_can_be_no_fork_server_workers_are_spawned(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cannot() -> None:
+        raise OSError("AF_UNIX path too long")
+
+    monkeypatch.setattr(forkserver, "ensure_running", cannot)
+    workers.get_ready()
+    with workers.processes(ready, 1) as submit:
+        assert submit(("parent", None)).result(60) == os.getpid()

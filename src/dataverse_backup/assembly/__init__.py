@@ -14,6 +14,7 @@ from dataverse_backup.assembly.databases import (
     open_passing_ledger,
 )
 from dataverse_backup.assembly.destinations import by_speed, make_destination, open_destination, open_folder
+from dataverse_backup.assembly.readiness import prepare_workers
 from dataverse_backup.assembly.retrievers import FolderTargetFactory, StoreTargetFactory, make_retriever
 from dataverse_backup.assembly.sites import make_installation, make_site
 from dataverse_backup.assembly.stores import make_stores
@@ -37,4 +38,5 @@ __all__ = [
     "open_folder",
     "open_ledger",
     "open_passing_ledger",
+    "prepare_workers",
 ]

@@ -75,6 +75,7 @@ def show_plan(settings: Settings, names: Sequence[str], limit: int | None) -> No
 def run(settings: Settings, wanted: Wanted, *, quiet: bool, tell: Tell) -> ExitCode:
     """Back up to all chosen destinations at the same time, and *tell*; the exit code for all of them."""
     chosen = chosen_destinations(settings, wanted.destinations)
+    assembly.prepare_workers(settings, chosen, wanted.scheduler)
     stop = Stop()
     with (
         assembly.open_clusters(settings, chosen, wanted.scheduler, stop.is_set) as clusters,

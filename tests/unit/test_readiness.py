@@ -1,0 +1,69 @@
+"""What worker processes need is imported before they are made."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from dataverse_backup.assembly.readiness import modules_for
+from tests.unit.config_files import written
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EVERY_KIND = """
+[Repository]
+FileSystemDirectory: /data
+[Store bucket]
+type: s3
+bucket-name: bucket
+[Store container]
+type: swift
+defaultEndpoint: one
+authUrl.one: https://k/v3
+username.one: u
+password.one: p
+tenant.one: t
+[Backup]
+StorageType: ssh
+SshHost: backup.example.edu
+BackupDirectory: copies
+[Backup folder]
+StorageType: filesystem
+Directory: /backup
+[Backup bucket]
+StorageType: s3
+S3Bucket: backup
+[Backup container]
+StorageType: swift
+SwiftAuthUrl: https://k/v3
+SwiftUser: u
+SwiftKey: k
+SwiftTenant: t
+"""
+
+WORKER = """
+import json, sys
+from importlib import import_module
+from pathlib import Path
+modules, path = json.loads(sys.argv[1]), Path(sys.argv[2])
+for module in modules:
+    import_module(module)
+from dataverse_backup import assembly, config
+from dataverse_backup.destinations.base import Staging
+settings = config.load(path)
+before = set(sys.modules)
+stores = assembly.make_stores(settings.stores)
+destinations = [assembly.make_destination(one, Staging("", "")) for one in settings.destinations.values()]
+print(json.dumps([len(stores), len(destinations), sorted(set(sys.modules) - before)]))
+"""
+
+
+def test_a_worker_that_makes_its_stores_and_destinations_finds_everything_imported(tmp_path: Path) -> None:
+    modules = modules_for(["ssh", "filesystem", "s3", "swift"], ["s3", "swift"])
+    command = [sys.executable, "-c", WORKER, json.dumps(modules), str(written(tmp_path, EVERY_KIND))]
+    stores, destinations, further = json.loads(subprocess.check_output(command, timeout=120))
+    assert (stores, destinations) == (3, 4)
+    assert further == []

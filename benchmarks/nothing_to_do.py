@@ -19,7 +19,7 @@ from sqlalchemy import create_engine, insert
 from benchmarks import rows
 from benchmarks.measuring import Command, cost_of
 from dataverse_backup import assembly, config
-from dataverse_backup.changes import chunks
+from dataverse_backup.chunks import chunks
 from dataverse_backup.datafile import Datafile
 from dataverse_backup.destinations.base import Staging
 from dataverse_backup.fixity import Durability, VerifiedBy

@@ -12,19 +12,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
+from dataverse_backup.chunks import chunks
 from dataverse_backup.work import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from typing import Self
 
     from dataverse_backup.catalogue.base import Snapshot
     from dataverse_backup.datafile import Datafile, Mark, NotHere
     from dataverse_backup.ledger.base import Ledger, Marked, Standing
-
-T = TypeVar("T")
 
 Standings = Mapping[str, "Standing"]
 """Where one datafile and its companions stand, by tag."""
@@ -187,10 +186,3 @@ class Changes:
 
 def _marked(row: Datafile | NotHere | None, mark: int | None) -> Datafile | NotHere | None:
     return None if row is None else replace(row, mark=mark)
-
-
-def chunks(items: Iterable[T], length: int) -> Iterator[list[T]]:
-    """*items* in lists of at most *length*."""
-    iterator = iter(items)
-    while chunk := list(islice(iterator, length)):
-        yield chunk

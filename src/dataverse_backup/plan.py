@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from dataverse_backup import __version__
 from dataverse_backup.brake import has_lost_its_name, nameless, pulled_by, stores_vanishing, vanishing
-from dataverse_backup.changes import Changes, chunks
+from dataverse_backup.changes import Changes
+from dataverse_backup.chunks import chunks
 from dataverse_backup.claims import Claims, is_own_key
 from dataverse_backup.datafile import MAIN, Datafile, NotHere, fingerprint
 from dataverse_backup.errors import ObjectError, Reason, StoreLost

@@ -15,6 +15,7 @@ from dataverse_backup.actions.audit_events import AuditEnded, AuditPlan, Looked
 from dataverse_backup.actions.events import Ending
 from dataverse_backup.actions.promise import Promise, measured_speed
 from dataverse_backup.allowance import Limit
+from dataverse_backup.chunks import sized_chunks
 from dataverse_backup.datafile import Datafile, fingerprint
 from dataverse_backup.destinations.base import Staging
 from dataverse_backup.engine import IN_FLIGHT_PER_WORKER, Capacity
@@ -237,20 +238,9 @@ class PlaceAudit(ABC):
 
     def _batches(self, items: Iterable[Item], size_of: Callable[[Item], int]) -> Iterator[list[Item]]:
         """What is looked at together; a share of it, where only a share is wanted."""
-        chosen: list[Item] = []
-        size = 0
-        for item in items:
-            if self._request.share is not None and random.random() >= self._request.share:  # noqa: S311 -- no secret
-                continue
-            if chosen and (
-                len(chosen) >= self._capacity.batch_files or size + size_of(item) > self._capacity.batch_bytes
-            ):
-                yield chosen
-                chosen, size = [], 0
-            chosen.append(item)
-            size += size_of(item)
-        if chosen:
-            yield chosen
+        share, capacity = self._request.share, self._capacity
+        chosen = items if share is None else (item for item in items if random.random() < share)  # noqa: S311 -- no secret
+        return sized_chunks(chosen, size_of, length=capacity.batch_files, size=capacity.batch_bytes)
 
     def _record(self, judged: list[Judged]) -> Iterator[Looked]:
         if not judged or not self._is_still_locked():

@@ -6,7 +6,7 @@ import logging
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from dataverse_backup.changes import chunks
+from dataverse_backup.chunks import chunks
 from dataverse_backup.destinations.base import Explainable
 from dataverse_backup.errors import CopyMissing, DataverseBackupError, ObjectError
 from dataverse_backup.manifest import no_notes_of, notes_of, root_notes

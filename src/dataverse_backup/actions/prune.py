@@ -20,7 +20,7 @@ from dataverse_backup.actions.manifests import write_manifests
 from dataverse_backup.actions.possession import refuse_others
 from dataverse_backup.actions.prune_plan import Item, PrunePlan, Rules, make_plan, moment_of, unsafe_keys
 from dataverse_backup.actions.reconcile_events import Amounts
-from dataverse_backup.changes import chunks
+from dataverse_backup.chunks import chunks
 from dataverse_backup.destinations.base import Explainable, Failure, Staging
 from dataverse_backup.destinations.prunable import Doomed, Fate, Prunable, Pruned
 from dataverse_backup.errors import DestinationLost, LedgerError, LockHeld, PruneRefused, Unavailable

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from dataverse_backup.actions.inventory import Inventory
 from dataverse_backup.actions.reconcile_events import Amounts
-from dataverse_backup.changes import chunks
+from dataverse_backup.chunks import chunks
 from dataverse_backup.destinations.base import SUPERSEDED_PREFIX, Listable
 from dataverse_backup.destinations.prunable import is_prunable
 from dataverse_backup.errors import PruneRefused, printable

@@ -18,7 +18,7 @@ from dataverse_backup.actions.reconcile_events import (
     Reconciled,
     Why,
 )
-from dataverse_backup.changes import chunks
+from dataverse_backup.chunks import chunks
 from dataverse_backup.destinations.base import (
     OWN_PREFIX,
     SUPERSEDED_PREFIX,

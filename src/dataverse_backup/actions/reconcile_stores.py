@@ -21,7 +21,7 @@ from dataverse_backup.actions.reconcile_objects import (
     missing_beside,
     missing_of,
 )
-from dataverse_backup.changes import chunks
+from dataverse_backup.chunks import chunks
 from dataverse_backup.datafile import Datafile, fingerprint
 from dataverse_backup.errors import ObjectError, Reason, SourceError, SourceMissing, StoreLost, printable
 from dataverse_backup.stores.listable import SAID, Beside, ListableStore

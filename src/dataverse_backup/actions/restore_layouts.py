@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from dataverse_backup.changes import chunks
+from dataverse_backup.chunks import chunks
 from dataverse_backup.datafile import Datafile
 from dataverse_backup.errors import ObjectError, SourceRefused
 from dataverse_backup.naming import DatasetNames, file_paths

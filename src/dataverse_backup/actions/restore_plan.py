@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from dataverse_backup.actions.restore_layouts import Candidate, Placed, is_current
+from dataverse_backup.chunks import sized_chunks
 from dataverse_backup.errors import ObjectError, SourceDiffers, printable
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.plan import Share
@@ -76,16 +78,8 @@ class RestorePlan:
 
     def batches(self, files: int, size: int) -> Iterator[tuple[Retrieval, ...]]:
         """The work in batches of at most *files* datafiles and about *size* bytes; a larger datafile is alone."""
-        group: list[Retrieval] = []
-        held = 0
-        for retrieval in self._spool:
-            if group and (len(group) >= files or held + retrieval.size > size):
-                yield tuple(group)
-                group, held = [], 0
-            group.append(retrieval)
-            held += retrieval.size
-        if group:
-            yield tuple(group)
+        for some in sized_chunks(self._spool, attrgetter("size"), length=files, size=size):
+            yield tuple(some)
 
     def close(self) -> None:
         """Give back the spool."""

@@ -17,7 +17,7 @@ from dataverse_backup.actions.manifests import write_manifests
 from dataverse_backup.actions.possession import take_possession
 from dataverse_backup.allowance import Allowance
 from dataverse_backup.brake import Brake, Watch, is_suspicious
-from dataverse_backup.changes import chunks
+from dataverse_backup.chunks import chunks
 from dataverse_backup.conclusion import Conclusion
 from dataverse_backup.datafile import MAIN, Datafile, NotHere, fingerprint
 from dataverse_backup.destinations.base import Staging, folded

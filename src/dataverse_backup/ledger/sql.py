@@ -15,7 +15,6 @@ from dataverse_backup.ledger import cells, migrate, rows, upserts
 from dataverse_backup.ledger import takeover as original
 from dataverse_backup.ledger.audits import PRIMARY
 from dataverse_backup.ledger.base import BACKUP_VERB, Ledger, Status
-from dataverse_backup.ledger.chunks import chunks
 from dataverse_backup.ledger.occupants import in_the_way, is_stale, refold
 from dataverse_backup.ledger.postgresql import PostgresDatabase
 from dataverse_backup.ledger.rules import FAILED, check_attempts, counts, in_order, new_run_id
@@ -25,6 +24,7 @@ from dataverse_backup.ledger.sql_dumps import SqlDumps
 from dataverse_backup.ledger.sql_history import PAGE
 from dataverse_backup.ledger.sql_removals import SqlRemovals
 from dataverse_backup.ledger.sqlite import SqliteDatabase, is_there
+from dataverse_backup.ledger.statements import by_statement
 from dataverse_backup.ledger.tables import (
     IS_COMPANION,
     copies,
@@ -332,7 +332,7 @@ class SqlLedger(SqlAudits, SqlDumps, SqlRemovals, SqlDrills, Ledger):
             self._write(connection, upserts.VANISH_ALONE, alone)
             self._write(connection, upserts.MARK, [cells.mark_values(destination, mark) for mark in marked])
             self._spoil(connection, destination, [datafile.dataset.storage_path for datafile in refreshed])
-            for some in chunks([*gone, *(datafile_id for datafile_id, _ in companions_gone)]):
+            for some in by_statement([*gone, *(datafile_id for datafile_id, _ in companions_gone)]):
                 self._spoil_of(connection, destination, datafilestatus.c.datafile_id.in_(some))
 
     def record(self, run: str, attempts: Sequence[Attempt]) -> None:
@@ -427,7 +427,7 @@ class SqlLedger(SqlAudits, SqlDumps, SqlRemovals, SqlDrills, Ledger):
         """They are forgotten."""
         its = stale_manifests.c
         with self._database.writing() as connection:
-            for some in chunks(storage_paths):
+            for some in by_statement(storage_paths):
                 connection.execute(
                     delete(stale_manifests).where(its.destination == destination, its.datasetidentifier.in_(some))
                 )

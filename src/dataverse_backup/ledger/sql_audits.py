@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, true, tuple_, update
 
+from dataverse_backup.chunks import chunks
 from dataverse_backup.datafile import MAIN
 from dataverse_backup.ledger import cells, judgements, rows, upserts
 from dataverse_backup.ledger.audits import PRIMARY, Amount, Audits, Damage, VerdictRecord
 from dataverse_backup.ledger.bulk import write
-from dataverse_backup.ledger.chunks import chunks
 from dataverse_backup.ledger.judgements import place_of
 from dataverse_backup.ledger.rules import (
     FAILS_BY_VERDICT,
@@ -22,6 +22,7 @@ from dataverse_backup.ledger.rules import (
     what_stands,
 )
 from dataverse_backup.ledger.sql_history import PAGE, SqlHistory
+from dataverse_backup.ledger.statements import by_statement
 from dataverse_backup.ledger.tables import copies, datafilestatus, primaries, runs, verdicts
 from dataverse_backup.verdict import Verdict
 
@@ -81,7 +82,7 @@ class SqlAudits(SqlHistory, Audits, ABC):
     def forget_primaries(self, datafile_ids: Sequence[int]) -> None:
         """What was said of them stays among the verdicts."""
         with self._database.writing() as connection:
-            for some in chunks(datafile_ids):
+            for some in by_statement(datafile_ids):
                 connection.execute(primaries.delete().where(primaries.c.datafile_id.in_(some)))
 
     def _oldest_first(
@@ -141,7 +142,7 @@ class SqlAudits(SqlHistory, Audits, ABC):
             asked = select(its.datafile_id, its.object, its.verdict).where(its.verdict.is_not(None))
             if destination != PRIMARY:
                 asked = asked.where(copies.c.destination == destination)
-            for some in chunks([one.datafile.id for one in judged if one.destination == destination]):
+            for some in by_statement([one.datafile.id for one in judged if one.destination == destination]):
                 for datafile_id, tag, word in connection.execute(asked.where(its.datafile_id.in_(some))):
                     found[destination, datafile_id, tag] = Verdict(word)
         return found

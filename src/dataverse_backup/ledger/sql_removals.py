@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, and_, delete, exists, insert, null, or_, s
 
 from dataverse_backup.datafile import MAIN
 from dataverse_backup.ledger import cells, rows, upserts
-from dataverse_backup.ledger.chunks import chunks
 from dataverse_backup.ledger.removals import Gone, Outcome, Removal, Removals
+from dataverse_backup.ledger.statements import by_statement
 from dataverse_backup.ledger.tables import copies, datafilestatus, removals
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class SqlRemovals(Removals, ABC):
         """All of it or nothing."""
         now = datetime.now(UTC)
         with self._database.writing() as connection:
-            begun = [kept for some in chunks(copies) for kept in self._still_gone(connection, destination, some)]
+            begun = [kept for some in by_statement(copies) for kept in self._still_gone(connection, destination, some)]
             for kept in begun:
                 _forget(connection, destination, kept)
             noted = [_copy_values(one) for one in begun] + [_aside_values(one) for one in aside]
@@ -86,7 +86,7 @@ class SqlRemovals(Removals, ABC):
         """All of it or nothing."""
         now = datetime.now(UTC)
         with self._database.writing() as connection:
-            for some in chunks(list(outcomes)):
+            for some in by_statement(outcomes):
                 page = _every_removal.where(removals.c.destination == destination, removals.c.ended.is_(None))
                 for row in connection.execute(page.where(removals.c.key.in_(some))).all():
                     outcome, message = outcomes[row.key]

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, insert, inspect, select, text, tuple_, update
 
 from dataverse_backup.ledger import upserts
-from dataverse_backup.ledger.chunks import chunks
 from dataverse_backup.ledger.records import Takeover
+from dataverse_backup.ledger.statements import by_statement
 from dataverse_backup.ledger.tables import datafilestatus, ledger, original_matches, original_names
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def match(connection: Connection, candidates: Sequence[tuple[Datafile, Sequence[
             wanted.setdefault(place, []).append(datafile.id)
     found = {
         (row.original_id, datafile_id)
-        for some in chunks(list(wanted))
+        for some in by_statement(wanted)
         for row in connection.execute(_original_rows(some))
         for datafile_id in wanted[row.datasetidentifier, row.name]
     }
@@ -121,7 +121,7 @@ def _with_copies(connection: Connection, datafile_ids: Sequence[int]) -> set[int
     )
     return {
         datafile_id
-        for some in chunks(datafile_ids)
+        for some in by_statement(datafile_ids)
         for datafile_id in connection.scalars(sound.where(original_matches.c.datafile_id.in_(some)))
     }
 
@@ -135,7 +135,7 @@ def carry_times(connection: Connection, destination: str, datafile_ids: Sequence
         .scalar_subquery()
     )
     its = datafilestatus.c
-    for some in chunks(datafile_ids):
+    for some in by_statement(datafile_ids):
         untried = its.destination == destination, its.datafile_id.in_(some), its.lastbackuptime.is_(None)
         connection.execute(update(datafilestatus).where(*untried).values(lastbackuptime=last))
 

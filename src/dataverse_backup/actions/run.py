@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_SECONDS_OF_CONTACT = 3.0
+_SECONDS_OF_CONTACT = 10.0
 """So long a run keeps its own connection while no batch is done: workers that find no room for theirs try again."""
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from dataverse_backup.destinations.base import IDENTITY_KEY
+from dataverse_backup.destinations.ssh import shell
 from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS
 from dataverse_backup.destinations.ssh.shell import Revealed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import asyncssh
 
     from dataverse_backup.destinations.ssh.connection import Connection
-    from dataverse_backup.destinations.ssh.shell import Shell
 
 _COMPLAINT_LENGTH = 400
 
@@ -23,19 +25,70 @@ class AgentGone(Exception):
     """The program ended, and said why on its error output."""
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What there is at the destination, as it was when we looked."""
+
+    root: bytes
+    """The absolute path of the directory that our program runs in."""
+    free_bytes: int
+    identity: str | None
+    """The text of IDENTITY_KEY; None where there is none."""
+    mark: tuple[int, int] | None
+    """The size and the time of its file."""
+
+    @classmethod
+    def of(cls, lines: Sequence[bytes]) -> Self:
+        """What is said in *lines*. Raises ValueError and KeyError where that is not all of it."""
+        told = _told(lines)
+        (root,), (free,) = told[b"root"], told[b"free"]
+        if not told[b"identity"]:
+            return cls(_unhexed(root), int(free), None, None)
+        size, time, *text = told[b"identity"]
+        identity = _unhexed(b"".join(text)).decode(errors="replace").strip()
+        return cls(_unhexed(root), int(free), identity, (int(size), int(time)))
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What came of trying things out over there."""
+
+    modified: int
+    """The time of a file that was just written, by the server's clock."""
+    folds_case: bool
+    said: bytes
+    """What `shell.PROBE` said."""
+
+    @classmethod
+    def of(cls, lines: Sequence[bytes]) -> Self:
+        """What is said in *lines*. Raises ValueError and KeyError where that is not all of it."""
+        told = _told(lines)
+        (modified,), (folds,), said = told[b"time"], told[b"folds"], told[b"said"]
+        return cls(int(modified), folds == b"1", _unhexed(b"".join(said)))
+
+
+def _told(lines: Sequence[bytes]) -> dict[bytes, list[bytes]]:
+    """The words of each line by its first; a login shell may have said something before."""
+    return {word: rest for word, *rest in (line.split() for line in lines if line.strip())}
+
+
+def _unhexed(text: bytes) -> bytes:
+    return bytes.fromhex(text.decode("ascii"))
+
+
 class Agent:
     """A running `remote_agent`. Every method runs in the event loop's thread."""
 
     def __init__(self, connection: Connection, process: asyncssh.SSHClientProcess[bytes]) -> None:
-        """Ask *process*, which was started as `Shell.agent` says."""
+        """Ask *process*, which was started as `shell.agent` says."""
         self._connection, self._process = connection, process
         self.is_over = False
         """Whether it is of no use any more."""
 
     @classmethod
-    async def started(cls, connection: Connection, shell: Shell, root: bytes, dir_mode: int) -> Self:
-        """One that works in *root*. What it cannot do shows with the first request."""
-        command, given = shell.agent(root, dir_mode)
+    async def started(cls, connection: Connection, sync: str, root: bytes, dir_mode: int) -> Self:
+        """One that works in *root*, and syncs by the command *sync*. What it cannot do shows with the first request."""
+        command, given = shell.agent(root, dir_mode, sync)
         agent = cls(connection, await connection.patiently(connection.start(command)))
         await agent.tell(given)
         return agent
@@ -63,6 +116,36 @@ class Agent:
         """Give what is staged in *directory* its names, pairs of staged name and key, and sync."""
         words = b"".join(word + b"\0" for pair in names for word in pair)
         return Revealed.of(await self.ask(b"name %d %s\n%s" % (len(words), directory.encode(), words)))
+
+    async def look(self) -> Look:
+        """What there is. Raises ValueError and KeyError where the answer makes no sense."""
+        return Look.of(await self.ask(b"look %s\n" % IDENTITY_KEY.encode()))
+
+    async def try_out(self, scratch: str, content: bytes) -> Trial:
+        """Leave a file ``probe`` of that *content* in the new directory *scratch*, until `clear`. Raises as `look`."""
+        command = (shell.ENGLISH + shell.PROBE).encode()
+        return Trial.of(await self.ask(b"try %d %s %s\n%s" % (len(command), scratch.encode(), content, command)))
+
+    async def clear(self) -> None:
+        """Take away what was made to try things out."""
+        await self.ask(b"clear\n")
+
+    async def use(self, sync: str) -> None:
+        """Bring everything to the disk by the command *sync* from now on."""
+        await self.tell(b"sync %s\n" % sync.encode())
+
+    async def put(self, directory: str, mode: int, notes: Mapping[str, tuple[bytes, bytes | None]]) -> Revealed:
+        """Let *notes*, keys and bytes or None by staged names, lie under their keys, or nothing; staged in *directory*.
+
+        Whatever note lay there. All of that is on the disk then, where it says so.
+        """
+        staged = [(name.encode(), data) for name, (_, data) in notes.items() if data is not None]
+        files = (b"file %s %d %o\n%s" % (name, len(data), mode, data) for name, data in staged)
+        triples = ((name.encode(), key, b"0" if data is None else b"1") for name, (key, data) in notes.items())
+        words = b"".join(word + b"\0" for triple in triples for word in triple)
+        at = directory.encode()
+        begin, put = b"begin md5 %s\n" % at, b"put %d %s\n%s" % (len(words), at, words)
+        return Revealed.of(await self.ask(b"".join([begin, *files, put])))
 
     async def _gone(self) -> AgentGone:
         """Why it is. Raises ConnectionLost where that is because of the connection."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncssh
@@ -40,7 +40,6 @@ class Connection:
     """A login, its SFTP session, and the logins on the way to it. Every method runs in the event loop's thread."""
 
     ssh: asyncssh.SSHClientConnection
-    sftp: asyncssh.SFTPClient
     _client: Client
     _on_the_way: Sequence[asyncssh.SSHClientConnection]
     _patience: float
@@ -48,6 +47,10 @@ class Connection:
     _watching: asyncio.Task[None] | None = None
     agent: Agent | None = None
     """Our program over there, where it was started."""
+    is_mute: bool = False
+    """Whether a command was never answered, as happens where an account has no shell."""
+    sftp: asyncssh.SFTPClient = field(init=False)
+    """Once it was opened."""
 
     @property
     def lost(self) -> bool:
@@ -63,6 +66,20 @@ class Connection:
     def is_openssh(self) -> bool:
         """Whether the server says that it is OpenSSH's."""
         return self.server.startswith("SSH-2.0-OpenSSH")
+
+    async def open_sftp(self, place: str) -> None:
+        """Open the SFTP session, before which there is none. Raises DestinationLost."""
+        try:
+            try:
+                self.sftp = await self.ssh.start_sftp_client()
+            except asyncssh.ChannelOpenError:  # few channels are allowed: this one first
+                if self.agent is None or self.agent.is_over:
+                    raise
+                self.agent.end()
+                self.sftp = await self.ssh.start_sftp_client()
+        except VENDOR_ERRORS as error:
+            said = f"{place}: the server offers no SFTP: {words(error)}"
+            raise DestinationLost(said, "enable the sftp subsystem in its sshd_config") from error
 
     async def run(self, command: str, given: bytes, limit: float | None = None) -> Answer:
         """Run a constant *command* with *given* on its input. Raises TimeoutError after *limit* seconds."""
@@ -126,7 +143,6 @@ class Connection:
             self._watching.cancel()
         with suppress(*VENDOR_ERRORS):
             async with asyncio.timeout(CLOSING_TIMEOUT):
-                self.sftp.exit()
                 self.ssh.close()
                 await self.ssh.wait_closed()
         _abort([*self._on_the_way, self.ssh])
@@ -141,20 +157,10 @@ async def connected(place: str, settings: SshSettings) -> Connection:
             login, _ = await Login(place, settings, hop, is_last=False).connect(logins[-1] if logins else None)
             logins.append(login)
         login, client = await Login(place, settings, last, is_last=True).connect(logins[-1] if logins else None)
-        return Connection(login, await _sftp(place, login), client, logins, settings.stall_timeout)
+        return Connection(login, client, logins, settings.stall_timeout)
     except BaseException:
         _abort(logins)
         raise
-
-
-async def _sftp(place: str, login: asyncssh.SSHClientConnection) -> asyncssh.SFTPClient:
-    try:
-        return await login.start_sftp_client()
-    except VENDOR_ERRORS as error:
-        login.abort()
-        raise DestinationLost(
-            f"{place}: the server offers no SFTP: {words(error)}", "enable the sftp subsystem in its sshd_config"
-        ) from error
 
 
 def _abort(logins: Sequence[asyncssh.SSHClientConnection]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING, TypeVar
 
 from dataverse_backup.destinations.base import (
@@ -50,7 +49,7 @@ if TYPE_CHECKING:
     import asyncssh
 
     from dataverse_backup.destinations.base import Receipt, Staging, Traits, Upload
-    from dataverse_backup.destinations.ssh.files import RemoteFiles
+    from dataverse_backup.destinations.ssh.agent import Look
     from dataverse_backup.destinations.ssh.session import Session
     from dataverse_backup.destinations.ssh.settings import SshSettings
     from dataverse_backup.fixity import Algorithm
@@ -179,13 +178,16 @@ class SshDestination(Destination, Listable, Explainable, Resumable, Prunable):
 
     def read_identity(self) -> str | None:
         session = self._connected()
-        return self._run_for_all(self._identity.read(session.files))
+        look = session.take_look()
+        return self._run_for_all(self._identity.read(session.files)) if look is None else self._identity.seen(look)
 
     def write_identity(self, ledger_id: str) -> None:
         session = self._connected()
-        self._run_for_all(_written(session.files, f"{self._staging.prefix}/{uuid.uuid4().hex}", ledger_id))
-        if (complaint := self._run_for_all(session.synced())) is not None:
-            raise DestinationLost(f"{self.name}: nothing can be brought to the disk over there: {complaint}")
+        session.take_look()  # which is not so any more
+        notes = RemoteNotes(self.name, session, self._staging.prefix)
+        for failure in self._run_for_all(notes.write({IDENTITY_KEY: ledger_id.encode()})):
+            said = failure.error.message
+            raise DestinationLost(f"{self.name}: it cannot be marked as ours: {said}", failure.error.hint)
         self._identity.written(ledger_id)
 
     def entries(self, folder: str = "") -> Iterator[Entry]:
@@ -240,12 +242,12 @@ class SshDestination(Destination, Listable, Explainable, Resumable, Prunable):
             self._disconnect()
             self._session = self._loop.run(opened_session(self.name, self._settings, self._abilities))
             self._abilities = self._session.abilities
-            self._confirm_identity(self._session)
+            self._confirm_identity(self._session, self._session.look)
         return self._session
 
-    def _confirm_identity(self, session: Session) -> None:
+    def _confirm_identity(self, session: Session, look: Look | None = None) -> None:
         """A root that does not carry its identity any more is the mount point of a disk that has gone."""
-        if self._run_for_all(self._identity.is_there(session.files)):
+        if self._identity.is_in(look) if look else self._run_for_all(self._identity.is_there(session.files)):
             return
         self._disconnect()
         said = f"{self.name}: {self._settings.directory} does not carry our identity any more: is its disk mounted?"
@@ -255,14 +257,6 @@ class SshDestination(Destination, Listable, Explainable, Resumable, Prunable):
         session, self._session = self._session, None
         if session is not None:
             self._loop.run(session.connection.close())
-
-
-async def _written(files: RemoteFiles, staged_key: str, text: str) -> None:
-    """Let *text* lie under IDENTITY_KEY, whatever lies there."""
-    staged = files.path(staged_key)
-    await files.make_parents(staged_key)
-    await files.write(staged, text.encode())
-    await files.overwrite(staged, files.path(IDENTITY_KEY))
 
 
 async def _open(sftp: asyncssh.SFTPClient, path: bytes) -> asyncssh.SFTPClientFile:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dataverse_backup.destinations.base import IDENTITY_KEY
 
 if TYPE_CHECKING:
+    from dataverse_backup.destinations.ssh.agent import Look
     from dataverse_backup.destinations.ssh.files import RemoteFiles
 
 
@@ -24,6 +25,15 @@ class Identity:
         """Whose the root is now, to be remembered."""
         self._mark, self.text = await asyncio.gather(_mark(files), files.text(IDENTITY_KEY))
         return self.text
+
+    def seen(self, look: Look) -> str | None:
+        """Whose the root is, as it was just seen, to be remembered."""
+        self._mark, self.text = look.mark, look.identity
+        return self.text
+
+    def is_in(self, look: Look) -> bool:
+        """Whether the root, as it was just seen, carries what we remember."""
+        return self.text is None or self.text == look.identity
 
     def written(self, text: str) -> None:
         """Remember *text*, which lies there from now on."""

@@ -1,28 +1,27 @@
 """Notes of ours: staged, brought to the disk, and then over the notes that lay there; many at a time.
 
-Together by two remote commands, where the account has a shell and Python: there may be several for each dataset. What
-these leave undone goes one by one over SFTP, which also says why it cannot be.
+Together by our program over there, where it can run: there may be several for each dataset. What it leaves undone goes
+one by one over SFTP, which also says why it cannot be.
 """
 
 from __future__ import annotations
 
-import io
-import tarfile
-import time
 import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import asyncssh
+
 from dataverse_backup.destinations.base import Failure, checked_path_key
+from dataverse_backup.destinations.ssh.agent import AgentGone
 from dataverse_backup.destinations.ssh.failures import CONNECTION_ERRORS, VENDOR_ERRORS, spoken_error
 from dataverse_backup.destinations.ssh.files import each, is_regular
-from dataverse_backup.destinations.ssh.shell import EXTRACTED, extracted
+from dataverse_backup.destinations.ssh.shell import EXTRACTED
 from dataverse_backup.errors import KeyOccupied
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from dataverse_backup.destinations.ssh.files import RemoteFiles
     from dataverse_backup.destinations.ssh.session import Session
 
 
@@ -34,11 +33,29 @@ class RemoteNotes:
         self._place, self._session, self._files = place, session, session.files
         self._folder = f"{staging}/{uuid.uuid4().hex}"
         self._failures: list[Failure] = []
-        self._is_removed = False
-        """Whether nothing was left in our folder in staging, and it is gone."""
 
     async def write(self, notes: Mapping[str, bytes | None]) -> list[Failure]:
         """Those that failed. Raises VENDOR_ERRORS where the connection is lost."""
+        together = await self._written_together(notes)
+        alone = {key: data for key, data in notes.items() if key not in together}
+        if alone:
+            await self._write_one_by_one(alone)
+        return self._failures
+
+    async def _written_together(self, notes: Mapping[str, bytes | None]) -> set[str]:
+        """The keys of those that are as they are to be, on the disk too."""
+        named = {f"{EXTRACTED}{number}": key for number, key in enumerate(notes) if self._files.takes(key)}
+        try:
+            agent = await self._session.agent() if named else None
+            if agent is None:
+                return set()
+            asked = {name: (key.encode(), notes[key]) for name, key in named.items()}
+            told = await agent.put(self._folder, self._files.file_mode, asked)
+        except (AgentGone, asyncssh.ChannelOpenError):  # few channels may be allowed
+            return set()
+        return {key for name, key in named.items() if told.is_synced and name.encode() in told.names}
+
+    async def _write_one_by_one(self, notes: Mapping[str, bytes | None]) -> None:
         staged = {key: self._files.path(f"{self._folder}/{number}") for number, key in enumerate(notes)}
 
         async def stage(key: str) -> None:
@@ -52,31 +69,12 @@ class RemoteNotes:
         directory = self._files.path(self._folder)
         await self._files.make_directories(directory)
         try:
-            together = await self._written_together(directory, notes)
-            whole = await self._done(stage, [key for key in notes if key not in together])
+            whole = await self._done(stage, list(notes))
             await self._done(reveal, await self._synced(whole))
             await self._synced(whole)
         finally:
-            if not self._is_removed:
-                with suppress(*VENDOR_ERRORS):  # a later sweep does it
-                    await self._files.sftp.rmtree(directory)
-        return self._failures
-
-    async def _written_together(self, directory: bytes, notes: Mapping[str, bytes | None]) -> set[str]:
-        """The keys of those that are as they are to be, on the disk too."""
-        shell, connection = self._session.shell, self._session.connection
-        named = {f"{EXTRACTED}{number}".encode(): key for number, key in enumerate(notes) if self._files.takes(key)}
-        if shell is None or not shell.has_python or not named:
-            return set()
-        packed = _packed({name: data for name, key in named.items() if (data := notes[key]) is not None}, self._files)
-        given = directory + b"\n" + packed
-        unpacked = await connection.patiently(connection.run(shell.extract(None), given))
-        if not extracted(unpacked.output)[0]:
-            return set()
-        asked = [(name, key.encode(), notes[key] is not None) for name, key in named.items()]
-        told = await shell.put_notes(connection, self._files.root, directory, self._files.dir_mode, asked)
-        self._is_removed = told.is_removed and told.is_synced
-        return {named[name] for name in told.names & named.keys()} if told.is_synced else set()
+            with suppress(*VENDOR_ERRORS):  # a later sweep does it
+                await self._files.sftp.rmtree(directory)
 
     async def _done(self, step: Callable[[str], Awaitable[None]], keys: Sequence[str]) -> list[str]:
         """Those of *keys* for which *step* succeeded."""
@@ -114,14 +112,3 @@ class RemoteNotes:
             await self._files.overwrite(staged, path)
         elif found is not None:
             await self._files.sftp.remove(path)
-
-
-def _packed(notes: Mapping[bytes, bytes], files: RemoteFiles) -> bytes:
-    """*notes*, by the names that they get in staging, as a tar stream."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name, data in notes.items():
-            header = tarfile.TarInfo(name.decode())
-            header.size, header.mode, header.mtime = len(data), files.file_mode, int(time.time())
-            archive.addfile(header, io.BytesIO(data))
-    return packed.getvalue()

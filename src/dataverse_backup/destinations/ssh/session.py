@@ -7,24 +7,32 @@ import posixpath
 import secrets
 import stat
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import asyncssh
 
 from dataverse_backup.destinations.base import OWN_PREFIX, SCRATCH_PREFIX, Traits
 from dataverse_backup.destinations.ssh.abilities import Abilities
-from dataverse_backup.destinations.ssh.agent import Agent
+from dataverse_backup.destinations.ssh.agent import Agent, AgentGone
 from dataverse_backup.destinations.ssh.connection import Connection, connected
 from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS, words
-from dataverse_backup.destinations.ssh.files import RemoteFiles
-from dataverse_backup.destinations.ssh.shell import probed_shell
+from dataverse_backup.destinations.ssh.files import RemoteFiles, read_bytes
+from dataverse_backup.destinations.ssh.shell import PROBE_TIMEOUT, known_by_probe, probed_shell
 from dataverse_backup.errors import ConfigurationError, DestinationLost
 from dataverse_backup.fixity import Algorithm, Durability, VerifiedBy
 
 if TYPE_CHECKING:
+    from dataverse_backup.destinations.ssh.agent import Look
     from dataverse_backup.destinations.ssh.settings import SshSettings
     from dataverse_backup.destinations.ssh.shell import Shell
+
+_NO_ANSWER: tuple[type[Exception], ...] = (AgentGone, ValueError, KeyError, *VENDOR_ERRORS)
+"""Where our program does not run, or says what makes no sense."""
+
+_FRESH_SECONDS = 5.0
+"""So long what was seen counts as what there is, for who connects and then asks."""
 
 
 @dataclass(slots=True)
@@ -37,7 +45,9 @@ class Session:
     traits: Traits
     is_assumed: bool
     """Whether the abilities are those of an earlier connection, and may hold no more."""
-    _agent: Agent | None = None
+    look: Look | None = None
+    """What there was when it was opened, where our program could say so."""
+    opened: float = field(default_factory=time.monotonic)
 
     @property
     def shell(self) -> Shell | None:
@@ -49,14 +59,20 @@ class Session:
         """What a receipt may say."""
         return self.traits.durable
 
+    def take_look(self) -> Look | None:
+        """What our program has just seen, once; None where that is not so any more."""
+        look, self.look = self.look, None
+        return look if time.monotonic() - self.opened < _FRESH_SECONDS else None
+
     async def agent(self) -> Agent | None:
         """Our program over there, where it can run; started if it does not."""
         if self.shell is None or not self.shell.has_python:
             return None
-        if self._agent is None or self._agent.is_over:
-            started = Agent.started(self.connection, self.shell, self.files.root, self.files.dir_mode)
-            self._agent = self.connection.agent = await started
-        return self._agent
+        agent = self.connection.agent
+        if agent is None or agent.is_over:
+            started = Agent.started(self.connection, self.shell.sync, self.files.root, self.files.dir_mode)
+            agent = self.connection.agent = await started
+        return agent
 
     async def synced(self) -> str | None:
         """Bring bytes and names to the disk, where there is a command for it: its complaint, or None."""
@@ -69,17 +85,19 @@ class Session:
 async def opened_session(place: str, settings: SshSettings, assumed: Abilities | None) -> Session:
     """Connect, and probe unless something is *assumed*. Raises DestinationLost, DestinationRefused, ConfigurationError.
 
-    Probing takes some fifteen round trips, and the time of a login shell.
+    All that can be asked at the same time is: over a slow line each round trip counts. Where our program runs over
+    there it says in one answer what there is; where it does not, probing takes some fifteen round trips, and the time
+    of a login shell.
     """
+    if "\n" in settings.directory or "\0" in settings.directory:
+        raise ConfigurationError(f"{place}: {settings.directory!r} cannot be the name of a backup directory")
     connection = await connected(place, settings)
+    if assumed is not None and assumed.server != connection.server:
+        assumed = None
     try:
-        root = await connection.patiently(_checked_root(place, connection, settings.directory))
-        connection.watch(root)
-        files = RemoteFiles(place, connection.sftp, root, settings.file_mode, settings.dir_mode)
-        files.keeps_control_characters = connection.is_openssh
-        if assumed is not None and assumed.server == connection.server:
-            return _assumed(connection, files, assumed)
-        return await _probed(connection, files, settings.where)
+        sftp = asyncio.ensure_future(connection.open_sftp(place))  # first: it may be the only channel that is allowed
+        look, _ = await asyncio.gather(_looked(connection, settings, assumed), sftp)
+        return await _begun(place, connection, settings, look, assumed)
     except VENDOR_ERRORS as error:
         await connection.close()
         raise DestinationLost(
@@ -91,11 +109,59 @@ async def opened_session(place: str, settings: SshSettings, assumed: Abilities |
         raise
 
 
+async def _looked(connection: Connection, settings: SshSettings, assumed: Abilities | None) -> Look | None:
+    """What our program says that there is; None where it cannot run."""
+    shell = assumed.shell if assumed is not None else None
+    if assumed is not None and (shell is None or not shell.has_python):
+        return None
+    directory = posixpath.join(b".", _wanted(settings.directory).encode())  # a login shell begins in the home
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT):
+            started = Agent.started(connection, shell.sync if shell else "", directory, settings.dir_mode)
+            connection.agent = await started
+            return await connection.agent.look()
+    except _NO_ANSWER as error:
+        if connection.lost:
+            raise
+        connection.is_mute = isinstance(error, TimeoutError)
+        if connection.agent is not None:
+            connection.agent.end()
+        return None
+
+
+def _wanted(directory: str) -> str:
+    """*directory* as it is said to be, from the home of the account, or absolute."""
+    return directory.removeprefix("~/") if directory != "~" else "."
+
+
+async def _begun(
+    place: str, connection: Connection, settings: SshSettings, look: Look | None, assumed: Abilities | None
+) -> Session:
+    """The session on an open *connection*, where our program has had a *look* unless it could not."""
+    if look is None:
+        root = await connection.patiently(_checked_root(place, connection, settings.directory))
+    else:
+        root = posixpath.normpath(look.root)
+    files = RemoteFiles(place, connection.sftp, root, settings.file_mode, settings.dir_mode)
+    files.keeps_control_characters = connection.is_openssh
+    if assumed is not None:
+        session = _assumed(connection, files, assumed)
+    elif look is not None and connection.agent is not None:
+        found = await _tried_out(connection.agent, connection, files, look, settings.where)
+        if found is None:  # it sees other files than SFTP does, or cannot write
+            connection.agent.end()
+            return await _begun(place, connection, settings, None, None)
+        session = found
+    else:
+        session = await _probed(connection, files, settings.where)
+    session.look = look
+    connection.watch(root)
+    return session
+
+
 async def _checked_root(place: str, connection: Connection, directory: str) -> bytes:
     """The absolute path of the root, which must be a directory."""
-    if "\n" in directory or "\0" in directory:
-        raise ConfigurationError(f"{place}: {directory!r} cannot be the name of a backup directory")
-    wanted = directory.removeprefix("~/") if directory != "~" else "."
+    wanted = _wanted(directory)
     home = b"/" if wanted.startswith("/") else await connection.sftp.realpath(b".")
     root = posixpath.normpath(posixpath.join(home, wanted.encode()))
     try:
@@ -112,6 +178,42 @@ def _assumed(connection: Connection, files: RemoteFiles, abilities: Abilities) -
     files.can_fsync, files.rename_overwrites = abilities.can_fsync, abilities.rename_overwrites
     traits = _traits(abilities, free_bytes=None, clock_skew=None)
     return Session(connection, files, abilities, traits, is_assumed=True)
+
+
+async def _tried_out(
+    agent: Agent, connection: Connection, files: RemoteFiles, look: Look, where: str
+) -> Session | None:
+    """What our program finds out, and what SFTP does beside what it made; None where they do not see the same."""
+    name, content = f"{SCRATCH_PREFIX}/{secrets.token_hex(8)}", secrets.token_hex(16).encode()
+    scratch, before = files.path(name), time.time()
+    try:
+        trial = await connection.patiently(agent.try_out(name, content))
+        skew = _skew(trial.modified, before)
+        files.can_fsync, files.rename_overwrites, is_same = await asyncio.gather(
+            _fsyncs(files, posixpath.join(scratch, b"fsync")),
+            _overwrites(files, *(posixpath.join(scratch, other) for other in (b"a", b"b"))),
+            _holds(files, posixpath.join(scratch, b"probe"), content),
+        )
+    except _NO_ANSWER:
+        if connection.lost:
+            raise
+        return None
+    finally:
+        with suppress(AgentGone):
+            await agent.clear()
+    shell = known_by_probe(trial.said, content)
+    if not is_same or shell is None or not shell.has_python:
+        return None
+    await agent.use(shell.sync)
+    overwrites, folds = files.rename_overwrites, trial.folds_case
+    abilities = Abilities(where, connection.server, files.can_fsync, overwrites, folds, shell)
+    traits = _traits(abilities, free_bytes=look.free_bytes, clock_skew=skew)
+    return Session(connection, files, abilities, traits, is_assumed=False)
+
+
+async def _holds(files: RemoteFiles, path: bytes, content: bytes) -> bool:
+    async with files.sftp.open(path, "rb") as file:
+        return await read_bytes(file, len(content) + 1, 0) == content
 
 
 async def _probed(connection: Connection, files: RemoteFiles, where: str) -> Session:
@@ -144,7 +246,7 @@ async def _seen(
     finally:
         await file.close()
     return await asyncio.gather(
-        _skew(files, probe, before),
+        _skew_of(files, probe, before),
         files.exists(posixpath.join(scratch, b"PROBE")),
         probed_shell(connection, scratch, content),
     )
@@ -175,11 +277,14 @@ async def _made_empty(files: RemoteFiles, path: bytes) -> None:
     await (await files.create(path)).close()
 
 
-async def _skew(files: RemoteFiles, path: bytes, before: float) -> float | None:
-    """Seconds that the server's clock is ahead, as far as its whole seconds can tell."""
+async def _skew_of(files: RemoteFiles, path: bytes, before: float) -> float | None:
+    """Seconds that the server's clock is ahead by a file that was made after *before*; None where it has no time."""
     modified = (await files.sftp.stat(path)).mtime
-    if modified is None:
-        return None
+    return None if modified is None else _skew(modified, before)
+
+
+def _skew(modified: int, before: float) -> float:
+    """Seconds that a clock is ahead by which something was *modified* since *before*, as whole seconds can tell."""
     now = time.time()
     if before - 1 <= modified <= now:
         return 0.0

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from dataverse_backup.destinations.ssh.connection import Answer, Connection
 
-_THERE = 'LC_ALL=C; export LC_ALL; IFS= read -r d && cd "$d" && '
+ENGLISH = "LC_ALL=C; export LC_ALL; "
+_THERE = f'{ENGLISH}IFS= read -r d && cd "$d" && '
 """In English, for complaints are read (`spoken_error`), and ssh configurations send the user's language along."""
 SYNCED = "synced"
 EXTRACTED = "t"
@@ -46,8 +47,8 @@ _PYTHON = "python3 -I -S -c"
 _RUN = '"import sys; exec(sys.stdin.buffer.read(int(sys.stdin.buffer.readline())))"'
 """Python that takes its program from its input too: the length of it on a line, the program, what the program reads."""
 _MISSING, _STORED = b"missing", re.compile(rb"[0-9]+ [0-9a-f]+")
-_AGENT, _PUT_NOTES, _DIGESTS = (
-    resources.files(__package__).joinpath(f"remote_{name}.py").read_bytes() for name in ("agent", "notes", "digests")
+_AGENT, _DIGESTS = (
+    resources.files(__package__).joinpath(f"remote_{name}.py").read_bytes() for name in ("agent", "digests")
 )
 
 
@@ -79,32 +80,6 @@ class Shell:
         proof = f'printf "%s\\0" {EXTRACTED}* | xargs -0 {hashes} 2>/dev/null; ' if hashes else ""
         return _command(f"tar -x -p -o -f -; s=$?; {self.sync} && echo {SYNCED}; {proof}exit $s")
 
-    def agent(self, root: bytes, dir_mode: int) -> tuple[str, bytes]:
-        """The command that starts `remote_agent` in *root*, and the beginning of its input."""
-        given = _input(root, _AGENT, []) + b"%o\n%s\n" % (dir_mode, self.sync.encode())
-        return _command(f"exec {_PYTHON} {_RUN}"), given
-
-    async def put_notes(
-        self,
-        connection: Connection,
-        root: bytes,
-        directory: bytes,
-        mode: int,
-        notes: Sequence[tuple[bytes, bytes, bool]],
-    ) -> Revealed:
-        """Let notes lie under their keys, or nothing, whatever note lay there; and sync.
-
-        Each is the name that it has in *directory*, its key below *root*, and whether it is to be there.
-        """
-        words = [word for name, key, is_one in notes for word in (name, key, b"1" if is_one else b"0")]
-        return await self._run(connection, root, _PUT_NOTES, [directory, _octal(mode), *words])
-
-    async def _run(self, connection: Connection, root: bytes, program: bytes, words: Iterable[bytes]) -> Revealed:
-        """Run *program* in *root*, let it read *words*, and sync."""
-        command = _command(f"{_PYTHON} {_RUN}; {self.sync} && echo {SYNCED}")
-        answer = connection.run(command, _input(root, program, words))
-        return Revealed.parse(await connection.patiently(answer))
-
     async def stored(
         self, connection: Connection, root: bytes, keys: Sequence[bytes], algorithm: Algorithm
     ) -> dict[bytes, Stored | None]:
@@ -124,6 +99,12 @@ class Shell:
     ) -> dict[bytes, str]:
         """The digests of those of *names* below *directory* that could be hashed."""
         return await _hashed(connection, directory, names, self.hashes[algorithm])
+
+
+def agent(directory: bytes, dir_mode: int, sync: str) -> tuple[str, bytes]:
+    """The command that starts `remote_agent` in *directory*, and the beginning of its input."""
+    given = _input(directory, _AGENT, []) + b"%o\n%s\n" % (dir_mode, sync.encode())
+    return _command(f"exec {_PYTHON} {_RUN}"), given
 
 
 def _input(root: bytes, program: bytes, words: Iterable[bytes]) -> bytes:
@@ -158,19 +139,10 @@ class Revealed:
     is_synced: bool
 
     @classmethod
-    def parse(cls, answer: Answer) -> Revealed:
-        """What the command said."""
-        return cls.of(answer.output.splitlines())
-
-    @classmethod
     def of(cls, lines: Sequence[bytes]) -> Self:
         """What it said in *lines*."""
         names = frozenset(line[: -len(b" 0")] for line in lines if line.endswith(b" 0"))
         return cls(names, b"removed" in lines, lines[-1:] == [SYNCED.encode()])
-
-
-def _octal(mode: int) -> bytes:
-    return f"{mode:o}".encode()
 
 
 def extracted(output: bytes) -> tuple[bool, dict[bytes, str]]:
@@ -181,13 +153,20 @@ def extracted(output: bytes) -> tuple[bool, dict[bytes, str]]:
 
 async def probed_shell(connection: Connection, directory: bytes, content: bytes) -> Shell | None:
     """The shell, if there is one that sees the file ``probe`` in *directory*, with its *content*, as SFTP does."""
+    if connection.is_mute:
+        return None
     try:
-        answer = await connection.run(_PROBE, directory + b"\n", PROBE_TIMEOUT)
+        answer = await connection.run(_command(PROBE), directory + b"\n", PROBE_TIMEOUT)
     except VENDOR_ERRORS:
         if connection.lost:
             raise
         return None
-    sections = _sections(answer.output)
+    return known_by_probe(answer.output, content)
+
+
+def known_by_probe(output: bytes, content: bytes) -> Shell | None:
+    """What `PROBE` found out where it ran beside a file ``probe`` with this *content*; None for no shell of use."""
+    sections = _sections(output)
     sync = next((command for command in _SYNCS if sections.get(command) == b"done"), None)
     if sync is None or sections.get("cat") != content:
         return None
@@ -203,10 +182,11 @@ def _probe() -> str:
     hashes = [command for commands in _HASHES.values() for command in commands]
     python = f'echo "> {_PYTHON}"; {_PYTHON} "import sys; print(3 if sys.version_info >= (3, 6) else 0)"; '
     hashing = "".join(f'echo "> {c}"; {c} probe; ' for c in hashes)
-    return _command("{ " + said + syncs + "; " + python + hashing + "} 2>/dev/null")
+    return "{ " + said + syncs + "; " + python + hashing + "} 2>/dev/null"
 
 
-_PROBE = _probe()
+PROBE = _probe()
+"""The command for a shell in a directory with a file ``probe``."""
 
 
 def _sections(output: bytes) -> dict[str, bytes]:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import auditing, cluster, kills, nothing_to_do, page
+from benchmarks import auditing, cluster, kills, nothing_to_do, page, per_file
 from benchmarks.bench import WAYS, names_of_workloads, opened, usual_delays, workloads
 from benchmarks.contents import contents
 from benchmarks.link import ceiling
@@ -110,6 +110,11 @@ def _no_op(options: argparse.Namespace) -> int:
     return 0
 
 
+def _per_file(options: argparse.Namespace) -> int:
+    print(per_file.run(1_000 if options.quick else 10_000, options.rounds, options.set, options.folder))
+    return 0
+
+
 def _audit(options: argparse.Namespace) -> int:
     said = auditing.run(1_000 if options.quick else 10_000, options.rounds, options.set)
     print(said)
@@ -144,6 +149,7 @@ def _ceilings(round_trip: float) -> str:
 
 OTHERS: dict[str, tuple[str, Callable[[argparse.Namespace], int]]] = {
     "no-op": ("how long a run takes that has nothing to do, and how much memory", _no_op),
+    "per-file": ("what small files take of the processor, told apart by who takes it", _per_file),
     "audit": ("how long it takes to read small copies over ssh again, beside md5sum by hand", _audit),
     "kills": ("what is left when runs are killed at any moment", _kills),
     "cluster": ("how much faster four workers of a Dask cluster are than one, over a slow link", _cluster),

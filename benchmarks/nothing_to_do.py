@@ -24,8 +24,8 @@ from dataverse_backup.datafile import Datafile
 from dataverse_backup.destinations.base import Staging
 from dataverse_backup.fixity import Durability, VerifiedBy
 from dataverse_backup.ledger.base import Attempt, Copy, Status
-from dataverse_backup.ledger.bulk import write
-from dataverse_backup.ledger.cells import copy_values, tried_values
+from dataverse_backup.ledger.bulk import write_columns
+from dataverse_backup.ledger.columns import recorded
 from dataverse_backup.ledger.tables import copies, datafilestatus
 from tests.acceptance.installation import COMMAND
 from tests.servers.postgresql import PostgresServer
@@ -82,8 +82,9 @@ def _make_all_ok(path: Path) -> None:
         with create_engine(f"sqlite:///{path.with_name('ledger.db')}").begin() as connection:
             for chunk in chunks(catalogue.rows(), 5_000):
                 attempts = [_succeeded(row) for row in chunk if isinstance(row, Datafile)]
-                write(connection, statuses, [tried_values(one) for one in attempts])
-                write(connection, proofs, [copy_values(one, one.copy) for one in attempts if one.copy])
+                _, standing, proven = recorded("benchmark", attempts)
+                write_columns(connection, statuses, standing)
+                write_columns(connection, proofs, proven)
 
 
 def _succeeded(datafile: Datafile) -> Attempt:

@@ -41,11 +41,9 @@ def run(files: int, rounds: int, settings: Sequence[str], folder: Path | None = 
     with PostgresServer() as server, tempfile.TemporaryDirectory(dir=folder) as name:
         few, many = (_source(server, Path(name), content) for content in contents)
         used = [(_used(few, settings), _used(many, settings)) for _ in range(rounds)]
-    coordinator, workers = (
-        statistics.median(1_000 * (big - small) / files for small, big in zip(*its, strict=True))
-        for its in (([a[i] for a, _ in used], [b[i] for _, b in used]) for i in range(2))
-    )
-    start = statistics.median(one.coordinator for one, _ in used)
+    start = statistics.median(alone.coordinator for alone, _ in used)
+    coordinator = 1_000 / files * statistics.median(all_.coordinator - alone.coordinator for alone, all_ in used)
+    workers = 1_000 / files * statistics.median(all_.workers - alone.workers for alone, all_ in used)
     return (
         f"{what}, to a folder: {coordinator:.3f} ms of processor for each file where it is planned, handed out and "
         f"recorded, {workers:.3f} ms in the workers; {start:.2f} s before the first file (medians of {rounds} rounds)"
@@ -65,6 +63,14 @@ def _used(source: Source, settings: Sequence[str]) -> Used:
         lines = ["StorageType: filesystem", f"Directory: {folder / 'copies'}", f"Workers: {WORKERS}", *settings]
         (folder / "copies").mkdir()
         site = Installation(folder, source.dsn, source.sample, destination="\n".join(lines))
-        command = [sys.executable, "-m", "benchmarks.told_apart", told, "--config", site.configure(), "backup"]
+        command: list[str | Path] = [
+            sys.executable,
+            "-m",
+            "benchmarks.told_apart",
+            told,
+            "--config",
+            site.configure(),
+            "backup",
+        ]
         cost_of(Command(command), LONGEST_SECONDS)
         return Used(*json.loads(told.read_text()))

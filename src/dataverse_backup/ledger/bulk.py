@@ -12,23 +12,32 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnDefault
 from sqlalchemy.engine.default import DefaultDialect
 
+from dataverse_backup.ledger import columns
 from dataverse_backup.ledger.column_types import Words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection, Dialect
     from sqlalchemy.sql.dml import UpdateBase
     from sqlalchemy.types import TypeEngine
 
-    Values = Sequence[Any]
-    """What many rows have in one column."""
+    from dataverse_backup.ledger.columns import Columns, Values
+
+    Column = Sequence[Any]
+    """What many rows have in it."""
 
 
-def write(connection: Connection, statement: UpdateBase, rows: Sequence[Mapping[str, Any]]) -> None:
+def write(connection: Connection, statement: UpdateBase, rows: Sequence[Values]) -> None:
     """Run *statement*, which is kept somewhere, for each of *rows*, all of which name the same things."""
     if rows:
-        _prepared(statement, connection.dialect, tuple(rows[0])).write(connection, rows)
+        write_columns(connection, statement, columns.of_rows(rows))
+
+
+def write_columns(connection: Connection, statement: UpdateBase, columns: Columns) -> None:
+    """Run *statement*, which is kept somewhere, for each row of *columns*, of which there is one at least."""
+    if next(iter(columns.values())):
+        _prepared(statement, connection.dialect, tuple(columns)).write(connection, columns)
 
 
 class _Prepared:
@@ -47,11 +56,12 @@ class _Prepared:
         fixed = written.params | {column.key: _default(column.default) for column in written.insert_prefetch}
         self._fixed = {name: prepare[name]([fixed[name]]) for name in self._order if name not in names}
 
-    def write(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Run the statement for each of *rows*."""
-        columns = {name: prepared([row[name] for row in rows]) for name, prepared in self._given.items()}
-        columns |= {name: [*value] * len(rows) for name, value in self._fixed.items()}
-        connection.exec_driver_sql(self._text, list(zip(*(columns[name] for name in self._order), strict=True)))
+    def write(self, connection: Connection, columns: Columns) -> None:
+        """Run the statement for each row of *columns*."""
+        count = len(next(iter(columns.values())))
+        values = {name: prepared(columns[name]) for name, prepared in self._given.items()}
+        values |= {name: [*value] * count for name, value in self._fixed.items()}
+        connection.exec_driver_sql(self._text, list(zip(*(values[name] for name in self._order), strict=True)))
 
 
 _prepared = lru_cache(maxsize=100)(_Prepared)
@@ -62,7 +72,7 @@ def _default(default: object) -> object:
     return default.arg if isinstance(default, ColumnDefault) else None
 
 
-def _preparing(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Values], Values]:
+def _preparing(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Column], Column]:
     """What makes values of *kind* those that the driver takes."""
     if isinstance(kind, Words):
         return kind.bind_all

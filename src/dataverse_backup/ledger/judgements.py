@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from dataverse_backup.ledger.audits import Judged
-    from dataverse_backup.ledger.cells import Values
+    from dataverse_backup.ledger.columns import Values
 
     Place = tuple[str, int, str]
     """Destination, datafile id and tag."""

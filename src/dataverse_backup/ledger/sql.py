@@ -11,10 +11,11 @@ from sqlalchemy import URL, bindparam, case, delete, func, insert, make_url, nul
 
 from dataverse_backup.datafile import MAIN
 from dataverse_backup.errors import LedgerError
-from dataverse_backup.ledger import cells, migrate, rows, upserts
+from dataverse_backup.ledger import columns, migrate, rows, upserts
 from dataverse_backup.ledger import takeover as original
 from dataverse_backup.ledger.audits import PRIMARY
 from dataverse_backup.ledger.base import BACKUP_VERB, Ledger, Status
+from dataverse_backup.ledger.bulk import write_columns
 from dataverse_backup.ledger.occupants import in_the_way, is_stale, refold
 from dataverse_backup.ledger.postgresql import PostgresDatabase
 from dataverse_backup.ledger.rules import FAILED, check_attempts, counts, in_order, new_run_id
@@ -315,22 +316,15 @@ class SqlLedger(SqlAudits, SqlDumps, SqlRemovals, SqlDrills, Ledger):
         now = _now()
         with self._database.writing() as connection:
             self._know(connection, destination)
-            self._write(
-                connection, upserts.plan(self._dialect), [cells.planned_values(destination, p) for p in planned]
-            )
+            write_columns(connection, upserts.plan(self._dialect), columns.planned(destination, planned))
             if self._took_over:
                 its_own = [p.datafile.id for p in planned if not p.datafile.is_companion]
                 original.carry_times(connection, destination, its_own)
-            refresh = [cells.refreshed_values(destination, datafile) for datafile in refreshed]
-            self._write(connection, upserts.refresh(self._dialect), refresh)
-            left_out = [cells.not_here_values(destination, row) for row in not_here]
-            self._write(connection, upserts.leave_out(self._dialect), left_out)
-            self._write(
-                connection, upserts.VANISH, [cells.gone_values(destination, datafile_id, now) for datafile_id in gone]
-            )
-            alone = [cells.companion_gone_values(destination, *place, now) for place in companions_gone]
-            self._write(connection, upserts.VANISH_ALONE, alone)
-            self._write(connection, upserts.MARK, [cells.mark_values(destination, mark) for mark in marked])
+            write_columns(connection, upserts.refresh(self._dialect), columns.refreshed(destination, refreshed))
+            write_columns(connection, upserts.leave_out(self._dialect), columns.not_here(destination, not_here))
+            write_columns(connection, upserts.VANISH, columns.gone(destination, gone, now))
+            write_columns(connection, upserts.VANISH_ALONE, columns.companions_gone(destination, companions_gone, now))
+            write_columns(connection, upserts.MARK, columns.marks(destination, marked))
             self._spoil(connection, destination, [datafile.dataset.storage_path for datafile in refreshed])
             for some in by_statement([*gone, *(datafile_id for datafile_id, _ in companions_gone)]):
                 self._spoil_of(connection, destination, datafilestatus.c.datafile_id.in_(some))
@@ -340,10 +334,10 @@ class SqlLedger(SqlAudits, SqlDumps, SqlRemovals, SqlDrills, Ledger):
         check_attempts(attempts)
         with self._database.writing() as connection:
             self._know(connection, *{attempt.destination for attempt in attempts})
-            self._write(connection, upserts.KEEP, [cells.attempt_values(run, attempt) for attempt in attempts])
-            self._write(connection, upserts.conclude(self._dialect), [cells.tried_values(a) for a in attempts])
-            proven = [cells.copy_values(a, a.copy) for a in attempts if a.copy is not None]
-            self._write(connection, upserts.prove(self._dialect), proven)
+            tries, standing, proven = columns.recorded(run, attempts)
+            write_columns(connection, upserts.KEEP, tries)
+            write_columns(connection, upserts.conclude(self._dialect), standing)
+            write_columns(connection, upserts.prove(self._dialect), proven)
             self._spoil_all(connection, attempts)
             counted = {name: runs.c[name] + count for name, count in counts(attempts)._asdict().items()}
             connection.execute(update(runs).where(runs.c.run == run).values(counted))
@@ -407,14 +401,10 @@ class SqlLedger(SqlAudits, SqlDumps, SqlRemovals, SqlDrills, Ledger):
         """Two inserts that leave alone what is there."""
         if not kept:
             return
-        now = _now()
         with self._database.writing() as connection:
             self._know(connection, destination)
-            for table, values in (
-                (datafilestatus, [cells.kept_values(one, now) for one in kept]),
-                (copies, [cells.kept_copy_values(one) for one in kept]),
-            ):
-                self._write(connection, upserts.leave_alone(self._dialect, table), values)
+            for table, values in zip((datafilestatus, copies), columns.kept(kept, _now()), strict=True):
+                write_columns(connection, upserts.leave_alone(self._dialect, table), values)
 
     def stale_manifests(self, destination: str) -> Iterator[str]:
         """Page by page."""

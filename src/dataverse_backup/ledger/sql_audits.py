@@ -9,9 +9,9 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tru
 
 from dataverse_backup.chunks import chunks
 from dataverse_backup.datafile import MAIN
-from dataverse_backup.ledger import cells, judgements, rows, upserts
+from dataverse_backup.ledger import columns, judgements, rows, upserts
 from dataverse_backup.ledger.audits import PRIMARY, Amount, Audits, Damage, VerdictRecord
-from dataverse_backup.ledger.bulk import write
+from dataverse_backup.ledger.bulk import write, write_columns
 from dataverse_backup.ledger.judgements import place_of
 from dataverse_backup.ledger.rules import (
     FAILS_BY_VERDICT,
@@ -120,12 +120,9 @@ class SqlAudits(SqlHistory, Audits, ABC):
             connection.execute(update(runs).where(runs.c.run == run).values(counted))
 
     def _judge_copies(self, connection: Connection, judged: Sequence[Judged], before: Standing) -> None:
-        proven = [
-            cells.proof_values(one.proof) | cells.place_values(one.destination, one.datafile)
-            for one in judged
-            if one.proof is not None
-        ]
-        self._write(connection, upserts.prove(self._dialect), proven)
+        again = [one for one in judged if one.proof is not None]
+        places = [one.destination for one in again], [one.datafile for one in again]
+        write_columns(connection, upserts.prove(self._dialect), columns.proven(*places, [one.proof for one in again]))
         standing = ((one, what_stands(one, before.get(place_of(one)))) for one in judged)
         bad = [judgements.copy_values(one, verdict) for one, verdict in standing if verdict is not None]
         self._write(connection, judgements.JUDGE_COPY, bad)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, and_, delete, exists, insert, null, or_, select, tuple_, update
 
 from dataverse_backup.datafile import MAIN
-from dataverse_backup.ledger import cells, rows, upserts
+from dataverse_backup.ledger import columns, rows, upserts
 from dataverse_backup.ledger.removals import Gone, Outcome, Removal, Removals
 from dataverse_backup.ledger.statements import by_statement
 from dataverse_backup.ledger.tables import copies, datafilestatus, removals
@@ -137,8 +137,8 @@ def _forget(connection: Connection, destination: str, kept: Kept) -> None:
 
 def _copy_values(kept: Kept) -> dict[str, Any]:
     names = ("key", "size", "checksum", "registered", "verified_by", "durable", "proven")
-    proof = cells.proof_values(kept.copy)
-    return {"datafile_id": kept.datafile.id, "object": kept.datafile.tag} | {name: proof[name] for name in names}
+    proof = columns.proofs([kept.copy])
+    return {"datafile_id": kept.datafile.id, "object": kept.datafile.tag} | {name: proof[name][0] for name in names}
 
 
 def _aside_values(aside: Aside) -> dict[str, Any]:

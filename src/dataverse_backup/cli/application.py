@@ -8,12 +8,11 @@ from typing import Annotated
 
 import typer
 
-from dataverse_backup import __version__, config, logs
-from dataverse_backup.actions.restore_plan import Wanted
+from dataverse_backup import __version__, config
 from dataverse_backup.cli import (
     answers,
     audit_command,
-    backing_up,
+    backup_command,
     checking,
     drilling,
     explaining,
@@ -23,14 +22,13 @@ from dataverse_backup.cli import (
     reconcile_command,
     repair_command,
     reporting,
-    restoring,
-    restoring_dump,
+    restore_command,
 )
-from dataverse_backup.cli.exit_codes import EPILOG, ExitCode
-from dataverse_backup.cli.invocation import Options, limits_of, option_value, settings_of
-from dataverse_backup.cli.telling import Telling
+from dataverse_backup.cli.exit_codes import EPILOG
+from dataverse_backup.cli.invocation import Options, option_value, settings_of
+from dataverse_backup.cli.options import DestinationsOption, JsonOption, QuietOption, hush
 from dataverse_backup.cli.terminal import out, plain, start_log
-from dataverse_backup.config.values import duration_from, scheduler_address, size_from
+from dataverse_backup.config.values import duration_from, size_from
 from dataverse_backup.errors import Reason
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.logs import Format, Level
@@ -51,7 +49,6 @@ app.add_typer(config_app, name="config")
 DestinationOption = Annotated[
     str | None, typer.Option("--destination", metavar="NAME", help="Only this destination; [Backup] is called default.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object (a line for each file in list).")]
 
 
 def _show_version(wanted: bool) -> None:
@@ -87,180 +84,12 @@ def _options(
     start_log(log_format, log_level, has_time=context.invoked_subcommand in ("backup", "audit", "repair"))
 
 
-@app.command(epilog=EPILOG)
-def backup(
-    context: typer.Context,
-    rerun: Annotated[  # noqa: ARG001 -- the original's option; every run tries again what failed
-        bool, typer.Option("--rerun", help="As every run does: try again what failed. Kept from the original script.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
-    destination: Annotated[
-        list[str] | None,
-        typer.Option("--destination", metavar="NAME", help="Only this one; may be given again. [Backup] is default."),
-    ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Copy at most N files.")] = None,
-    max_duration: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="Begin nothing more after 90m, 6h …; instead of MaxDuration. Exit code 12."),
-    ] = None,
-    max_bytes: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SIZE",
-            help="Begin nothing more once 500G, 2T … are sent to a destination; instead of MaxBytes. Exit code 12.",
-        ),
-    ] = None,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Let a Dask cluster do the work: tcp://host:port of its scheduler. Scheduler in [Backup] is default.",
-        ),
-    ] = None,
-    release_brake: Annotated[
-        bool,
-        typer.Option(
-            "--release-brake",
-            help="Go on, this once, where the brake was pulled (exit code 5): a person has looked, and all is well.",
-        ),
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing when all is well.")] = False,
-) -> None:
-    """Copy what is missing, failed or changed, and prove each copy."""
-    asked = limits_of(max_duration, max_bytes)
-    if scheduler is not None:
-        option_value(scheduler_address, "--scheduler", scheduler)
-    settings = settings_of(context)
-    if dry_run:
-        backing_up.show_plan(settings, destination or [], limit)
-    else:
-        if quiet and context.obj.log_level is None:
-            logs.hush()
-        with Telling(settings) as telling:
-            wanted = backing_up.Wanted(destination or [], limit, asked, scheduler, releases_brake=release_brake)
-            code = backing_up.run(settings, wanted, quiet=quiet, tell=telling.tell)
-        raise typer.Exit(code)
-
-
+app.command(epilog=EPILOG)(backup_command.backup)
 app.command(epilog=EPILOG)(audit_command.audit)
 app.command(epilog=EPILOG)(repair_command.repair)
 app.command(epilog=EPILOG)(reconcile_command.reconcile)
 app.command(epilog=EPILOG)(prune_command.prune)
-
-
-@app.command(epilog=EPILOG)
-def restore(
-    context: typer.Context,
-    to: Annotated[
-        Path | None,
-        typer.Option("--to", metavar="DIR", help="Restore into this folder; it is made where there is none."),
-    ] = None,
-    in_place: Annotated[
-        bool,
-        typer.Option(
-            "--in-place",
-            help="Restore into Dataverse's stores, exactly where it looks. What is right there stays; what is not is "
-            "kept aside.",
-        ),
-    ] = False,
-    file: Annotated[
-        list[int] | None,
-        typer.Option("--file", metavar="ID", help="A datafile, by its id; may be given again.", min=1),
-    ] = None,
-    dataset: Annotated[
-        list[str] | None,
-        typer.Option("--dataset", metavar="PID", help="All files of a dataset; may be given again."),
-    ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Everything.")] = False,
-    database_dump: Annotated[
-        bool,
-        typer.Option(
-            "--database-dump",
-            help="The newest whole dump of the database instead; needs no ledger. --dry-run lists all.",
-        ),
-    ] = False,
-    destination: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--destination", metavar="NAME", help="Only from this one; may be given again. Otherwise from the fastest."
-        ),
-    ] = None,
-    names: Annotated[
-        bool,
-        typer.Option(
-            "--names", help="As <PID>/<folder>/<original file name>, made safe; otherwise as at the destination."
-        ),
-    ] = False,
-    gone: Annotated[
-        bool, typer.Option("--gone", help="With --dataset and --all: files too that Dataverse does not have any more.")
-    ] = False,
-    fill_empty_stores: Annotated[
-        bool,
-        typer.Option(
-            "--fill-empty-stores", help="With --in-place: an empty store lost everything; its disk is mounted."
-        ),
-    ] = False,
-    from_manifests: Annotated[
-        bool,
-        typer.Option("--from-manifests", help="Ask the destination itself what lies there: the ledger is lost."),
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
-    max_duration: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Begin nothing more after 90m, 6h …. Exit code 12.")
-    ] = None,
-    max_bytes: Annotated[
-        str | None,
-        typer.Option(metavar="SIZE", help="Begin nothing more once 500G, 2T … are restored. Exit code 12."),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, max=64, metavar="N", help="How many processes; otherwise the destination's.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing when all is well.")] = False,
-) -> None:
-    """Bring files back from their copies; each is proven before it appears under its name.
-
-    What is there already and right is not fetched again, and nothing is overwritten. Works from the ledger alone, also
-    when Dataverse is gone.
-    """
-    if database_dump:
-        if file or dataset or everything or in_place:
-            raise typer.BadParameter("is restored alone, and to a folder: --to DIR", param_hint="--database-dump")
-        raise typer.Exit(
-            _restore_dump(context, destination or [], None if dry_run else to, is_list=dry_run, quiet=quiet)
-        )
-    if not file and not dataset and not everything:
-        raise typer.BadParameter("what is to be restored? --file ID, --dataset PID or --all", param_hint="--all")
-    if in_place == (to is not None):
-        raise typer.BadParameter("where to? --to DIR or --in-place, one of them", param_hint="--to")
-    wanted = Wanted(tuple(file or ()), tuple(dataset or ()), everything=everything, with_gone=gone)
-    order = restoring.Order(
-        wanted,
-        to,
-        tuple(destination or ()),
-        is_named=names,
-        fills_empty_stores=fill_empty_stores,
-        asks_destinations=from_manifests,
-        workers=workers,
-        limits=limits_of(max_duration, max_bytes),
-        is_quiet=quiet,
-    )
-    settings = settings_of(context)
-    if dry_run:
-        restoring.show_plan(settings, order)
-    else:
-        if quiet and context.obj.log_level is None:
-            logs.hush()
-        raise typer.Exit(restoring.run(settings, order))
-
-
-def _restore_dump(context: typer.Context, names: list[str], to: Path | None, *, is_list: bool, quiet: bool) -> ExitCode:
-    if is_list:
-        return restoring_dump.show(settings_of(context), names)
-    if to is None:
-        raise typer.BadParameter("where to? --to DIR", param_hint="--to")
-    if quiet and context.obj.log_level is None:
-        logs.hush()
-    return restoring_dump.run(settings_of(context), names, to, quiet=quiet)
+app.command(epilog=EPILOG)(restore_command.restore)
 
 
 @app.command(epilog=EPILOG)
@@ -361,10 +190,7 @@ def accept(
 @app.command(epilog=EPILOG)
 def drill(
     context: typer.Context,
-    destination: Annotated[
-        list[str] | None,
-        typer.Option("--destination", metavar="NAME", help="Only this one; may be given again. [Backup] is default."),
-    ] = None,
+    destination: DestinationsOption = None,
     sample: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="So many files, at random.")] = 20,
     max_bytes: Annotated[
         str, typer.Option("--max-bytes", metavar="SIZE", help="Restore no more than about 500M, 10G …")
@@ -373,7 +199,7 @@ def drill(
         Path | None,
         typer.Option("--scratch", metavar="DIR", help="Where it is restored for the moment; otherwise $TMPDIR."),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing when all is well.")] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Rehearse a restore: a random sample and one whole dataset, proven, measured, recorded, and removed again.
 
@@ -381,8 +207,7 @@ def drill(
     """
     most = option_value(size_from, "--max-bytes", max_bytes)
     settings = settings_of(context)
-    if quiet and context.obj.log_level is None:
-        logs.hush()
+    hush(context, is_quiet=quiet)
     raise typer.Exit(
         drilling.run(settings, destination or [], sample=sample, max_bytes=most, scratch=scratch, quiet=quiet)
     )

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from dataverse_backup import logs
 from dataverse_backup.actions.audit_events import AuditRequest
 from dataverse_backup.cli import auditing
 from dataverse_backup.cli.invocation import limits_of, option_value, settings_of
+from dataverse_backup.cli.options import DestinationsOption, QuietOption, SchedulerOption, hush
 from dataverse_backup.cli.telling import Telling
 from dataverse_backup.config.values import duration_from, scheduler_address, share_from
 
@@ -29,10 +29,7 @@ def audit(
         str | None, typer.Option(metavar="SHARE", help="Only a part of all, chosen at random, as 1%.")
     ] = None,
     dataset: Annotated[str | None, typer.Option(metavar="PID", help="Only this dataset, all of it.")] = None,
-    destination: Annotated[
-        list[str] | None,
-        typer.Option("--destination", metavar="NAME", help="Only this one; may be given again. [Backup] is default."),
-    ] = None,
+    destination: DestinationsOption = None,
     stores: Annotated[
         bool, typer.Option("--stores", help="Look at Dataverse's own files, not at the copies: all of their bytes.")
     ] = False,
@@ -45,14 +42,8 @@ def audit(
     max_bytes: Annotated[
         str | None, typer.Option(metavar="SIZE", help="Begin nothing more once 500G, 2T … are read. Exit code 12.")
     ] = None,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Let a Dask cluster do the work: tcp://host:port of its scheduler. Scheduler in [Backup] is default.",
-        ),
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing when all is well.")] = False,
+    scheduler: SchedulerOption = None,
+    quiet: QuietOption = False,
     as_json: Annotated[
         bool,
         typer.Option("--json", help="An object a line: what is not intact, and in the end what came of each place."),
@@ -78,8 +69,7 @@ def audit(
         option_value(scheduler_address, "--scheduler", scheduler)
     order = auditing.Order(request, destination or [], scheduler, is_of_stores=stores, is_quiet=quiet, is_json=as_json)
     settings = settings_of(context)
-    if quiet and context.obj.log_level is None:
-        logs.hush()
+    hush(context, is_quiet=quiet)
     with Telling(settings, pings=False) as telling:
         raise typer.Exit(auditing.run(settings, order, telling.tell))
 

@@ -8,15 +8,13 @@ import typer
 
 from dataverse_backup.cli import pruning
 from dataverse_backup.cli.invocation import option_value, settings_of
+from dataverse_backup.cli.options import DestinationsOption
 from dataverse_backup.config.values import share_from
 
 
 def prune(
     context: typer.Context,
-    destination: Annotated[
-        list[str] | None,
-        typer.Option("--destination", metavar="NAME", help="Only this one; may be given again. [Backup] is default."),
-    ] = None,
+    destination: DestinationsOption = None,
     confirm: Annotated[
         str | None,
         typer.Option(metavar="PLAN", help="Carry out the plan of this name, which was shown; it holds for 7 days."),

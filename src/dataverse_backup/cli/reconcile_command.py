@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from dataverse_backup import logs
 from dataverse_backup.cli import reconciling
 from dataverse_backup.cli.invocation import settings_of
+from dataverse_backup.cli.options import hush
 
 
 def reconcile(
@@ -43,6 +43,5 @@ def reconcile(
     form = reconciling.Form.JSON if as_json else reconciling.Form.CSV if as_csv else reconciling.Form.TEXT
     order = reconciling.Order(tuple(destination or ()), has_stores=stores, has_beside=beside, is_quiet=quiet, form=form)
     settings = settings_of(context)
-    if quiet and context.obj.log_level is None:
-        logs.hush()
+    hush(context, is_quiet=quiet)
     raise typer.Exit(reconciling.run(settings, order))

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from dataverse_backup import logs
 from dataverse_backup.cli import repairing
 from dataverse_backup.cli.invocation import settings_of
+from dataverse_backup.cli.options import DestinationsOption, DryRunOption, QuietOption, hush
 from dataverse_backup.cli.telling import Telling
 
 
@@ -19,10 +19,7 @@ def repair(
         typer.Option("--file", metavar="ID", help="Only this datafile; may be given again.", min=1),
     ] = None,
     dataset: Annotated[str | None, typer.Option(metavar="PID", help="Only this dataset.")] = None,
-    destination: Annotated[
-        list[str] | None,
-        typer.Option("--destination", metavar="NAME", help="Only this one; may be given again. [Backup] is default."),
-    ] = None,
+    destination: DestinationsOption = None,
     stores: Annotated[
         bool,
         typer.Option(
@@ -31,8 +28,8 @@ def repair(
         ),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="With --stores: do what was shown.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing when all is well.")] = False,
+    dry_run: DryRunOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Make copies again that audits found missing or altered, from intact files; the next backup does so, too.
 
@@ -52,8 +49,7 @@ def repair(
     if stores and not order.files and dataset is None:
         raise typer.BadParameter("which files? --file ID or --dataset PID", param_hint="--stores")
     settings = settings_of(context)
-    if quiet and context.obj.log_level is None:
-        logs.hush()
+    hush(context, is_quiet=quiet)
     if stores:
         raise typer.Exit(repairing.put_back(settings, order))
     if dry_run:

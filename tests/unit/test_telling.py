@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+from typer.testing import CliRunner
 
 from dataverse_backup import assembly
 from dataverse_backup.actions.events import Ended, Ending
+from dataverse_backup.cli.application import app
 from dataverse_backup.cli.exit_codes import ExitCode
 from dataverse_backup.cli.telling import Telling
 from dataverse_backup.errors import CatalogueUnavailable, DestinationLost, LedgerUnavailable, NotificationError
@@ -15,7 +17,7 @@ from dataverse_backup.ledger.memory import MemoryLedger
 from dataverse_backup.notify.memory import MemoryChannel
 from tests.contract.ledger_cases import datafile
 from tests.contract.many_failures import fail
-from tests.unit.config_files import REST, loaded
+from tests.unit.config_files import REST, loaded, written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,3 +138,11 @@ def fail_after_telling(folder: Path) -> None:
     with assembly.open_ledger(settings) as ledger, Telling(settings) as telling:
         telling.tell(ledger, [Ended("default", Ending.BUSY)], ExitCode.BUSY)
         raise CatalogueUnavailable("too late")
+
+
+def test_a_repair_that_finds_nothing_to_do_is_no_error_and_nobody_is_told(
+    tmp_path: Path, channel: MemoryChannel
+) -> None:
+    answer = CliRunner().invoke(app, ["--config", str(written(tmp_path, REST)), "repair"])
+    assert (answer.exit_code, channel.told) == (0, [])
+    assert "No audit found" in answer.stdout

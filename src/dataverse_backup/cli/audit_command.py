@@ -71,7 +71,8 @@ def audit(
     settings = settings_of(context)
     hush(context, is_quiet=quiet)
     with Telling(settings, pings=False) as telling:
-        raise typer.Exit(auditing.run(settings, order, telling.tell))
+        code = auditing.run(settings, order, telling.tell)
+    raise typer.Exit(code)
 
 
 def _age(text: str | None, *, is_needless: bool) -> timedelta | None:

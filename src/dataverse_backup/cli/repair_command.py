@@ -56,4 +56,5 @@ def repair(
         repairing.show_damaged(settings, order)
         return
     with Telling(settings, pings=False) as telling:
-        raise typer.Exit(repairing.make_again(settings, order, telling.tell))
+        code = repairing.make_again(settings, order, telling.tell)
+    raise typer.Exit(code)

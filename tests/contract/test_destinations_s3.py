@@ -27,8 +27,8 @@ from dataverse_backup.errors import (
 )
 from dataverse_backup.fixity import OWN_ALGORITHM, Algorithm, Checksum, VerifiedBy
 from dataverse_backup.stores.memory import MemoryStream
-from dataverse_backup.testing.destinations import ASIDE, KEY, OTHER, checksum, digest, failed, put, stored, upload
 from dataverse_backup.testing.places import NAME, STAGING
+from dataverse_backup.testing.uploads import ASIDE, KEY, OTHER, checksum, digest, failed, put, stored, upload
 from tests.contract.destination_cases import BucketPlace
 from tests.servers.lying_s3 import Lie, LyingS3
 from tests.servers.seaweedfs import READER_KEY, READER_SECRET

@@ -29,7 +29,8 @@ from dataverse_backup.errors import (
 from dataverse_backup.fixity import Algorithm, HashingReader, VerifiedBy
 from dataverse_backup.services.withheld import Body
 from dataverse_backup.stores.memory import Fault, MemoryStream
-from dataverse_backup.testing.destinations import (
+from dataverse_backup.testing.places import NAME, STAGING
+from dataverse_backup.testing.uploads import (
     ASIDE,
     KEY,
     OTHER,
@@ -41,7 +42,6 @@ from dataverse_backup.testing.destinations import (
     stored,
     upload,
 )
-from dataverse_backup.testing.places import NAME, STAGING
 from tests.contract.destination_cases import ContainerPlace
 from tests.servers.keystone import TOKEN_MEMORY
 from tests.servers.tcp_proxy import TcpProxy

@@ -11,10 +11,10 @@ import pytest
 from dataverse_backup.destinations.memory import Faults, MemoryDestination
 from dataverse_backup.destinations.prunable import Doomed, Fate
 from dataverse_backup.destinations.s3 import S3Destination
-from dataverse_backup.testing.destinations import ASIDE, KEY, stored, upload
 from dataverse_backup.testing.places import NAME, STAGING, FolderPlace
 from dataverse_backup.testing.prunable import *  # noqa: F403 -- the suite: pytest collects what is here
 from dataverse_backup.testing.prunable import BIG, fates
+from dataverse_backup.testing.uploads import ASIDE, KEY, stored, upload
 from tests.contract.destination_cases import CASES, BucketPlace, ContainerPlace
 from tests.servers.lying_s3 import Lie, LyingS3
 

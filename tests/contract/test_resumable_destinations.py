@@ -17,10 +17,10 @@ from dataverse_backup.destinations.filesystem import FilesystemDestination
 from dataverse_backup.destinations.s3 import parts
 from dataverse_backup.destinations.ssh import SshDestination
 from dataverse_backup.errors import Unavailable
-from dataverse_backup.testing.destinations import KEY, OTHER
 from dataverse_backup.testing.places import NAME, STAGING, FolderPlace
 from dataverse_backup.testing.resumable import *  # noqa: F403 -- the suite: pytest collects what is here
 from dataverse_backup.testing.resumable import LATER, break_off, proven, whole
+from dataverse_backup.testing.uploads import KEY, OTHER
 from tests.contract.destination_cases import BucketPlace
 
 if TYPE_CHECKING:

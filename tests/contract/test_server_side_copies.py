@@ -15,24 +15,28 @@ from dataverse_backup.errors import CopyDiffers, KeyOccupied, SourceDiffers, Una
 from dataverse_backup.fixity import Algorithm, VerifiedBy
 from dataverse_backup.stores.s3 import S3Store
 from dataverse_backup.stores.sharing import Sharing
-from dataverse_backup.testing.destinations import (
-    KEY,
-    OTHER,
-    checksum,
-    destination,  # noqa: F401 -- a fixture of the suite
-    failed,
-    stored,
+from dataverse_backup.testing.destination_keys import (
+    test_unusual_keys_travel_in_one_batch,  # noqa: F401 -- a clause of the suite about `put`
+)
+from dataverse_backup.testing.destination_puts import (
     test_a_lost_store_is_said_and_nothing_half_done_is_left,  # noqa: F401 -- the clauses of the suite about `put`
     test_a_receipt_tells_the_digest_of_the_stored_bytes,  # noqa: F401
     test_a_source_that_goes_wrong_stores_nothing_and_the_others_go_on,  # noqa: F401
     test_a_superseded_object_is_kept_byte_for_byte,  # noqa: F401
     test_an_occupied_key_is_left_alone,  # noqa: F401
     test_the_same_key_twice_in_a_batch_is_stored_once,  # noqa: F401
-    test_unusual_keys_travel_in_one_batch,  # noqa: F401
     test_what_is_stored_is_what_was_read,  # noqa: F401
-    upload,
 )
 from dataverse_backup.testing.places import NAME, STAGING
+from dataverse_backup.testing.uploads import (
+    KEY,
+    OTHER,
+    checksum,
+    destination,  # noqa: F401 -- a fixture of the suite
+    failed,
+    stored,
+    upload,
+)
 from tests.contract.destination_cases import BucketPlace
 from tests.contract.within_a_service import FedDestination, Sent, WithinPlace
 from tests.servers.lying_s3 import Lie, LyingS3

@@ -20,8 +20,8 @@ from dataverse_backup.errors import KeyOccupied, Unavailable
 from dataverse_backup.fixity import VerifiedBy
 from dataverse_backup.services.s3 import S3Access, _session, connected
 from dataverse_backup.services.s3_puts import SmallPuts
-from dataverse_backup.testing.destinations import KEY, failed, put, stored, upload
 from dataverse_backup.testing.places import NAME, STAGING
+from dataverse_backup.testing.uploads import KEY, failed, put, stored, upload
 from tests.contract.destination_cases import BucketPlace
 from tests.servers.lying_s3 import Lie, LyingS3
 from tests.servers.smtpd import Certificate

@@ -11,13 +11,8 @@ A test module that wants its destination judged imports the suite and says where
 Needs the extra ``[testing]``. How it is done, step by step: docs/howto/add-a-destination.md.
 """
 
+from pkgutil import iter_modules
+
 import pytest
 
-pytest.register_assert_rewrite(
-    "dataverse_backup.testing.destinations",
-    "dataverse_backup.testing.explainable",
-    "dataverse_backup.testing.listable",
-    "dataverse_backup.testing.restorable",
-    "dataverse_backup.testing.resumable",
-    "dataverse_backup.testing.stores",
-)
+pytest.register_assert_rewrite(*(f"{__name__}.{module.name}" for module in iter_modules(__path__)))

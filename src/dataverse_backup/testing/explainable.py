@@ -18,7 +18,7 @@ from dataverse_backup.destinations.base import (
     Explainable,
     note_key,
 )
-from dataverse_backup.testing.destinations import KEY, stored, upload
+from dataverse_backup.testing.uploads import KEY, stored, upload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

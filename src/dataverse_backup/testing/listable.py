@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dataverse_backup.destinations.base import IDENTITY_KEY, Listable
-from dataverse_backup.testing.destinations import ASIDE, KEY, OTHER, stored, upload
+from dataverse_backup.testing.uploads import ASIDE, KEY, OTHER, stored, upload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

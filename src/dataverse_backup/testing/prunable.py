@@ -19,7 +19,7 @@ from dataverse_backup.destinations.base import (
     note_key,
 )
 from dataverse_backup.destinations.prunable import Doomed, Fate, Prunable
-from dataverse_backup.testing.destinations import ASIDE, KEY, OTHER, stored, upload
+from dataverse_backup.testing.uploads import ASIDE, KEY, OTHER, stored, upload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,8 +17,8 @@ from dataverse_backup.destinations.partials import Resumable
 from dataverse_backup.errors import SourceError, SourceUnavailable, SourceUnreadable, StoreLost
 from dataverse_backup.fixity import Algorithm
 from dataverse_backup.stores.memory import NO_FAULT, Fault, MemoryStream
-from dataverse_backup.testing.destinations import KEY, OTHER, checksum, failed, stored
 from dataverse_backup.testing.places import STAGING
+from dataverse_backup.testing.uploads import KEY, OTHER, checksum, failed, stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -93,6 +93,10 @@ class Crew(Generic[Task, Result]):
         self._waiting: deque[_Given[Task, Result]] = deque()
         self._suspects: deque[_Given[Task, Result]] = deque()
         self._busy: list[_Given[Task, Result]] = []
+        self._fit: set[threading.Thread] = set()
+        """Whose workers have done something."""
+        self._was_refused = False
+        """Whether one of them found no room."""
         self._deaths = 0
         """Since a task was done last."""
         self._stillborn = 0
@@ -100,7 +104,14 @@ class Crew(Generic[Task, Result]):
         self._end: BaseException | None = None
         """Why nothing more is begun."""
 
-    def submit(self, task: Task, /) -> Future[Result]:
+    @property
+    def room(self) -> int | None:
+        """For how many workers there is room, as far as that was tried out: some found none, or all found some."""
+        with self._changed:
+            is_known = self._was_refused or len(self._fit) == self._most
+            return self._most if is_known else None
+
+    def __call__(self, task: Task, /) -> Future[Result]:
         """Have *task* done. Its exception is its own, or WorkerDied or WorkersLost."""
         given: _Given[Task, Result] = _Given(task)
         with self._changed:
@@ -181,7 +192,7 @@ class Crew(Generic[Task, Result]):
             if self._end is not None or len(self._workers) < 2:  # noqa: PLR2004 -- nobody else
                 return False
             del self._workers[threading.current_thread()]
-            self._most = len(self._workers)
+            self._most, self._was_refused = len(self._workers), True
             self._busy.remove(given)
             self._waiting.appendleft(given)
             self._changed.notify_all()
@@ -197,6 +208,7 @@ class Crew(Generic[Task, Result]):
         with self._changed:
             self._busy.remove(given)
             if died is None:
+                self._fit.add(threading.current_thread())
                 self._deaths = self._stillborn = 0
             elif self._end is not None:
                 given.fail(self._end)

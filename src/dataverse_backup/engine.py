@@ -66,6 +66,15 @@ class Elastic(Protocol):
         """How many tasks they do at a time, now."""
 
 
+@runtime_checkable
+class Roomy(Protocol):
+    """A Submit that learns for how many workers there is room."""
+
+    @property
+    def room(self) -> int | None:
+        """For so many, where that was tried out."""
+
+
 def most_in_flight(submit: object, workers: int) -> int:
     """How many tasks may be on their way now: by *workers* in all, where *submit* does not know better."""
     return IN_FLIGHT_PER_WORKER * (submit.workers if isinstance(submit, Elastic) else workers)
@@ -108,6 +117,8 @@ class Capacity:
 class _Lane:
     """Workers for one or several destinations, what is to be done there, and what is being done."""
 
+    names: frozenset[str]
+    """Of its destinations."""
     feed: Feed
     submit: Submit[JointBatch, Outcomes]
     close: Callable[[], None]
@@ -156,6 +167,8 @@ class Engine:
         """
         self.limited: dict[str, Limit] = {}
         """The destinations that were dropped at a limit before everything was done."""
+        self.room: dict[str, int] = {}
+        """For how many workers there was room, by the destinations where that was tried out."""
         self._capacities, self._open_workers, self._stop = capacities, open_workers, stop
         self._allowances = allowances or {}
         self._lanes: list[_Lane] = []
@@ -179,7 +192,7 @@ class Engine:
         self._opened.callback(feed.close)
         opened = self._opened.enter_context(ExitStack())
         submit = opened.enter_context(self._open_workers(sorted(works), capacity.workers))
-        self._lanes.append(_Lane(feed, submit, opened.close, capacity.workers))
+        self._lanes.append(_Lane(frozenset(works), feed, submit, opened.close, capacity.workers))
 
     def drop(self, destination: str, *, grace: float | None = None) -> None:
         """Submit nothing more for *destination*; what is in flight may go on for *grace* (or GRACE) seconds."""
@@ -269,6 +282,8 @@ class Engine:
         """Give back the workers of lanes that have nothing more to do."""
         for lane in [lane for lane in self._lanes if not lane.destinations]:
             self._lanes.remove(lane)
+            if isinstance(lane.submit, Roomy) and (room := lane.submit.room) is not None:
+                self.room |= dict.fromkeys(lane.names, room)
             lane.close()
 
     def _drop_late(self) -> None:

@@ -73,7 +73,7 @@ def processes(make_work: Callable[[], Callable[[Task], Result]], workers: int) -
     """
     crew: Crew[Task, Result] = Crew(lambda: _Process(make_work), workers)
     try:
-        yield crew.submit
+        yield crew
     finally:
         crew.close()
 

@@ -56,8 +56,10 @@ def test_a_server_that_allows_one_connection_gets_everything_over_one(
         monkeypatch.setattr(ssh_server, "port", proxy.port)
         installation.back_up_over_ssh(ssh_server, folder, "Workers: 3", "BatchFiles: 5")
         answer = installation.run("backup")
+        checked = installation.run("check")
     assert answer.returncode == 0, answer.stderr
     assert "no room for so many workers" in answer.stderr
+    assert "workers that there was room for at once: 1;" in checked.stdout
     assert {line["status"] for line in installation.listed()} == {"OK"}
     assert unequal_copies(installation.sample, folder) == []
 

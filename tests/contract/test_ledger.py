@@ -308,6 +308,15 @@ def test_what_a_destination_can_do_is_remembered(ledger: Ledger) -> None:
     assert (ledger.abilities(HERE), ledger.abilities("elsewhere")) == ("", "else")
 
 
+def test_for_how_many_workers_there_is_room_is_remembered(ledger: Ledger) -> None:
+    assert ledger.room(HERE) is None
+    ledger.keep_room(HERE, 2)
+    ledger.keep_room("elsewhere", 1)
+    assert (ledger.room(HERE), ledger.room("elsewhere")) == (2, 1)
+    ledger.keep_room(HERE, None)
+    assert ledger.room(HERE) is None
+
+
 # List and status
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from concurrent.futures import CancelledError, Future, wait
+from concurrent.futures import CancelledError, wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from dataverse_backup.crew import Crew, Died
 from dataverse_backup.errors import WorkerDied, WorkersLost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 
 class Room:
@@ -92,10 +92,10 @@ class Hand:
 
 
 @contextmanager
-def working(room: Room, workers: int = 2) -> Iterator[Callable[[str], Future[str]]]:
+def working(room: Room, workers: int = 2) -> Iterator[Crew[str, str]]:
     its: Crew[str, str] = Crew(room.worker, workers)
     try:
-        yield its.submit
+        yield its
     finally:
         its.close()
 
@@ -105,12 +105,13 @@ def test_tasks_are_done_by_as_many_workers_as_are_needed() -> None:
     with working(room, 3) as submit:
         assert submit("a").result(10) == "A"
         assert submit("b").result(10) == "B"
-        assert room.workers == 1
+        assert (room.workers, submit.room) == (1, None)
         futures = [submit(f"long{number}") for number in range(9)]
         time.sleep(0.05)
         assert (room.workers, len(room.now)) == (3, 3)
         room.release.set()
         assert [future.result(10) for future in futures] == [f"LONG{number}" for number in range(9)]
+        assert submit.room == 3
     assert room.ended == 3
 
 
@@ -145,6 +146,7 @@ def test_workers_for_whom_there_is_no_room_leave_and_the_others_do_everything(ca
             time.sleep(0.01)
         room.release.set()
         assert [future.result(10) for future in futures] == [f"LONG{number}" for number in range(6)]
+        assert submit.room == 1
     assert "going on with 1" in caplog.text
 
 

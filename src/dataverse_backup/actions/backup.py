@@ -135,7 +135,7 @@ def _copied(
     brake: Brake,
 ) -> Iterator[Event]:
     """Copy for all *runs*, each of which ends, and is taken out, as soon as nothing is left to do for it."""
-    capacities = {name: run.site.capacity for name, run in runs.items()}
+    capacities = {name: run.capacity for name, run in runs.items()}
     allowances = {name: run.allowance for name, run in runs.items()}
     moving = dict.fromkeys(runs, 0)
     with Engine(capacities, open_workers, stop, allowances) as engine:
@@ -179,6 +179,8 @@ def _ended(runs: dict[str, Run], engine: Engine, stop: Stop) -> Iterator[Event]:
             engine.drop(name)
         if not engine.is_done_with(name):
             continue
+        if name in engine.room:
+            run.note_room(engine.room[name])
         again = run.take_again()
         if again and not engine.is_dropped(name) and not stop.is_set():
             engine.add({name: again})

@@ -76,6 +76,9 @@ def check_destination(
             ledger.keep_abilities(name, destination.abilities())  # probed just now, whatever was known before
             yield Checked(f"{label}: identity", is_ok=True, said=f"belongs to ledger {ledger.id}")
             yield _round_trip(f"{label}: write, prove, read back", destination)
+            if (room := ledger.room(name)) is not None:
+                said = f"workers that there was room for at once: {room}; each run tries one more"
+                yield Checked(f"{label}: remark", is_ok=True, said=said)
             yield from _describe(label, destination.connect())  # again: what was tried out may have shown more
     except DataverseBackupError as error:
         yield _failed(label, error)

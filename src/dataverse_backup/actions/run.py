@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from dataverse_backup.actions.sites import Installation, Site
     from dataverse_backup.allowance import Limit
     from dataverse_backup.conclusion import Outcome
-    from dataverse_backup.engine import Stop
+    from dataverse_backup.engine import Capacity, Stop
     from dataverse_backup.ledger.base import Lock
     from dataverse_backup.outflow import Outflow
 
@@ -198,6 +198,18 @@ class Run:
         self._ended.bytes_read += outcome.bytes_read
         attempts = outcome.attempts if self._had_second_chance else self._reconsidered(outcome.attempts)
         yield from self._settle(self._watch.sift(attempts + self._deadly(outcome)))
+
+    @property
+    def capacity(self) -> Capacity:
+        """That of the site; where there was no room for so many workers, one more is tried than had some."""
+        wanted, room = self.site.capacity, self._ledger.room(self.name)
+        return wanted if room is None else replace(wanted, workers=min(wanted.workers, room + 1))
+
+    def note_room(self, workers: int) -> None:
+        """There was room for so many workers."""
+        room = workers if workers < self.site.capacity.workers else None
+        if room != self._ledger.room(self.name):
+            self._ledger.keep_room(self.name, room)
 
     def finish(self) -> Iterator[Event]:
         """Record what was held back until it was known not to be unusual, and end. Raises LedgerError."""

@@ -114,6 +114,14 @@ class Ledger(History, Audits, Dumps, Removals, Drills, ABC):
         """Remember what *destination* can do."""
 
     @abstractmethod
+    def room(self, destination: str) -> int | None:
+        """For how many workers at once *destination* turned out to have room; None where it had for all, or is new."""
+
+    @abstractmethod
+    def keep_room(self, destination: str, workers: int | None) -> None:
+        """Remember for how many *workers* it has."""
+
+    @abstractmethod
     def doubt(self, destination: str) -> int:
         """Call nothing OK there any more; how many datafiles were.
 

@@ -70,6 +70,7 @@ class MemoryLedger(MemoryHistory, MemoryAudits, MemoryDumps, MemoryRemovals, Mem
     _tried: list[tuple[str, Attempt]] = field(default_factory=list)
     """Every attempt, with its run."""
     _abilities: dict[str, str] = field(default_factory=dict)
+    _rooms: dict[str, int | None] = field(default_factory=dict)
     _layouts: dict[str, str] = field(default_factory=dict)
     _primaries: dict[tuple[int, str], Primary] = field(default_factory=dict)
     _verdicts: list[VerdictRecord] = field(default_factory=list)
@@ -110,6 +111,15 @@ class MemoryLedger(MemoryHistory, MemoryAudits, MemoryDumps, MemoryRemovals, Mem
         """As it comes."""
         self._destinations.setdefault(destination, False)
         self._abilities[destination] = abilities
+
+    def room(self, destination: str) -> int | None:
+        """As it was kept."""
+        return self._rooms.get(destination)
+
+    def keep_room(self, destination: str, workers: int | None) -> None:
+        """As it comes."""
+        self._destinations.setdefault(destination, False)
+        self._rooms[destination] = workers
 
     def doubt(self, destination: str) -> int:
         """One after the other."""

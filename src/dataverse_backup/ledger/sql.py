@@ -180,6 +180,20 @@ class SqlLedger(SqlAudits, SqlDumps, SqlRemovals, SqlDrills, Ledger):
                 update(destinations).where(destinations.c.name == destination).values(abilities=abilities)
             )
 
+    def room(self, destination: str) -> int | None:
+        """One question."""
+        with self._database.reading() as connection:
+            workers: int | None = connection.scalar(
+                select(destinations.c.room).where(destinations.c.name == destination)
+            )
+        return workers
+
+    def keep_room(self, destination: str, workers: int | None) -> None:
+        """In its row."""
+        with self._database.writing() as connection:
+            self._know(connection, destination)
+            connection.execute(update(destinations).where(destinations.c.name == destination).values(room=workers))
+
     def doubt(self, destination: str) -> int:
         """One update."""
         with self._database.writing() as connection:

@@ -64,6 +64,7 @@ destinations = Table(
     Column("claimed", Instant),  # when it was given our identity
     Column("folding", Words),  # which folding its folded keys are made with
     Column("abilities", Words),  # what it can do, in its own words
+    Column("room", Integer),  # for so many workers at once, where that is fewer than were wanted
     Column("layout", Words),  # what its marks were settled under
 )
 

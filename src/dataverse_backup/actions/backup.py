@@ -148,16 +148,23 @@ def _copied(
             if brake.pulled is not None:
                 for name in runs:
                     engine.drop(name)
-            for name, run in runs.items():
-                run.keep_contact(is_ending=engine.is_at_the_end_of(name))
-                size = meters[name].read(engine.in_flight(name))
-                if size != moving[name]:
-                    moving[name] = size
-                    yield Moving(name, size)
+            yield from _moved(runs, engine, meters, moving)
             yield from _ended(runs, engine, stop)
         _note_limits(runs, engine)
     for run in runs.values():
         yield from run.finish()
+
+
+def _moved(
+    runs: Mapping[str, Run], engine: Engine, meters: Mapping[str, Meter], moving: dict[str, int]
+) -> Iterator[Moving]:
+    """How many bytes are on their way now, where that is not what was told last."""
+    for name, run in runs.items():
+        run.keep_contact(is_ending=engine.is_at_the_end_of(name))
+        size = meters[name].read(engine.in_flight(name))
+        if size != moving[name]:
+            moving[name] = size
+            yield Moving(name, size)
 
 
 def _worked_on_together(runs: Mapping[str, Run]) -> list[list[str]]:

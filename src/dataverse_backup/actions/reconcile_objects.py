@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dataverse_backup.actions.inventory import Claim
-from dataverse_backup.actions.reconcile_events import Why
+from dataverse_backup.actions.reconcile_events import Finding, Presence, Why
 from dataverse_backup.datafile import TAB, Datafile
+from dataverse_backup.errors import printable
 from dataverse_backup.stores.listable import Beside, beside_datafiles, beside_dataset
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dataverse_backup.actions.inventory import Inventory, Lying
+    from dataverse_backup.actions.reconcile_events import Place
 
 PACKAGE, ELSEWHERE = "package", "elsewhere"
 """What is noted with a name that may be there."""
@@ -89,3 +91,27 @@ def missing_beside(inventory: Inventory, row: Datafile, companion: Datafile, nam
     """*companion* of *row*, if it was not listed."""
     is_there = any(inventory.size_of(name) is not None for name in names)
     return None if is_there else Missing(row, Why.MISSING, tuple(names), companion)
+
+
+_LOST = {
+    Why.MISSING: "nothing lies there",
+    Why.ORIGINAL_MISSING: "no original of this ingested file lies there; an audit says whether its main object is it",
+    Why.MAIN_MISSING: "only what Dataverse calls the original lies there",
+}
+
+
+def lost_finding(place: Place, missing: Missing) -> Finding:
+    """What is said of what is not there."""
+    file = missing.companion or missing.datafile
+    said = f"{_LOST[missing.why]} (store {printable(file.store_id)})" if "," in place.name else _LOST[missing.why]
+    return Finding(
+        place,
+        Presence.LOST,
+        missing.why,
+        missing.names[0],
+        said,
+        file.size,
+        file.dataset.persistent_id,
+        file.id,
+        label_of(file),
+    )

@@ -18,12 +18,13 @@ from dataverse_backup.actions.reconcile_objects import (
     beside_of,
     companions_of,
     label_of,
+    lost_finding,
     missing_beside,
     missing_of,
 )
 from dataverse_backup.chunks import chunks
 from dataverse_backup.datafile import Datafile, fingerprint
-from dataverse_backup.errors import ObjectError, Reason, SourceError, SourceMissing, StoreLost, printable
+from dataverse_backup.errors import ObjectError, Reason, SourceError, SourceMissing, StoreLost
 from dataverse_backup.stores.listable import SAID, Beside, ListableStore
 from dataverse_backup.work import Spool
 
@@ -250,7 +251,7 @@ class StoresReconciliation:
                 if row is None or fingerprint(row) != fingerprint(missing.datafile):
                     group.ended.undecided += 1
                 elif self._is_lost(group, missing):
-                    yield _lost_finding(group.place, missing)
+                    yield lost_finding(group.place, missing)
 
     def _is_lost(self, group: _Group, missing: Missing) -> bool:
         store = self._stores[missing.datafile.store_id]
@@ -284,26 +285,3 @@ class StoresReconciliation:
         else:
             presence, why, said = Presence.DARK, str(Why.NO_DATASET), "no dataset that has datafiles lies there"
         return Finding(group.place, presence, why, name, said, lying.size, dataset or "", modified=modified)
-
-
-_LOST = {
-    Why.MISSING: "nothing lies there",
-    Why.ORIGINAL_MISSING: "no original of this ingested file lies there; an audit says whether its main object is it",
-    Why.MAIN_MISSING: "only what Dataverse calls the original lies there",
-}
-
-
-def _lost_finding(place: Place, missing: Missing) -> Finding:
-    file = missing.companion or missing.datafile
-    said = f"{_LOST[missing.why]} (store {printable(file.store_id)})" if "," in place.name else _LOST[missing.why]
-    return Finding(
-        place,
-        Presence.LOST,
-        missing.why,
-        missing.names[0],
-        said,
-        file.size,
-        file.dataset.persistent_id,
-        file.id,
-        label_of(file),
-    )

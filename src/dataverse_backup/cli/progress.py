@@ -196,38 +196,40 @@ def counting(what: str, files: int, size: int, *, quiet: bool) -> Iterator[Calla
 @contextmanager
 def listing(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
     """Shows how much was listed, where nobody knows how much there is; to be called with what, objects and bytes."""
-    if quiet or _is_unwatched():
-        counts: dict[str, _Count] = {}
+    if quiet:
+        yield lambda *_: None
+    elif _is_unwatched():
+        yield _listed_in_lines()
+    else:
+        with _spinners() as progress:
+            yield _listed_in_spinners(progress)
 
-        def tell(what: str, objects: int, size: int) -> None:
-            counted = counts.setdefault(what, _Count(""))
-            counted.files += objects
-            counted.size += size
-            if not quiet and (done := counted.now_and_then()) is not None:
-                log.info("%s: %s", what, done)
 
-        yield tell
-        return
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        TextColumn("{task.fields[objects]:,} objects, {task.fields[told]}"),
-        TimeElapsedColumn(),
-        console=err,
-        transient=True,
-    ) as progress:
-        tasks: dict[str, TaskID] = {}
+def _listed_in_lines() -> Callable[[str, int, int], None]:
+    counts: dict[str, _Count] = {}
 
-        def advance(what: str, objects: int, size: int) -> None:
-            if what not in tasks:
-                tasks[what] = progress.add_task(what, total=None, objects=0, told="")
-            progress.advance(tasks[what], size)
-            task = progress.tasks[tasks[what]]
-            progress.update(
-                task.id, objects=task.fields["objects"] + objects, told=size_of(int(task.completed)) if size else ""
-            )
+    def advance(what: str, objects: int, size: int) -> None:
+        counted = counts.setdefault(what, _Count(""))
+        counted.files += objects
+        counted.size += size
+        if (done := counted.now_and_then()) is not None:
+            log.info("%s: %s", what, done)
 
-        yield advance
+    return advance
+
+
+def _listed_in_spinners(progress: Progress) -> Callable[[str, int, int], None]:
+    tasks: dict[str, TaskID] = {}
+
+    def advance(what: str, objects: int, size: int) -> None:
+        if what not in tasks:
+            tasks[what] = progress.add_task(what, total=None, objects=0, told="")
+        progress.advance(tasks[what], size)
+        task = progress.tasks[tasks[what]]
+        told = size_of(int(task.completed)) if size else ""
+        progress.update(task.id, objects=task.fields["objects"] + objects, told=told)
+
+    return advance
 
 
 def _counted_in_lines(what: str, counted: _Count) -> Callable[[int], None]:
@@ -252,4 +254,15 @@ def _bars() -> Progress:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=err,
+    )
+
+
+def _spinners() -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        TextColumn("{task.fields[objects]:,} objects, {task.fields[told]}"),
+        TimeElapsedColumn(),
+        console=err,
+        transient=True,
     )

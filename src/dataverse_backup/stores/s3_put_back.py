@@ -11,22 +11,20 @@ from urllib.parse import urlencode
 
 from boto3.s3.transfer import TransferConfig
 
-from dataverse_backup.errors import CopyDiffers, KeyOccupied
-from dataverse_backup.fixity import Checksum, HashingReader
 from dataverse_backup.services.copy_errors import copy_error
 from dataverse_backup.services.s3 import VENDOR_ERRORS, diagnosis
 from dataverse_backup.services.s3_object import ObjectReader
 from dataverse_backup.services.trouble import Trouble
-from dataverse_backup.services.withheld import Body
-from dataverse_backup.stores.restorable import CHANGED_MEANWHILE, PutBack, aside_name
+from dataverse_backup.stores.restorable import aside_name
+from dataverse_backup.stores.service_put_back import ServicePutBack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mypy_boto3_s3 import S3Client
 
-    from dataverse_backup.fixity import Algorithm
-    from dataverse_backup.stores.restorable import Opening
+    from dataverse_backup.services.withheld import Body
+    from dataverse_backup.stores.service_put_back import Found
 
 WHOLE_SIZE = 16 << 20
 """Bytes of the largest object that is sent in one request."""
@@ -34,7 +32,6 @@ PART_SIZE = 64 << 20
 _MOST_PARTS = 10_000
 _ONE_COPY = TransferConfig(multipart_threshold=4 << 30, multipart_chunksize=1 << 30)
 """The service copies up to 5 GiB in one request, with tags and all; what is bigger is copied in parts."""
-_CHUNK = 1 << 20
 _TEMPORARY = "dv-state"
 """The tag of what was uploaded and not registered yet (facts 2.3): a rule of the bucket may delete what has it."""
 _KNOWS_NO_CONDITION = {Trouble.NOT_OFFERED, Trouble.OTHER}
@@ -49,31 +46,13 @@ class _Present:
     options: dict[str, Any]
 
 
-class ObjectPutBack:
-    """One object that is written back.
-
-    In a bucket with versions every version stays as well; nothing is deleted in any bucket. What lay there is copied
-    aside, and that copy is proven, before the name gets other bytes.
-    """
+class ObjectPutBack(ServicePutBack[_Present]):
+    """One object that is written back; in a bucket with versions every version stays as well."""
 
     def __init__(self, place: str, client: S3Client, bucket: str, name: str) -> None:
         """Put back what the store *place* calls *name*, which has been checked."""
-        self._place, self._client, self._name = place, client, name
-        self._bucket = bucket
-        self._aside: str | None = None
-
-    def put(self, opening: Opening, checksum: Checksum) -> PutBack:
-        """Write it and prove it. Raises ObjectError and what *opening* raises."""
-        with self._errors():
-            present = self._look()
-            found = None if present is None else self._digest(self._name, checksum.algorithm)
-            if found is not None and found[1] == checksum:
-                return PutBack(self._name, found[0], checksum, was_right=True)
-            with HashingReader(opening(), checksum.algorithm) as reader:
-                size = reader.size
-                self._send(Body(reader, checksum.algorithm, checksum), present, found)
-            self._prove(size, checksum)
-        return PutBack(self._name, size, checksum, self._aside)
+        super().__init__(place, name)
+        self._client, self._bucket = client, bucket
 
     def _look(self) -> _Present | None:
         try:
@@ -93,18 +72,10 @@ class ObjectPutBack:
             return urlencode([(tag["Key"], tag["Value"]) for tag in found if tag["Key"] != _TEMPORARY])
         return ""
 
-    def _digest(self, name: str, algorithm: Algorithm) -> tuple[int, Checksum]:
-        reader, size, digest = ObjectReader(self._client, self._bucket, name), 0, algorithm.new()
-        try:
-            while data := reader.read(_CHUNK):
-                digest.update(data)
-                size += len(data)
-        finally:
-            reader.close()
-        return size, Checksum(algorithm, digest.hexdigest())
+    def _opened(self, name: str) -> ObjectReader:
+        return ObjectReader(self._client, self._bucket, name)
 
-    def _send(self, body: Body, present: _Present | None, found: tuple[int, Checksum] | None) -> None:
-        """Store *body*; nothing changes before all of it was read and is right."""
+    def _send(self, body: Body, present: _Present | None, found: Found | None) -> None:
         options = {} if present is None else present.options
         if body.size <= WHOLE_SIZE:
             data = body.read_whole()
@@ -149,24 +120,16 @@ class ObjectPutBack:
             elif trouble is not Trouble.OCCUPIED:
                 raise
 
-    def _keep_aside(self, present: _Present | None, found: tuple[int, Checksum] | None) -> None:
+    def _keep_aside(self, present: _Present | None, found: Found | None) -> None:
         """Let what lies there lie aside as well, proven."""
         if present is None or found is None:
             return
         now = self._look()
         if now is None or now.etag != present.etag:
-            raise KeyOccupied(self._place, self._name, CHANGED_MEANWHILE, "look at it, and try again")
+            raise self._changed()
         self._aside = aside = aside_name(self._name)
         self._client.copy(self._at(self._name), self._bucket, aside, Config=_ONE_COPY)
-        if self._digest(aside, found[1].algorithm) != found:
-            raise CopyDiffers(self._place, self._name, f"the service's own copy of it, {aside}, differs from it")
-
-    def _prove(self, size: int, checksum: Checksum) -> None:
-        stored = self._digest(self._name, checksum.algorithm)
-        if stored != (size, checksum):
-            said = f"{stored[0]} bytes, {stored[1]} lie there; {size} bytes, {checksum} were sent"
-            hint = "somebody else wrote to it meanwhile, or the service is damaged: look at it, and try again"
-            raise KeyOccupied(self._place, self._name, said, hint)
+        self._prove_aside(aside, found)
 
     def _at(self, name: str) -> Any:
         return {"Bucket": self._bucket, "Key": name}

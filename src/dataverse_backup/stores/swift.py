@@ -108,9 +108,8 @@ class SwiftStore(Store, Restorable, ListableStore):
     def put_back(self, name: str, opening: Opening, checksum: Checksum) -> PutBack:
         address = _Address.parse(self.id, name)
         one = SwiftPutBack(self.id, self._service_at(address, name), address.container, address.name)
-        size, kept, was_right = one.put(opening, checksum)
-        aside = None if kept is None else str(replace(address, name=kept))
-        return PutBack(name, size, checksum, aside, was_right)
+        done = one.put(opening, checksum)
+        return replace(done, name=name, aside=done.aside and str(replace(address, name=done.aside)))
 
     def _service_at(self, address: _Address, name: str) -> Swift:
         service = self._services.get(address.endpoint)

@@ -7,58 +7,42 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from dataverse_backup.errors import CopyDiffers, CopyFailed, KeyOccupied
-from dataverse_backup.fixity import Checksum, HashingReader
+from dataverse_backup.errors import CopyFailed, KeyOccupied
 from dataverse_backup.services.copy_errors import copy_error
 from dataverse_backup.services.swift import SWIFT_ERRORS, diagnose
 from dataverse_backup.services.swift_object import ObjectChanged, SwiftObject, UnusableAnswer
 from dataverse_backup.services.trouble import Trouble
-from dataverse_backup.services.withheld import Body, Part
-from dataverse_backup.stores.restorable import CHANGED_MEANWHILE, aside_name
+from dataverse_backup.services.withheld import Part
+from dataverse_backup.stores.restorable import aside_name
+from dataverse_backup.stores.service_put_back import ServicePutBack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dataverse_backup.fixity import Algorithm
     from dataverse_backup.services.swift import Swift
-    from dataverse_backup.stores.restorable import Opening
+    from dataverse_backup.services.withheld import Body
+    from dataverse_backup.stores.service_put_back import Found
 
 WHOLE_SIZE = 16 << 20
 """Bytes of the largest object that is read before any of it is sent."""
 SEGMENT_SIZE = 1 << 30
-_CHUNK = 1 << 20
 _MANIFEST = "multipart-manifest"
 _MOST_SEGMENTS = 1000
 _LARGEST_SEGMENT = 5 << 30
 
 
-class SwiftPutBack:
-    """One object that is written back; see ``put``."""
+class SwiftPutBack(ServicePutBack[dict[str, str]]):
+    """One object that is written back.
+
+    What is bigger than one segment becomes a static large object, whose segments lie beside it.
+    """
 
     def __init__(self, place: str, swift: Swift, container: str, name: str) -> None:
         """Put back the object *name* in *container*, for the store *place*."""
-        self._place, self._swift = place, swift
-        self._container, self._name = container, name
-        self._aside: str | None = None
+        super().__init__(place, name)
+        self._swift, self._container = swift, container
 
-    def put(self, opening: Opening, checksum: Checksum) -> tuple[int, str | None, bool]:
-        """Write it and prove it; its size, the name of what is kept aside, and whether it was right before.
-
-        What is bigger than one segment becomes a static large object, whose segments lie beside it. Raises ObjectError
-        and what *opening* raises; what lay there may lie aside as well then.
-        """
-        with self._errors():
-            before = self._headers()
-            found = None if before is None else self._digest(self._name, checksum.algorithm)
-            if found is not None and found[1] == checksum:
-                return found[0], None, True
-            with HashingReader(opening(), checksum.algorithm) as reader:
-                size = reader.size
-                self._send(Body(reader, checksum.algorithm, checksum), before, found)
-            self._prove(size, checksum)
-        return size, self._aside, False
-
-    def _headers(self) -> dict[str, str] | None:
+    def _look(self) -> dict[str, str] | None:
         """What is said of the object that lies there."""
         with self._swift.connection() as connection:
             try:
@@ -69,27 +53,19 @@ class SwiftPutBack:
                 raise
         return headers
 
-    def _digest(self, name: str, algorithm: Algorithm) -> tuple[int, Checksum]:
-        stored, size, digest = SwiftObject(self._swift, self._container, name), 0, algorithm.new()
-        try:
-            while data := stored.read(_CHUNK):
-                digest.update(data)
-                size += len(data)
-        finally:
-            stored.close()
-        return size, Checksum(algorithm, digest.hexdigest())
+    def _opened(self, name: str) -> SwiftObject:
+        return SwiftObject(self._swift, self._container, name)
 
-    def _send(self, body: Body, before: dict[str, str] | None, found: tuple[int, Checksum] | None) -> None:
-        """Store *body*; nothing is visible before all of it was read and is right."""
-        headers = _kept(before) if before else {"If-None-Match": "*"}
+    def _send(self, body: Body, present: dict[str, str] | None, found: Found | None) -> None:
+        headers = _kept(present) if present else {"If-None-Match": "*"}
         self._make_container()
         if body.size <= WHOLE_SIZE:
             data = body.read_whole()
-            self._keep_aside(before, found)
+            self._keep_aside(present, found)
             self._put(self._name, data, len(data), headers=headers)
         else:
             segments = self._send_segments(body)
-            self._keep_aside(before, found)
+            self._keep_aside(present, found)
             data = json.dumps(segments).encode()
             self._put(self._name, data, len(data), headers=headers, query_string=f"{_MANIFEST}=put")
 
@@ -127,7 +103,7 @@ class SwiftPutBack:
             for segment in segments:
                 connection.delete_object(self._container, segment["path"].removeprefix(f"/{self._container}/"))
 
-    def _keep_aside(self, before: dict[str, str] | None, found: tuple[int, Checksum] | None) -> None:
+    def _keep_aside(self, before: dict[str, str] | None, found: Found | None) -> None:
         """Let the service copy what lies there, of a large object its manifest, and prove that copy."""
         if before is None or found is None:
             return
@@ -135,25 +111,17 @@ class SwiftPutBack:
         self._aside = aside = aside_name(self._name)
         source = {"X-Copy-From": quote(f"{self._container}/{self._name}")}
         self._put(aside, b"", 0, headers=source, query_string=f"{_MANIFEST}=get")
-        if self._digest(aside, found[1].algorithm) != found:
-            raise CopyDiffers(self._place, self._name, f"the service's own copy of it, {aside}, differs from it")
+        self._prove_aside(aside, found)
         self._check_unchanged(before)
 
     def _check_unchanged(self, before: dict[str, str]) -> None:
-        now = self._headers()
+        now = self._look()
         if now is None or now.get("etag") != before.get("etag"):
-            raise KeyOccupied(self._place, self._name, CHANGED_MEANWHILE, "look at it, and try again")
+            raise self._changed()
 
     def _put(self, name: str, contents: Any, size: int, **options: Any) -> None:
         with self._swift.connection() as connection:
             connection.put_object(self._container, name, contents, content_length=size, **options)
-
-    def _prove(self, size: int, checksum: Checksum) -> None:
-        stored = self._digest(self._name, checksum.algorithm)
-        if stored != (size, checksum):
-            said = f"{stored[0]} bytes, {stored[1]} lie there; {size} bytes, {checksum} were sent"
-            hint = "somebody else wrote to it meanwhile, or the service is damaged: look at it, and try again"
-            raise KeyOccupied(self._place, self._name, said, hint)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

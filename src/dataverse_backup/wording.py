@@ -1,8 +1,12 @@
-"""How amounts are written for people."""
+"""How amounts are written for people, and times for programs."""
 
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 """Units of time, in seconds."""
@@ -24,3 +28,8 @@ def duration_of(seconds: float) -> str:
         if whole >= length:
             return f"{whole // length} {unit} {whole % length // part} {smaller}"
     return f"{whole} s" if whole else "less than 1 s"
+
+
+def iso(time: datetime | None) -> str | None:
+    """*time* as ISO 8601 in UTC: ``2026-01-31T23:59:59Z``."""
+    return None if time is None else time.isoformat().replace("+00:00", "Z")

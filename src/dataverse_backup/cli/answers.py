@@ -14,13 +14,14 @@ from rich.table import Table
 
 from dataverse_backup.actions.events import Ending
 from dataverse_backup.cli.reading import ledger_to_read
-from dataverse_backup.cli.records import drill_object, dump_object, iso, run_object
+from dataverse_backup.cli.records import LISTED_COLUMNS, drill_object, dump_object, listed_object, run_object
 from dataverse_backup.cli.terminal import out, plain, size_of
 from dataverse_backup.datafile import MAIN
 from dataverse_backup.errors import printable
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.notify.text import drill_line, dump_line
 from dataverse_backup.spreadsheet import cell
+from dataverse_backup.wording import iso
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,32 +31,6 @@ if TYPE_CHECKING:
     from dataverse_backup.ledger.base import Ledger, Listed, Tally
     from dataverse_backup.ledger.dumps import DumpRecord
     from dataverse_backup.verdict import Verdict
-
-COLUMNS = (
-    "datafile_id",
-    "object",
-    "dataset",
-    "label",
-    "directory_label",
-    "storageidentifier",
-    "store",
-    "destination",
-    "key",
-    "status",
-    "reason",
-    "message",
-    "size",
-    "checksum_type",
-    "checksum_value",
-    "verified_by",
-    "proven",
-    "createdate",
-    "lastbackuptime",
-    "attempts",
-    "verdict",
-    "primary_verdict",
-)
-"""The fields of one file in `list --json` and `list --csv`, in this order; documented in docs/reference/json.md."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +147,7 @@ def list_files(settings: Settings, chosen: Selection, *, as_json: bool, as_csv: 
     """The files that fit, one a line."""
     writer = csv.writer(sys.stdout)
     if as_csv:
-        writer.writerow(COLUMNS)
+        writer.writerow(LISTED_COLUMNS)
     with ledger_to_read(settings) as ledger:
         for listed in ledger.listed(
             destination=chosen.destination,
@@ -185,37 +160,9 @@ def list_files(settings: Settings, chosen: Selection, *, as_json: bool, as_csv: 
             if as_json:
                 print(json.dumps(fields))  # noqa: T201 -- the command's answer
             elif as_csv:
-                writer.writerow([cell(fields[column]) for column in COLUMNS])
+                writer.writerow([cell(fields[column]) for column in LISTED_COLUMNS])
             else:
                 print(_line(listed))  # noqa: T201 -- the command's answer
-
-
-def listed_object(listed: Listed) -> dict[str, object]:
-    """One file as `list --json` shows it."""
-    return {
-        "datafile_id": listed.datafile_id,
-        "object": listed.tag,
-        "dataset": listed.dataset,
-        "label": listed.label,
-        "directory_label": listed.directory_label,
-        "storageidentifier": listed.storageidentifier,
-        "store": listed.store,
-        "destination": listed.destination,
-        "key": listed.key,
-        "status": listed.status,
-        "reason": listed.reason,
-        "message": listed.message,
-        "size": listed.size,
-        "checksum_type": listed.checksum.algorithm if listed.checksum else None,
-        "checksum_value": listed.checksum.value if listed.checksum else None,
-        "verified_by": listed.verified_by,
-        "proven": iso(listed.proven),
-        "createdate": iso(listed.createdate),
-        "lastbackuptime": iso(listed.lastbackuptime),
-        "attempts": listed.attempts,
-        "verdict": listed.verdict,
-        "primary_verdict": listed.primary_verdict,
-    }
 
 
 def _line(listed: Listed) -> str:

@@ -10,14 +10,14 @@ from rich.text import Text
 
 from dataverse_backup import assembly
 from dataverse_backup.actions import explain as action
-from dataverse_backup.cli.answers import listed_object
 from dataverse_backup.cli.reading import ledger_to_read
-from dataverse_backup.cli.records import attempt_object, iso, removal_object, verdict_object
+from dataverse_backup.cli.records import attempt_object, checksum_fields, listed_object, removal_object, verdict_object
 from dataverse_backup.cli.terminal import out, plain, size_of, warn
 from dataverse_backup.datafile import MAIN, Datafile
 from dataverse_backup.ledger.audits import PRIMARY
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.verdict import ADVICE
+from dataverse_backup.wording import iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,8 +173,7 @@ def _row_object(row: Datafile | NotHere) -> dict[str, object]:
         "directory_label": row.directory_label,
         "store": row.store_id,
         "size": row.size,
-        "checksum_type": row.checksum.algorithm if row.checksum else None,
-        "checksum_value": row.checksum.value if row.checksum else None,
+        **checksum_fields(row.checksum),
         "content_type": row.content_type,
         "is_tabular": row.is_tabular,
     }

@@ -16,11 +16,11 @@ from dataverse_backup.cli.backing_up import chosen_destinations
 from dataverse_backup.cli.exit_codes import ExitCode, code_of
 from dataverse_backup.cli.progress import listing
 from dataverse_backup.cli.reading import ledger_to_read
-from dataverse_backup.cli.records import iso
 from dataverse_backup.cli.stopping import stopping_on_signals
 from dataverse_backup.cli.terminal import out, plain, say_error, size_of, warn
 from dataverse_backup.engine import Stop
 from dataverse_backup.errors import ConfigurationError, DestinationLost, PruneRefused, printable
+from dataverse_backup.wording import iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""How runs and attempts look in JSON and CSV; documented in docs/reference/json.md."""
+"""How files, runs, attempts and the like look in JSON and CSV; documented in docs/reference/json.md."""
 
 from __future__ import annotations
 
@@ -6,17 +6,43 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
 from dataverse_backup.actions.reconcile_events import Presence
+from dataverse_backup.wording import iso
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from dataverse_backup.actions.reconcile_events import Amounts, Finding, Reconciled
+    from dataverse_backup.fixity import Checksum
     from dataverse_backup.ledger.audits import Judged, VerdictRecord
-    from dataverse_backup.ledger.base import RunRecord
+    from dataverse_backup.ledger.base import Listed, RunRecord
     from dataverse_backup.ledger.drills import DrillRecord
     from dataverse_backup.ledger.dumps import DumpRecord
     from dataverse_backup.ledger.history import AttemptRecord
     from dataverse_backup.ledger.removals import Removal
+
+LISTED_COLUMNS = (
+    "datafile_id",
+    "object",
+    "dataset",
+    "label",
+    "directory_label",
+    "storageidentifier",
+    "store",
+    "destination",
+    "key",
+    "status",
+    "reason",
+    "message",
+    "size",
+    "checksum_type",
+    "checksum_value",
+    "verified_by",
+    "proven",
+    "createdate",
+    "lastbackuptime",
+    "attempts",
+    "verdict",
+    "primary_verdict",
+)
+"""The fields of one file in `list --json` and `list --csv`, in this order; documented in docs/reference/json.md."""
 
 ATTEMPT_COLUMNS = (
     "run",
@@ -60,9 +86,12 @@ RECONCILE_COLUMNS = (
 """The fields of what `reconcile` finds, in this order."""
 
 
-def iso(time: datetime | None) -> str | None:
-    """*time* as ISO 8601 in UTC."""
-    return None if time is None else time.isoformat().replace("+00:00", "Z")
+def checksum_fields(checksum: Checksum | None) -> dict[str, object]:
+    """A checksum as two fields."""
+    return {
+        "checksum_type": checksum.algorithm if checksum else None,
+        "checksum_value": checksum.value if checksum else None,
+    }
 
 
 def run_object(run: RunRecord | None) -> dict[str, object] | None:
@@ -94,8 +123,7 @@ def dump_object(dump: DumpRecord | None) -> dict[str, object] | None:
         "is_ok": dump.is_ok,
         "key": copy.key if copy else None,
         "size": copy.size if copy else None,
-        "checksum_type": copy.checksum.algorithm if copy else None,
-        "checksum_value": copy.checksum.value if copy else None,
+        **checksum_fields(copy.checksum if copy else None),
         "verified_by": copy.verified_by if copy else None,
         "proven": iso(copy.proven) if copy else None,
         "verdict": dump.verdict,
@@ -127,15 +155,36 @@ def drill_object(drill: DrillRecord | None) -> dict[str, object] | None:
     }
 
 
+def listed_object(listed: Listed) -> dict[str, object]:
+    """One file as `list --json` shows it."""
+    return {
+        "datafile_id": listed.datafile_id,
+        "object": listed.tag,
+        "dataset": listed.dataset,
+        "label": listed.label,
+        "directory_label": listed.directory_label,
+        "storageidentifier": listed.storageidentifier,
+        "store": listed.store,
+        "destination": listed.destination,
+        "key": listed.key,
+        "status": listed.status,
+        "reason": listed.reason,
+        "message": listed.message,
+        "size": listed.size,
+        **checksum_fields(listed.checksum),
+        "verified_by": listed.verified_by,
+        "proven": iso(listed.proven),
+        "createdate": iso(listed.createdate),
+        "lastbackuptime": iso(listed.lastbackuptime),
+        "attempts": listed.attempts,
+        "verdict": listed.verdict,
+        "primary_verdict": listed.primary_verdict,
+    }
+
+
 def attempt_object(attempt: AttemptRecord) -> dict[str, object]:
     """One attempt, with the fields of ATTEMPT_COLUMNS."""
-    checksum = attempt.checksum
-    special = {
-        "object": attempt.tag,
-        "checksum_type": checksum.algorithm if checksum else None,
-        "checksum_value": checksum.value if checksum else None,
-        "started": iso(attempt.started),
-    }
+    special = {"object": attempt.tag, **checksum_fields(attempt.checksum), "started": iso(attempt.started)}
     return {name: special[name] if name in special else getattr(attempt, name) for name in ATTEMPT_COLUMNS}
 
 
@@ -174,8 +223,7 @@ def removal_object(removal: Removal) -> dict[str, object]:
         "destination": removal.destination,
         "key": removal.key,
         "size": removal.size,
-        "checksum_type": copy.checksum.algorithm if copy else None,
-        "checksum_value": copy.checksum.value if copy else None,
+        **checksum_fields(copy.checksum if copy else None),
         "proven": iso(copy.proven) if copy else None,
         "begun": iso(removal.begun),
         "ended": iso(removal.ended),

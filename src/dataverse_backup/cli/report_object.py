@@ -6,10 +6,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from dataverse_backup.actions.report import PROOF_AGES, SIZE_EDGES
-from dataverse_backup.cli.records import drill_object, dump_object, iso, run_object
+from dataverse_backup.cli.records import drill_object, dump_object, run_object
 from dataverse_backup.hints import HINTS
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.verdict import ADVICE
+from dataverse_backup.wording import iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,9 +13,16 @@ from rich import box
 from rich.table import Table
 
 from dataverse_backup.actions.report import IN_DANGER, gather
-from dataverse_backup.cli.answers import COLUMNS, listed_object, tally_table
+from dataverse_backup.cli.answers import tally_table
 from dataverse_backup.cli.reading import ledger_to_read
-from dataverse_backup.cli.records import ATTEMPT_COLUMNS, attempt_object, run_object, verdict_object
+from dataverse_backup.cli.records import (
+    ATTEMPT_COLUMNS,
+    LISTED_COLUMNS,
+    attempt_object,
+    listed_object,
+    run_object,
+    verdict_object,
+)
 from dataverse_backup.cli.report_object import report_object
 from dataverse_backup.cli.terminal import out, plain, size_of
 from dataverse_backup.errors import DataverseBackupError, Reason, printable
@@ -123,9 +130,9 @@ def _write_lists(ledger: Ledger, run: RunRecord | None, folder: Path) -> None:
             copied: Iterable[AttemptRecord] = ledger.attempts(run=run.id, status=Status.OK)
         else:
             failing = (listed for status in FAILED for listed in ledger.listed(status=status))
-            _write_csv(new, "failed.csv", COLUMNS, map(listed_object, failing))
+            _write_csv(new, "failed.csv", LISTED_COLUMNS, map(listed_object, failing))
             copied = _copied_last(ledger)
-            _write_csv(new, "files.csv", COLUMNS, map(listed_object, ledger.listed()))
+            _write_csv(new, "files.csv", LISTED_COLUMNS, map(listed_object, ledger.listed()))
         _write_csv(new, "copied.csv", ATTEMPT_COLUMNS, map(attempt_object, copied))
 
 

@@ -8,10 +8,10 @@ from dataverse_backup.hints import HINTS
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.notify.base import Attachment
 from dataverse_backup.spreadsheet import BoundedList
+from dataverse_backup.wording import iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from datetime import datetime
 
     from dataverse_backup.ledger.base import Ledger, Listed
     from dataverse_backup.ledger.history import AttemptRecord
@@ -98,7 +98,7 @@ def _failed_row(listed: Listed) -> tuple[object, ...]:
         listed.reason.value if listed.reason else None,
         listed.message,
         HINTS[listed.reason] if listed.reason else None,
-        _iso(listed.lastbackuptime),
+        iso(listed.lastbackuptime),
         listed.attempts,
     )
 
@@ -118,12 +118,8 @@ def copied_row(attempt: AttemptRecord) -> tuple[object, ...]:
         attempt.checksum.algorithm.value if attempt.checksum else None,
         attempt.checksum.value if attempt.checksum else None,
         attempt.verified_by.value if attempt.verified_by else None,
-        _iso(attempt.started),
+        iso(attempt.started),
         round(attempt.seconds, 3),
         attempt.bytes_sent,
         attempt.before.value if attempt.before else None,
     )
-
-
-def _iso(time: datetime | None) -> str | None:
-    return None if time is None else time.isoformat().replace("+00:00", "Z")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
 _MOST_ON_THE_WAY = 1 << 26
 """Bytes. It is reached only by a receiver that is slower than the sender, and then the sender is to notice."""
@@ -20,20 +21,20 @@ class DelayLine:
 
     def __init__(self, to: socket.socket, seconds: float) -> None:
         self._to, self._seconds = to, seconds
-        self._pieces: deque[tuple[float, bytes]] = deque()
+        self._pieces: deque[tuple[float, bytes, Callable[[], None]]] = deque()
         self._on_the_way = 0
         self._is_ended = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._deliver, daemon=True)
         self._thread.start()
 
-    def send(self, data: bytes) -> None:
-        """Let *data* set out. Raises OSError where nobody receives any more."""
+    def send(self, data: bytes, on_arrival: Callable[[], None] = lambda: None) -> None:
+        """Let *data* set out, and call *on_arrival*. Raises OSError where nobody receives any more."""
         with self._changed:
             self._changed.wait_for(lambda: self._on_the_way < _MOST_ON_THE_WAY or self._is_ended)
             if self._is_ended:
                 raise BrokenPipeError
-            self._pieces.append((time.monotonic() + self._seconds, data))
+            self._pieces.append((time.monotonic() + self._seconds, data, on_arrival))
             self._on_the_way += len(data)
             self._changed.notify_all()
 
@@ -47,8 +48,9 @@ class DelayLine:
     def _deliver(self) -> None:
         with suppress(OSError):
             while piece := self._next():
-                due, data = piece
+                due, data, on_arrival = piece
                 time.sleep(max(0, due - time.monotonic()))
+                on_arrival()
                 self._to.sendall(data)
                 with self._changed:
                     self._on_the_way -= len(data)
@@ -57,7 +59,7 @@ class DelayLine:
             self._is_ended = True
             self._changed.notify_all()
 
-    def _next(self) -> tuple[float, bytes] | None:
+    def _next(self) -> tuple[float, bytes, Callable[[], None]] | None:
         with self._changed:
             self._changed.wait_for(lambda: self._pieces or self._is_ended)
             return self._pieces.popleft() if self._pieces else None

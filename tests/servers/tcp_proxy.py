@@ -119,9 +119,12 @@ class TcpProxy:
                 passed += len(data)
                 with self._lock:
                     self.passed[is_request] += len(data)
+        self._end(line, source, to)
+
+    def _end(self, line: DelayLine | None, *sockets: socket.socket) -> None:
         if line:
             line.end()
-        for one in (source, to):
+        for one in sockets:
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
 

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from dataverse_backup.actions.manifests import write_manifests
 from dataverse_backup.datafile import Dataset
-from dataverse_backup.destinations.base import OWN_PREFIX, README_KEY, VERIFY_KEY, Staging, note_key
+from dataverse_backup.destinations.base import OWN_PREFIX, README_KEY, VERIFY_KEY, Failure, Staging, note_key
 from dataverse_backup.destinations.filesystem import FilesystemDestination
 from dataverse_backup.destinations.memory import Faults, MemoryDestination
 from dataverse_backup.engine import Stop
-from dataverse_backup.errors import ManifestError
+from dataverse_backup.errors import KeyOccupied, ManifestError
 from dataverse_backup.fixity import Algorithm, Checksum
 from dataverse_backup.generations import Generation
 from dataverse_backup.ledger.base import Kept, Status
@@ -29,7 +29,7 @@ from tests.contract.ledger_cases import HERE, NOON, copied, datafile, key_of, re
 from tests.unit.memory_world import checksum_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 DATASET = "10.5072/FK2/ABCDEF"
@@ -266,6 +266,21 @@ def test_a_list_that_is_not_needed_any_more_is_taken_away() -> None:
         write_manifests(ledger, destination, Stop())
     assert note_key(DATASET, "sha256sum.txt") in destination.objects
     assert note_key(DATASET, "md5sum.txt") not in destination.objects
+
+
+class _WithFolder(MemoryDestination):
+    """Has a folder where our README would lie."""
+
+    def write_notes(self, notes: Mapping[str, bytes | None]) -> list[Failure]:
+        done = super().write_notes({key: data for key, data in notes.items() if key != README_KEY})
+        return [*done, Failure(README_KEY, KeyOccupied(HERE, README_KEY, "what lies there is not a file"))]
+
+
+def test_what_is_no_file_and_lies_where_our_readme_would_stays_and_is_no_failure() -> None:
+    ledger, destination = MemoryLedger(), _WithFolder(HERE)
+    recorded(ledger, succeeded(datafile(1)))
+    assert write_manifests(ledger, destination, Stop()) == []
+    assert VERIFY_KEY in destination.objects
 
 
 def test_somebody_elses_readme_stays() -> None:

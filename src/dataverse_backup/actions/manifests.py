@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dataverse_backup.chunks import chunks
 from dataverse_backup.destinations.base import Explainable
-from dataverse_backup.errors import CopyMissing, DataverseBackupError, ObjectError
+from dataverse_backup.errors import CopyMissing, DataverseBackupError, KeyOccupied, ObjectError
 from dataverse_backup.manifest import no_notes_of, notes_of, root_notes
 
 if TYPE_CHECKING:
@@ -44,6 +44,10 @@ def write_manifests(ledger: Ledger, destination: Destination, stop: Stop) -> lis
             at_the_root = _missing_root_notes(destination)
             notes.update(at_the_root)
         failed = {failure.key: failure.error for failure in destination.write_notes(notes)}
+        for key in at_the_root.keys() & failed.keys():
+            if isinstance(failed[key], KeyOccupied):
+                _leave(destination, key)
+                del failed[key]
         troubles += failed.values()
         ledger.manifests_written(
             destination.name, [path for path, its in batch.items() if not its.keys() & failed.keys()]
@@ -78,13 +82,19 @@ def _notes(ledger: Ledger, destination: str) -> Iterator[tuple[str, dict[str, by
 def _missing_root_notes(destination: Destination) -> dict[str, bytes | None]:
     """Those that are not there as they should be; what somebody else put there under the same name stays."""
     wanted: dict[str, bytes | None] = {}
-    for key, data in root_notes().items():
-        there = _read(destination, key)
+    notes = root_notes()
+    known = destination.sizes(list(notes))  # one question for all: most of the time none is there, or all are
+    for key, data in notes.items():
+        there = _read(destination, key) if key in known else None
         if there is not None and there[:_SAME_LENGTH] != data[:_SAME_LENGTH]:
-            log.warning("%s: %s is not ours; it stays, and ours is not written", destination.name, key)
+            _leave(destination, key)
         elif there != data:
             wanted[key] = data
     return wanted
+
+
+def _leave(destination: Destination, key: str) -> None:
+    log.warning("%s: %s is not ours; it stays, and ours is not written", destination.name, key)
 
 
 def _read(destination: Destination, key: str) -> bytes | None:

@@ -188,7 +188,7 @@ class SshDestination(Destination, Listable, Explainable, Resumable, Prunable):
         for failure in self._run_for_all(notes.write({IDENTITY_KEY: ledger_id.encode()})):
             said = failure.error.message
             raise DestinationLost(f"{self.name}: it cannot be marked as ours: {said}", failure.error.hint)
-        self._identity.written(ledger_id)
+        self._run_for_all(self._identity.written(ledger_id, session.files))
 
     def entries(self, folder: str = "") -> Iterator[Entry]:
         session = self._connected()

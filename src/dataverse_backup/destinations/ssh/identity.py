@@ -35,9 +35,9 @@ class Identity:
         """Whether the root, as it was just seen, carries what we remember."""
         return self.text is None or self.text == look.identity
 
-    def written(self, text: str) -> None:
+    async def written(self, text: str, files: RemoteFiles) -> None:
         """Remember *text*, which lies there from now on."""
-        self.text, self._mark = text, None
+        self.text, self._mark = text, await _mark(files)
 
     async def is_there(self, files: RemoteFiles) -> bool:
         """Whether the root carries what we remember: one question, where the file has not been touched since."""

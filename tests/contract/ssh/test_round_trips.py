@@ -1,0 +1,69 @@
+"""How often one waits for an answer: over a slow line that is what the beginning and the end of a run take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dataverse_backup.destinations.base import README_KEY, VERIFY_KEY, note_key
+from tests.contract.ssh.uploads import destination, stored, upload
+from tests.servers.round_trips import RoundTrips
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from dataverse_backup.destinations.ssh import SshSettings
+    from tests.servers.sshd import SshServer
+
+LOGIN = 7
+"""What SSH itself takes, with a key that is accepted."""
+
+
+@pytest.fixture
+def way(ssh_server: SshServer) -> Iterator[RoundTrips]:
+    with RoundTrips(ssh_server.port) as way:
+        yield way
+
+
+@pytest.fixture
+def settings(ssh_server: SshServer, way: RoundTrips, tmp_path: Path) -> SshSettings:
+    known_hosts = tmp_path / "known_hosts"
+    return ssh_server.settings(ssh_server.sandbox(), port=way.port, known_hosts=known_hosts, accept_new_host_keys=True)
+
+
+def test_a_first_run_finds_everything_out_and_writes_its_notes_over_one_connection(
+    settings: SshSettings, way: RoundTrips
+) -> None:
+    with destination(settings) as one:
+        one.connect()
+        assert one.read_identity() is None
+        one.write_identity("ledger-1")
+        (begun,) = way.counts
+        assert begun <= LOGIN + 11
+        assert one.sizes([README_KEY, VERIFY_KEY]) == {}
+        notes = {note_key(f"10.5072/FK2/{number}", "manifest.json"): b"{}" for number in range(500)}
+        assert one.write_notes({**notes, README_KEY: b"read me"}) == []
+        (ended,) = way.counts
+        assert one.sizes(list(notes)) == dict.fromkeys(notes, 2)
+    assert ended - begun <= 4
+
+
+def test_a_later_run_only_looks_and_sends(settings: SshSettings, way: RoundTrips) -> None:
+    with destination(settings) as one:
+        one.connect()
+        one.write_identity("ledger-1")
+        abilities = one.abilities()
+    with destination(settings, abilities) as one:
+        one.connect()
+        assert one.read_identity() == "ledger-1"
+        begun = way.counts[-1]
+        assert begun <= LOGIN + 4
+        assert len(stored(one, *(upload(f"a/{number}") for number in range(10)))) == 10
+        sent = way.counts[-1]
+        one.sweep()
+        ended = way.counts[-1]
+    assert len(way.counts) == 2
+    assert sent - begun <= 8
+    assert ended - sent <= 9

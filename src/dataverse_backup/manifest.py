@@ -132,8 +132,8 @@ def _entry(kept: Kept) -> dict[str, Any]:
         "created": datafile.created.isoformat(),
         "in_dataverse": kept.status is not Status.GONE,
         "proven": copy.proven.isoformat(),
-        "verified_by": copy.verified_by.value,
-        "durable": copy.durable.value,
+        "verified_by": str(copy.verified_by),
+        "durable": str(copy.durable),
     }
 
 

@@ -404,7 +404,9 @@ class SqlLedger(SqlAudits, SqlDumps, SqlRemovals, SqlDrills, Ledger):
         its = datafilestatus.c
         wanted = {its.persistent_id: dataset, its.datafile_id: datafile_id}
         page = rows.every_kept.where(*(column == value for column, value in wanted.items() if value is not None))
-        for column, values in ((its.destination, destinations), (its.datasetidentifier, storage_paths)):
+        # nearly all copies are at the same few destinations: SQLite, which has no statistics, would begin with these
+        where = func.coalesce(its.destination, "")
+        for column, values in ((where, destinations), (its.datasetidentifier, storage_paths)):
             page = page if values is None else page.where(column.in_(values))
         columns = (its.datasetidentifier, its.datafile_id, its.object, its.destination)
         order, page = tuple_(*columns), page.order_by(*columns)

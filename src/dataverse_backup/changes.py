@@ -9,12 +9,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from dataverse_backup.chunks import chunks
+from dataverse_backup.datafile import marked
 from dataverse_backup.work import Spool
 
 if TYPE_CHECKING:
@@ -185,4 +186,4 @@ class Changes:
 
 
 def _marked(row: Datafile | NotHere | None, mark: int | None) -> Datafile | NotHere | None:
-    return None if row is None else replace(row, mark=mark)
+    return None if row is None else marked(row, mark)

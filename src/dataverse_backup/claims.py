@@ -60,10 +60,10 @@ class Claims:
 
     def _candidates(self, datafiles: Sequence[Datafile]) -> list[tuple[str, ...]]:
         """For each datafile the keys that it may have, best first: the original script's where it copied it."""
-        its_own = [datafile for datafile in datafiles if not datafile.is_companion]
-        names = {datafile.id: self._stores[datafile.store_id].object_name(datafile) for datafile in its_own}
         known = self._ledger.match_original(
-            [(datafile, (names[datafile.id], original_object_name(datafile))) for datafile in its_own]
+            (one, (self._stores[one.store_id].object_name(one), original_object_name(one)))
+            for one in datafiles
+            if not one.is_companion
         )
         return [
             self._keys(datafile, known=datafile.id in known and not datafile.is_companion) for datafile in datafiles
@@ -96,11 +96,10 @@ class Claims:
 
     def _is_free(self, key: str, datafile: Datafile) -> bool:
         """Whether no other datafile of this chunk has *key*, has it as a folder, or is a folder of it."""
-        seen = self._seen(key)
-        in_way = [seen, *_folders_of(seen)]
-        return seen not in self._folders and all(
-            self._taken.get(name, datafile.place) == datafile.place for name in in_way
-        )
+        seen, place = self._seen(key), datafile.place
+        if seen in self._folders or self._taken.get(seen, place) != place:
+            return False
+        return all(self._taken.get(folder, place) == place for folder in _folders_of(seen))
 
     def _take(self, key: str, datafile: Datafile) -> None:
         seen = self._seen(key)

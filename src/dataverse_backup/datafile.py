@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -131,6 +131,11 @@ class Datafile:
 Mark = tuple[int, int]
 """A datafile's id, and a number that changes with its row."""
 
+Row = TypeVar("Row", bound="Datafile | NotHere")
+
+_FINGERPRINT = "_fingerprint"
+"""Where a row keeps its own."""
+
 
 @dataclass(frozen=True)
 class NotHere:
@@ -148,12 +153,29 @@ class NotHere:
     """What its row was marked with when it was listed: while that stays the same, so does the row."""
 
 
+def marked(row: Row, mark: int | None) -> Row:
+    """*row* with another mark: what `dataclasses.replace` gives, in a tenth of its time, as it is done for each row."""
+    made = object.__new__(type(row))
+    made.__dict__.update(row.__dict__, mark=mark)
+    return made
+
+
 def fingerprint(row: Datafile | NotHere) -> str:
-    """A short digest of everything that the catalogue says in *row*: equal rows, equal fingerprints."""
-    told = repr(row)
+    """A short digest of everything that the catalogue says in *row*: equal rows, equal fingerprints.
+
+    It is made once for each object, which takes it along where it is pickled: a row is compared, noted when it is
+    planned, and noted again when it was tried.
+    """
+    known: str | None = row.__dict__.get(_FINGERPRINT)
+    if known is None:
+        known = row.__dict__[_FINGERPRINT] = _digest(_told(row))
+    return known
+
+
+def _told(row: Datafile | NotHere) -> str:
     if isinstance(row, Datafile) and (row.is_companion or row.companions):
-        told += repr((row.tag, row.version, [fingerprint(one) for one in row.companions]))
-    return _digest(told)
+        return repr(row) + repr((row.tag, row.version, [fingerprint(one) for one in row.companions]))
+    return repr(row)
 
 
 def _digest(text: str) -> str:

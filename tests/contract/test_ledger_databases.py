@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Engine, create_engine, event, make_url, text
 
 from dataverse_backup.errors import LedgerError, LockHeld
 from dataverse_backup.ledger import migrate
@@ -203,3 +205,23 @@ def test_a_value_that_the_database_refuses_is_a_ledger_error_without_secrets(url
         ledger.note(HERE, planned=[planned(datafile(2**70))])
     assert str(make_url(url).password or "no password") not in str(caught.value)
     assert list(ledger.standings(HERE)) == []
+
+
+def test_copies_of_some_datasets_are_found_without_reading_all_others(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.db"  # which keeps no statistics, and guesses
+    asked: list[tuple[str, Any]] = []
+
+    def listen(_connection: Any, _cursor: Any, *told: Any) -> None:
+        asked.append(told[:2])
+
+    event.listen(Engine, "before_cursor_execute", listen)
+    try:
+        with open_ledger(url) as ledger:
+            assert list(ledger.kept(destinations=["default"], storage_paths=["10.5072/FK2/A"])) == []
+    finally:
+        event.remove(Engine, "before_cursor_execute", listen)
+    statement, parameters = next(each for each in asked if "FROM copies" in each[0])
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection:
+        steps = [step for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+    sought = [step[step.index("(") :] for step in steps if "(" in step]
+    assert sought == ["(datasetidentifier=?)", "(datafile_id=? AND destination=? AND object=?)"]

@@ -11,7 +11,8 @@ from dataverse_backup.destinations.memory import MemoryDestination
 from dataverse_backup.feed import Feed
 from dataverse_backup.fixity import Algorithm, Checksum
 from dataverse_backup.ledger.memory import MemoryLedger
-from dataverse_backup.plan import Plan, Scope, make_plan
+from dataverse_backup.plan import Plan, Scope
+from dataverse_backup.planner import make_plan
 from dataverse_backup.stores.memory import MemoryStore
 from dataverse_backup.transfer import Transfer
 from tests.contract.ledger_cases import HERE, datafile, key_of

@@ -20,7 +20,8 @@ from dataverse_backup.errors import Reason
 from dataverse_backup.fixity import OWN_ALGORITHM, Algorithm, Checksum
 from dataverse_backup.ledger.base import Status, Tally
 from dataverse_backup.ledger.memory import MemoryLedger
-from dataverse_backup.plan import Scope, make_plan
+from dataverse_backup.plan import Scope
+from dataverse_backup.planner import make_plan
 from dataverse_backup.retrieval import Came, FolderTarget, Retriever, StoreTarget
 from dataverse_backup.stores.memory import MemoryStore
 from dataverse_backup.verdict import Verdict

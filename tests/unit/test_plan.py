@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataverse_backup import plan as planning
+from dataverse_backup import planner as planning
 from dataverse_backup.claims import is_own_key
 from dataverse_backup.datafile import Dataset, fingerprint
 from dataverse_backup.destinations.base import SUPERSEDED_PREFIX, folded
@@ -19,7 +19,8 @@ from dataverse_backup.errors import KeyRefused, Reason, SourceRefused, StoreLost
 from dataverse_backup.fixity import Algorithm
 from dataverse_backup.ledger.base import Standing, Status
 from dataverse_backup.ledger.memory import MemoryLedger
-from dataverse_backup.plan import Scope, make_plan
+from dataverse_backup.plan import Scope
+from dataverse_backup.planner import make_plan
 from dataverse_backup.stores.excluded import ExcludedStore
 from dataverse_backup.stores.memory import MemoryStore
 from dataverse_backup.work import Spool, Why, Work
@@ -27,7 +28,7 @@ from tests.contract.ledger_cases import HERE, NOON, datafile, key_of, not_here
 from tests.unit.memory_world import World, checksum_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from dataverse_backup.datafile import Datafile
     from dataverse_backup.plan import Plan
@@ -376,7 +377,7 @@ class Taken(MemoryLedger):
 
     copied: frozenset[int] = frozenset()
 
-    def match_original(self, candidates: Sequence[tuple[Datafile, Sequence[str]]]) -> set[int]:
+    def match_original(self, candidates: Iterable[tuple[Datafile, Sequence[str]]]) -> set[int]:
         return {file.id for file, _ in candidates} & self.copied
 
 

@@ -17,7 +17,8 @@ from dataverse_backup.brake import Brake
 from dataverse_backup.engine import Engine, Stop
 from dataverse_backup.joint import JointTransferFactory
 from dataverse_backup.outflow import Meter, Outflow, Pace
-from dataverse_backup.plan import Plan, Scope, make_plan
+from dataverse_backup.plan import Plan, Scope
+from dataverse_backup.planner import make_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping, Sequence

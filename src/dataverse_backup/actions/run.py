@@ -33,7 +33,8 @@ from dataverse_backup.errors import (
 )
 from dataverse_backup.layout import key_for
 from dataverse_backup.ledger.base import BACKUP_VERB, REPAIR_VERB, Attempt, Status
-from dataverse_backup.plan import CHUNK, Plan, Scope, make_plan
+from dataverse_backup.plan import Plan, Scope
+from dataverse_backup.planner import CHUNK, make_plan
 from dataverse_backup.work import Why, Work
 
 if TYPE_CHECKING:

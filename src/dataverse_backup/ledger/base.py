@@ -37,7 +37,7 @@ from dataverse_backup.ledger.records import (
 from dataverse_backup.ledger.removals import Removals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
 
@@ -269,7 +269,7 @@ class Ledger(History, Audits, Dumps, Removals, Drills, ABC):
         """What became of the original script's table; None where there was none."""
 
     @abstractmethod
-    def match_original(self, candidates: Sequence[tuple[Datafile, Sequence[str]]]) -> set[int]:
+    def match_original(self, candidates: Iterable[tuple[Datafile, Sequence[str]]]) -> set[int]:
         """The datafile ids, of these candidates, of which the original script's table says that there is a copy.
 
         Empty where there was no such table. A row that it called failed (FAIL_VERIFY too), or that fits more than one

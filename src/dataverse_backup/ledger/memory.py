@@ -354,7 +354,7 @@ class MemoryLedger(MemoryHistory, MemoryAudits, MemoryDumps, MemoryRemovals, Mem
         """There never was a table."""
         return None
 
-    def match_original(self, candidates: Sequence[tuple[Datafile, Sequence[str]]]) -> set[int]:  # noqa: ARG002 - see takeover
+    def match_original(self, candidates: Iterable[tuple[Datafile, Sequence[str]]]) -> set[int]:  # noqa: ARG002 - see takeover
         """There never was a table."""
         return set()
 

@@ -469,12 +469,12 @@ class SqlLedger(SqlAudits, SqlDumps, SqlRemovals, SqlDrills, Ledger):
         with self._database.reading() as connection:
             return original.summary(connection)
 
-    def match_original(self, candidates: Sequence[tuple[Datafile, Sequence[str]]]) -> set[int]:
+    def match_original(self, candidates: Iterable[tuple[Datafile, Sequence[str]]]) -> set[int]:
         """Looked up by dataset path and name."""
         if not self._took_over:
             return set()
         with self._database.writing() as connection:
-            return original.match(connection, candidates)
+            return original.match(connection, list(candidates))
 
 
 def _now() -> datetime:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    import resource
     from collections.abc import Iterator, Mapping, Sequence
 
 SAMPLING_SECONDS = 0.1
@@ -53,6 +52,15 @@ class Cost:
     output: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """What a process came to that has ended, with all those that it waited for."""
+
+    exit_code: int
+    processor: float
+    read: int
+
+
 def cost_of(command: Command, timeout: float) -> Cost:
     """Run *command* to its end. Raises CommandFailed."""
     with _adopting_orphans():
@@ -69,14 +77,14 @@ def cost_of(command: Command, timeout: float) -> Cost:
         with _Sampler(process.pid) as sampler, _ended_after(timeout, process.pid):
             output = _output(process)
             seconds = time.monotonic() - started
-            place = Path(f"/proc/{process.pid}")
-            read_by_first, read_by_all = read_in(place / "task" / place.name / "io"), read_in(place / "io")
-            _, status, used = os.wait4(process.pid, 0)
-            processor = sum(map(_processor, [used, *_orphans(process.pid)]))
-    process.returncode = os.waitstatus_to_exitcode(status)
+            read_by_first = read_in(Path(f"/proc/{process.pid}/task/{process.pid}/io"))
+            first = _ended(process.pid)
+            ended = [first, *_orphans(process.pid)]
+    process.returncode = first.exit_code
     if process.returncode:
         said = " ".join(map(str, command.arguments))
         raise CommandFailed(f"{said}\nended with {process.returncode} after {seconds:.0f} s:\n{output[-3000:]}")
+    processor, read_by_all = sum(one.processor for one in ended), sum(one.read for one in ended)
     return Cost(seconds, processor, sampler.most, read_by_first, read_by_all, output)
 
 
@@ -111,8 +119,12 @@ def _ended_after(timeout: float, session: int) -> Iterator[None]:
         timer.cancel()
 
 
-def _processor(used: resource.struct_rusage) -> float:
-    return used.ru_utime + used.ru_stime
+def _ended(pid: int) -> _Ended:
+    """Wait for the end of *pid*, a child of ours."""
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    read = read_in(Path(f"/proc/{pid}/io"))
+    _, status, used = os.wait4(pid, 0)
+    return _Ended(os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, read)
 
 
 @contextmanager
@@ -126,12 +138,12 @@ def _adopting_orphans() -> Iterator[None]:
         library.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
-def _orphans(session: int) -> Iterator[resource.struct_rusage]:
-    """What the processes of *session* took that outlived their parents; waits for them."""
+def _orphans(session: int) -> Iterator[_Ended]:
+    """What became of the processes of *session* that outlived their parents; waits for them."""
     for pid in _children(os.getpid()):
         with suppress(OSError):
             if os.getsid(pid) == session:
-                yield os.wait4(pid, 0)[2]
+                yield _ended(pid)
 
 
 def _children(pid: int) -> Iterator[int]:

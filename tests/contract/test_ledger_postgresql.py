@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import make_url
+from sqlalchemy import create_engine, make_url
 
 from dataverse_backup.errors import LedgerError, LedgerUnavailable, LockHeld
+from dataverse_backup.ledger import migrate
 from dataverse_backup.ledger.migrate import VERSION_TABLE
 from dataverse_backup.ledger.sql import find_ledger, open_ledger
 from dataverse_backup.ledger.tables import metadata
@@ -172,7 +173,12 @@ def test_a_pool_that_shares_sessions_is_refused(postgres: PostgresServer, postgr
         postgres.execute("postgres", "DROP ROLE pooled")
 
 
-def test_the_migrations_make_the_tables_that_the_code_works_with(url: str) -> None:
-    with open_ledger(url) as ledger, ledger._database.reading() as connection:
-        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "compare_type": False})
-        assert compare_metadata(context, metadata) == []
+@pytest.mark.parametrize("first", ["0001", migrate.HEAD])
+def test_a_new_ledger_and_one_that_was_migrated_have_the_tables_that_the_code_works_with(url: str, first: str) -> None:
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
+    with engine.begin() as connection:
+        migrate.upgrade(connection, "here", first)
+        migrate.upgrade(connection, "here")
+        compared = {"version_table": VERSION_TABLE, "compare_type": False}
+        assert compare_metadata(MigrationContext.configure(connection, opts=compared), metadata) == []
+    engine.dispose()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -162,13 +164,28 @@ def test_a_lock_whose_file_was_removed_is_lost(path: Path) -> None:
             lock.confirm()
 
 
-def test_the_migrations_make_the_tables_that_the_code_works_with(path: Path) -> None:
-    open_ledger(f"sqlite:///{path}").close()
+@pytest.mark.parametrize("first", ["0001", migrate.HEAD])
+def test_a_new_ledger_and_one_that_was_migrated_have_the_tables_that_the_code_works_with(
+    path: Path, first: str
+) -> None:
     engine = create_engine(f"sqlite:///{path}")
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "compare_type": False})
-        assert compare_metadata(context, metadata) == []
+    with engine.begin() as connection:
+        migrate.upgrade(connection, "here", first)
+        migrate.upgrade(connection, "here")
+        assert migrate.is_current(connection)
+        compared = {"version_table": VERSION_TABLE, "compare_type": False}
+        assert compare_metadata(MigrationContext.configure(connection, opts=compared), metadata) == []
     engine.dispose()
+
+
+def test_who_opens_a_new_ledger_or_one_without_need_of_migration_imports_no_alembic(path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from dataverse_backup.ledger.sql import open_ledger\n"
+        "for _ in range(2):\n    open_ledger(sys.argv[1]).close()\n"
+        "sys.exit('alembic' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script, f"sqlite:///{path}"], timeout=60, check=False).returncode == 0
 
 
 def test_who_only_looks_makes_no_ledger(path: Path) -> None:

@@ -1,6 +1,7 @@
 """Brings the ledger's tables to the form that this version works with.
 
-Alembic is imported when there is something to do: it takes a fifth of a second, and nearly always there is nothing.
+Alembic is imported when there is something to migrate: that takes a fifth of a second, and nearly always there is
+nothing. A new ledger is made as its tables are now; tests hold that to be what all migrations together come to.
 """
 
 from __future__ import annotations
@@ -8,20 +9,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Column, MetaData, String, Table, inspect, select
+from sqlalchemy import Column, MetaData, String, Table, insert, inspect, select
 
 from dataverse_backup.errors import LedgerError
+from dataverse_backup.ledger.tables import metadata
 
 if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import Connection
 
 VERSION_TABLE = "ledger_version"
-_version = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32)))
+HEAD = "head"
+"""The newest version, whatever it is called, in Alembic's word."""
+
+_version = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32), primary_key=True))
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def upgrade(connection: Connection, place: str, to: str = "head") -> None:
+def upgrade(connection: Connection, place: str, to: str = HEAD) -> None:
     """Make or migrate the tables in the transaction of *connection*, which nobody else may be doing now.
 
     *to* is the version that they have then: the newest, but where a test wants an old one.
@@ -30,6 +35,9 @@ def upgrade(connection: Connection, place: str, to: str = "head") -> None:
     """
     stored = stored_version(connection)
     if stored == newest_version():
+        return
+    if stored is None and to == HEAD:
+        _make(connection)
         return
     from alembic import command  # noqa: PLC0415 -- see above
 
@@ -40,6 +48,13 @@ def upgrade(connection: Connection, place: str, to: str = "head") -> None:
             "install that version here too, or name another ledger in [Database] BackupDatabase",
         )
     command.upgrade(config, to)
+
+
+def _make(connection: Connection) -> None:
+    """All tables, where there are none: one that is there already belongs to somebody else, and is an error."""
+    metadata.create_all(connection, checkfirst=False)
+    _version.create(connection)
+    connection.execute(insert(_version).values(version_num=newest_version()))
 
 
 def is_current(connection: Connection) -> bool:

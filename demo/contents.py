@@ -58,6 +58,8 @@ class SampleDataset:
     is_harvested: bool = False
     is_on_another_disk: bool = False
     """Whether its folder is a symbolic link to somewhere else."""
+    has_logo: bool = False
+    """Whether somebody uploaded one, of which no column tells (facts 2.9)."""
 
     @property
     def storage_pid(self) -> PersistentId:
@@ -102,11 +104,12 @@ class SampleFile:
 
 
 DATASETS = {
-    "plain": SampleDataset(PersistentId("doi", "10.5072", "FK2/AWKWRD")),
+    "plain": SampleDataset(PersistentId("doi", "10.5072", "FK2/AWKWRD"), has_logo=True),
     "moved": SampleDataset(
         PersistentId("doi", "10.7910", "DVN/XYZ123"),
         alternative=PersistentId("hdl", "1902.1", "12345"),
         is_stored_under_alternative=True,
+        has_logo=True,
     ),
     "renamed": SampleDataset(
         PersistentId("doi", "10.7910", "DVN/XYZ124"), alternative=PersistentId("hdl", "1902.1", "99999")

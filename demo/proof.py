@@ -94,16 +94,15 @@ def _wrong_copy(expected: Expected, backup: Path) -> Iterator[str]:
 def _wrong_companions(sample: Sample, listed: Sequence[Listing], backup: Path) -> Iterator[str]:
     """What lies beside Datafiles and was not backed up as it is, or is listed and does not exist."""
     lines = {(line["datafile_id"], line["object"]): line for line in listed if line["object"] != MAIN}
-    for expected in sample.expected:
-        for companion in expected.companions:
-            name = f"{companion.tag} of datafile {expected.datafile_id}"
-            line = lines.pop((expected.datafile_id, companion.tag), None)
-            if line is None or (line["status"], line["key"]) != (Status.OK, companion.key):
-                yield f"{name} is listed as {line}"
-            path = backup / companion.key
-            if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != companion.sha256:
-                yield f"{name} has no copy {printable(companion.key)} of its bytes"
-    yield from (f"{tag} of datafile {datafile_id} is listed, and there is none" for datafile_id, tag in lines)
+    for companion in sample.companions:
+        name = f"{companion.tag} of {companion.id}"
+        line = lines.pop((companion.id, companion.tag), None)
+        if line is None or (line["status"], line["key"]) != (Status.OK, companion.key):
+            yield f"{name} is listed as {line}"
+        path = backup / companion.key
+        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != companion.sha256:
+            yield f"{name} has no copy {printable(companion.key)} of its bytes"
+    yield from (f"{tag} of {number} is listed, and there is none" for number, tag in lines)
 
 
 def _unexpected_copies(sample: Sample, backup: Path) -> Iterator[str]:

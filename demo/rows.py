@@ -8,7 +8,7 @@ from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING
 
-from dataverse_backup.datafile import AUXILIARY, PROVENANCE, TAB
+from dataverse_backup.datafile import AUXILIARY, LOGOS, PROVENANCE, TAB
 from dataverse_backup.ledger.base import Status
 from demo.contents import AWKWARD, DATASETS, OnDisk, SampleDataset, SampleFile, ordinary_datasets, ordinary_files
 
@@ -30,6 +30,14 @@ class DatasetRow:
 
     id: int
     dataset: SampleDataset
+
+    def logos(self) -> dict[str, tuple[str, bytes]]:
+        """Its logo and what Dataverse made of it, by tag: where each lies in its store, and its copy, and its bytes."""
+        if not self.dataset.has_logo:
+            return {}
+        pid = self.dataset.storage_pid
+        folder = f"{pid.authority}/{pid.identifier}"
+        return {tag: (f"{folder}/{name}", f"{name} of dataset {self.id}".encode()) for tag, name in LOGOS.items()}
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from dataverse_backup.ledger.base import Status
 from demo import database
-from demo.rows import datafile_rows, dataset_rows
+from demo.rows import DEFAULT_STORE, datafile_rows, dataset_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from dataverse_backup.errors import Reason
@@ -23,8 +24,10 @@ STORES = ("file", "local")
 
 @dataclass(frozen=True, slots=True)
 class ExpectedCompanion:
-    """What a backup must make of an object beside a Datafile."""
+    """What a backup must make of an object beside a Datafile, or of a dataset's."""
 
+    id: int
+    """Of the Datafile, or of the dataset."""
     tag: str
     key: str
     size: int
@@ -61,11 +64,13 @@ class Sample:
     harvested: frozenset[int]
     """Datafile ids that must not turn up anywhere."""
     datasets: int
+    logos: tuple[ExpectedCompanion, ...] = ()
+    """Of datasets."""
 
     @property
     def companions(self) -> list[ExpectedCompanion]:
         """Everything that must be backed up beside Datafiles."""
-        return [companion for expected in self.expected for companion in expected.companions]
+        return [*self.logos, *(companion for expected in self.expected for companion in expected.companions)]
 
     @property
     def copied_bytes(self) -> int:
@@ -92,13 +97,18 @@ def build_from(folder: Path, dsn: str, datasets: list[DatasetRow], datafiles: li
         directory.mkdir(parents=True)
     _link_folders(folder / "another-disk", stores["file"], datasets)
     for row in datafiles:
-        _write_objects(row, stores)
+        for path, content in row.objects().items():
+            _write(stores[row.store_id] / path, content)
+    for dataset in datasets:
+        for path, content in dataset.logos().values():
+            _write(stores[DEFAULT_STORE] / path, content)
     database.write(dsn, datasets, datafiles)
     return Sample(
         stores=stores,
         expected=tuple(_expected(row) for row in datafiles if not _is_harvested(row)),
         harvested=frozenset(row.id for row in datafiles if _is_harvested(row)),
         datasets=len(datasets),
+        logos=tuple(one for row in datasets for one in _beside(row.id, row.logos())),
     )
 
 
@@ -117,11 +127,9 @@ def _link_folders(elsewhere: Path, store: Path, datasets: list[DatasetRow]) -> N
             link.symlink_to(target, target_is_directory=True)
 
 
-def _write_objects(row: DatafileRow, stores: dict[str, Path]) -> None:
-    for path, content in row.objects().items():
-        target = stores[row.store_id] / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
+def _write(target: Path, content: bytes) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(content)
 
 
 def _expected(row: DatafileRow) -> Expected:
@@ -134,8 +142,10 @@ def _expected(row: DatafileRow) -> Expected:
         key=None if row.file.status is Status.NOT_HERE else row.key,
         size=len(row.registered_bytes) if has_copy else None,
         sha256=hashlib.sha256(row.registered_bytes).hexdigest() if has_copy else None,
-        companions=tuple(
-            ExpectedCompanion(tag, key, len(content), hashlib.sha256(content).hexdigest())
-            for tag, (key, content) in row.companions().items()
-        ),
+        companions=tuple(_beside(row.id, row.companions())),
     )
+
+
+def _beside(its_id: int, found: dict[str, tuple[str, bytes]]) -> Iterator[ExpectedCompanion]:
+    for tag, (key, content) in found.items():
+        yield ExpectedCompanion(its_id, tag, key, len(content), hashlib.sha256(content).hexdigest())

@@ -25,18 +25,30 @@ PROVENANCE = "prov"
 AUXILIARY = "aux:"
 """What the tags of registered auxiliary files begin with."""
 LOGO = "logo"
-"""Of the logo of a dataset, whose id is the dataset's."""
+"""Of the image that was uploaded as the logo of a dataset, whose id is the dataset's; others begin with it."""
+LOGOS = {
+    LOGO: "dataset_logo_original",
+    f"{LOGO}:thumb140": "dataset_logo.thumb140",
+    f"{LOGO}:thumb48": "dataset_logo.thumb48",
+}
+"""What Dataverse calls the logo of a dataset, by tag. It makes the small ones when it takes the logo and never again,
+and most releases show nothing else (DatasetUtil.getThumbnail): all of them are needed."""
+LOGO_PREFIX = "dataset_logo"
+"""What all of these begin with."""
+DATASET = "dataset"
+"""Of a row that is a dataset's: no object of its own, and where its logos would lie."""
 
 LONGEST_TAG = 255
 """Characters."""
 
 
 class Kind(StrEnum):
-    """Kinds of companions: objects beside a datafile that nobody can make again (facts 2.9)."""
+    """Kinds of companions: objects beside a datafile, or of a dataset, that nobody can make again (facts 2.9)."""
 
     TAB = "tab"
     AUXILIARY = "auxiliary"
     PROVENANCE = "provenance"
+    LOGO = "logos"
 
 
 @dataclass(frozen=True)
@@ -103,6 +115,11 @@ class Datafile:
         return self.tag != MAIN
 
     @property
+    def is_logo(self) -> bool:
+        """Whether it is an image of a dataset; ``storageidentifier`` is the dataset's."""
+        return self.tag in LOGOS
+
+    @property
     def place(self) -> tuple[int, str]:
         """What no other object has, and sorts by: its id and tag, a datafile before its companions."""
         return self.id, self.tag if self.is_companion else ""
@@ -117,15 +134,29 @@ class Datafile:
             **{"size": None, "checksum": None, "is_tabular": False, "original_name": "", "companions": ()} | known,
         )
 
+    def logo(self, tag: str, version: str = "") -> Datafile:
+        """The logo *tag* of this dataset; a store tells the *version* (`Store.logos`)."""
+        return replace(self, tag=tag, label=LOGOS[tag], version=version)
+
     def object_of(self, tag: str) -> Datafile | None:
-        """This datafile where *tag* is its own, or its companion of that tag; None where it has none."""
+        """This datafile where *tag* is its own, or its companion of that tag; None where it has none.
+
+        Of a dataset the logo of that tag, for a store alone knows whether it has one.
+        """
+        if self.tag == DATASET and tag in LOGOS:
+            return self.logo(tag)
         return next((one for one in (self, *self.companions) if one.tag == tag), None)
 
     @property
     def location(self) -> str:
-        """Everything after the first ``://``, or all of it where there is none (facts 2.2)."""
-        prefix, separator, rest = self.storageidentifier.partition("://")
-        return rest if separator and prefix else self.storageidentifier
+        """Everything after the first ``://``, or all of it where there is none (facts 2.2); a logo's name."""
+        return LOGOS[self.tag] if self.tag in LOGOS else after_store(self.storageidentifier)
+
+
+def after_store(storageidentifier: str) -> str:
+    """What it says after the store, or all of it where it names none."""
+    prefix, separator, rest = storageidentifier.partition("://")
+    return rest if separator and prefix else storageidentifier
 
 
 Mark = tuple[int, int]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from dataverse_backup.work import Spool, Why, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
     from typing import Self
 
     from dataverse_backup.brake import Thresholds
@@ -68,19 +69,31 @@ class Plan:
     unusual: BrakePulled | None = None
     """Why a run would stop here, where this is only a dry run."""
     _spool: Spool[Work] = field(default_factory=Spool)
+    _logos: Spool[Work] | None = None
+    """Logos are known last, and the ids of their datasets are among the others."""
 
     def add(self, works: Iterable[Work]) -> None:
         """Plan *works*, by ascending `Datafile.place`."""
         for work in works:
             self._spool.append(work)
 
+    def add_logos(self, works: Sequence[Work]) -> None:
+        """Plan *works* on logos, by ascending `Datafile.place` too."""
+        for work in works:
+            self._logos = self._logos or Spool()
+            self._logos.append(work)
+
     def works(self) -> Iterator[Work]:
         """The work, by ascending `Datafile.place`; to be asked for once."""
-        return iter(self._spool)
+        if self._logos is None:
+            return iter(self._spool)
+        return heapq.merge(self._spool, self._logos, key=lambda work: work.datafile.place)
 
     def close(self) -> None:
-        """Give back the spool."""
+        """Give back the spools."""
         self._spool.close()
+        if self._logos is not None:
+            self._logos.close()
 
     def __enter__(self) -> Self:
         return self

@@ -9,7 +9,7 @@ to a spool on disk, which gives the totals before the first byte moves.
 from __future__ import annotations
 
 import hashlib
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from dataverse_backup.datafile import MAIN, Datafile, NotHere, fingerprint, mark
 from dataverse_backup.errors import ObjectError, Reason, StoreLost
 from dataverse_backup.layout import is_beside, key_for
 from dataverse_backup.ledger.base import LACKING, Planned, Standing, Status
+from dataverse_backup.logos import LogoSearch
 from dataverse_backup.plan import Plan, Refused
 from dataverse_backup.settled import companions_gone, is_settled, not_here, why_of
 from dataverse_backup.work import Work
@@ -53,15 +54,18 @@ def make_plan(catalogue: Catalogue, ledger: Ledger, scope: Scope) -> Plan:
     layout = _layout(catalogue, scope)
     if not scope.dry_run:
         ledger.keep_layout(scope.destination, layout)
-    with catalogue.snapshot() as snapshot, ExitStack() as on_error:
+    with ExitStack() as on_error, closing(LogoSearch(ledger, scope.destination, scope.stores)) as logos:
         planner = _Planner(ledger, scope)
         on_error.enter_context(planner.plan)
-        with Changes.between(snapshot.marks(), ledger.marks(scope.destination, layout)) as changes:
-            planner.pass_by(changes)
-            planner.beware(changes)
-            for chunk in chunks(changes.pairs(snapshot, ledger, scope.destination), CHUNK):
-                planner.take(chunk)
-            planner.finish()
+        with catalogue.snapshot() as snapshot:
+            with Changes.between(snapshot.marks(), ledger.marks(scope.destination, layout)) as changes:
+                planner.pass_by(changes)
+                planner.beware(changes)
+                for chunk in chunks(changes.pairs(snapshot, ledger, scope.destination), CHUNK):
+                    planner.take(chunk)
+                planner.finish()
+            logos.choose(snapshot, None if scope.only is None else scope.only.__contains__)
+        planner.take_logos(logos)
         on_error.pop_all()
         return planner.plan
 
@@ -133,12 +137,37 @@ class _Planner:
                 self._elsewhere(elsewhere, standings.get(MAIN), notes)
             elif isinstance(row, Datafile):
                 self._present(row, standings, notes)
+        self.plan.add(self._planned(notes))
+
+    def take_logos(self, logos: LogoSearch) -> None:
+        """Plan the logos of datasets that are not settled."""
+        for together in logos.found():
+            notes = _Notes()
+            for found in together:
+                notes.companions_gone += found.vanished
+                for logo in found.logos:
+                    self._take_logo(logo, found.standings.get(logo.tag), notes)
+            self.plan.add_logos(self._planned(notes))
+        self.plan.lost_stores.update(logos.lost)
+        if not self._scope.dry_run:
+            logos.keep_turn()
+
+    def _take_logo(self, logo: Datafile, standing: Standing | None, notes: _Notes) -> None:
+        store = self._scope.stores[logo.store_id]
+        if is_settled(logo, standing, store):
+            notes.see(logo, standing)
+        elif self._can_read(store):
+            notes.wanted.append((logo, standing))
+
+    def _planned(self, notes: _Notes) -> list[Work]:
+        """Note what was found, and the work that it makes; none in a dry run, which counts it alone."""
         within = self._within_limit(notes.wanted)
         works = self._claimed(notes.wanted[:within])
         # What lies beyond the limit is noted without a key, so that `status` shows it as PENDING.
         beyond = [Planned(datafile, None) for datafile, standing in notes.wanted[within:] if standing is None]
         self._note(notes, [Planned(work.datafile, work.key) for work in works] + beyond)
-        self._plan(works)
+        self._count(works)
+        return [] if self._scope.dry_run else works
 
     def finish(self) -> None:
         """Note what waited until everything was seen."""
@@ -255,8 +284,8 @@ class _Planner:
             return False
         return True
 
-    def _plan(self, works: Sequence[Work]) -> None:
-        """Count *works* in, and keep them for the run."""
+    def _count(self, works: Sequence[Work]) -> None:
+        """Count *works* in."""
         plan = self.plan
         for work in works:
             datafile = work.datafile
@@ -266,8 +295,6 @@ class _Planner:
             if len(plan.beside) < BESIDE_SHOWN and self._is_beside(work):
                 plan.beside.append((datafile.id, work.key))
         plan.by_reason.update(work.why for work in works)
-        if not self._scope.dry_run:
-            plan.add(works)
 
     def _is_beside(self, work: Work) -> bool:
         """Whether it got another key because its own belongs to a different datafile."""

@@ -19,7 +19,7 @@ from dataverse_backup.destinations.base import DATABASE_PREFIX
 from dataverse_backup.generations import generations
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.stores.base import ORIGINAL_SUFFIX
-from demo.rows import datafile_rows
+from demo.rows import DEFAULT_STORE, datafile_rows, dataset_rows
 from demo.sample import SEED
 from tests.acceptance.installation import COMMAND
 from tests.acceptance.small import small_files, unequal_copies
@@ -86,6 +86,8 @@ def looked_for(stores: dict[str, Path]) -> dict[Path, str]:
             found[store / f"{row.path}{suffix}"] = sha256(row.registered_bytes)
             for tag, (key, content) in row.companions().items():
                 found[store / (row.path if tag == TAB else key)] = sha256(content)
+    for dataset in dataset_rows(SEED).values():
+        found |= {stores[DEFAULT_STORE] / path: sha256(content) for path, content in dataset.logos().values()}
     return found
 
 
@@ -130,7 +132,8 @@ def test_everything_is_lost_but_a_destination_and_the_page_brings_it_back(
     spoilt = {one.datafile_id for one in site.sample.expected if one.status is Status.FAIL_READ}
     assert not_intact <= spoilt
     assert {line["datafile_id"] for line in judged if line["status"] == "OK"} == {
-        one.datafile_id for one in site.sample.with_status(Status.OK)
+        *(one.datafile_id for one in site.sample.with_status(Status.OK)),
+        *(logo.id for logo in site.sample.logos),
     }
 
 

@@ -163,6 +163,7 @@ class SwiftShelf(RestorableShelf):
     """An account of Swift that nobody else uses, behind a proxy that can be cut."""
 
     container = "doi-10-5072"
+    of_datasets = "doi_10_5072"
 
     def __init__(self, server: SwiftServer, proxy: TcpProxy) -> None:
         self._server, self.proxy = server, proxy
@@ -179,9 +180,21 @@ class SwiftShelf(RestorableShelf):
         identifier = self.name(f"{file.dataset.storage_path}/{file.location}")
         return replace(file, storageidentifier=f"file://{identifier}")
 
+    def dataset(self, dataset: Datafile) -> Datafile:
+        authority, identifier = dataset.dataset.authority, dataset.dataset.identifier
+        container = self.of_datasets if authority == "10.5072" else authority
+        return replace(dataset, storageidentifier=f"file://endpoint1:{container}/{identifier}")
+
+    def of_dataset(self, path: str) -> str:
+        return f"{self.of_datasets}/{path.removeprefix('10.5072/')}"
+
     def plant(self, name: str, data: bytes) -> None:
+        of_datasets = f"{self.of_datasets}/"
+        container = self.of_datasets if name.startswith(of_datasets) else self.container
         with self.swift.connection() as connection:
-            connection.put_object(self.container, name.removeprefix("10.5072/"), data)
+            if container == self.of_datasets:
+                connection.put_container(container)
+            connection.put_object(container, name.removeprefix("10.5072/").removeprefix(of_datasets), data)
 
     @contextmanager
     def refuse(self, name: str) -> Iterator[None]:

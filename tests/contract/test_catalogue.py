@@ -18,7 +18,7 @@ from dataverse_backup.catalogue.connection import session
 from dataverse_backup.catalogue.dataverse import DataverseCatalogue
 from dataverse_backup.catalogue.memory import MemoryCatalogue
 from dataverse_backup.catalogue.schema import recognise
-from dataverse_backup.datafile import AUXILIARY, PROVENANCE, TAB, Datafile, Kind, NotHere
+from dataverse_backup.datafile import AUXILIARY, DATASET, LOGO, PROVENANCE, TAB, Datafile, Kind, NotHere
 from dataverse_backup.errors import CatalogueError, Reason
 from dataverse_backup.fixity import Algorithm, Checksum
 from tests.contract.catalogue_cases import MADE, MD5, MODERN, SCHEMAS, WITH_ALTERNATIVES, Installation
@@ -231,6 +231,40 @@ def test_a_mark_changes_with_what_lies_beside(modern: Installation) -> None:
             marks += [mark for _, mark in snapshot.marks()]
     assert len(set(marks)) == len(marks) - 1
     assert marks[-1] == marks[3]
+
+
+def test_datasets_are_told_with_where_their_logos_would_lie(dataverse: Installation) -> None:
+    first, harvested, second = dataverse.dataset(), dataverse.dataset(is_harvested=True), dataverse.dataset()
+    file = dataverse.datafile(first)
+    dataverse.execute("UPDATE dvobject SET createdate = '2020-01-01'")
+    with dataverse.catalogue(default_store="usual") as catalogue, catalogue.snapshot() as snapshot:
+        assert snapshot.datasets() == [first, second]
+        rows = snapshot.read([first, file, harvested, second, 4711])
+        assert [row.id for row in snapshot.rows()] == [file]
+        assert catalogue.read([first]) == {first: rows[first]}
+    assert set(rows) == {first, file, second}
+    told = rows[first]
+    assert isinstance(told, Datafile)
+    assert (told.tag, told.dataset.storage_path, told.store_id) == (DATASET, f"10.5072/FK2/{first}", "usual")
+    assert told.dataset.persistent_id == f"doi:10.5072/FK2/{first}"
+    logo = told.object_of(LOGO)
+    assert logo is not None
+    assert (logo.id, logo.location) == (first, "dataset_logo_original")
+
+
+def test_the_store_of_a_dataset_is_told_where_it_is_registered(modern: Installation) -> None:
+    here, moved = (modern.dataset(storageidentifier=f"s3://10.5072/FK2/{n}") for n in (1, 2))
+    modern.alternative(moved, "1902.1", "12345", designated=True)
+    rows = modern.catalogue().read([here, moved])
+    told = {row.id: (row.store_id, row.dataset.storage_path) for row in rows.values() if isinstance(row, Datafile)}
+    assert told == {here: ("s3", f"10.5072/FK2/{here}"), moved: ("s3", "1902.1/12345")}
+
+
+def test_where_nobody_wants_logos_no_dataset_is_told(modern: Installation) -> None:
+    number = modern.dataset()
+    catalogue = DataverseCatalogue(modern.address, ZoneInfo("UTC"), companions=[Kind.TAB])
+    with catalogue.snapshot() as snapshot:
+        assert (snapshot.datasets(), snapshot.read([number])) == ([], {})
 
 
 def test_what_is_not_wanted_beside_needs_no_grant(modern: Installation) -> None:

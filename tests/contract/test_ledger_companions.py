@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dataverse_backup.datafile import AUXILIARY, MAIN, TAB, fingerprint
+from dataverse_backup.datafile import AUXILIARY, DATASET, LOGO, MAIN, TAB, fingerprint
 from dataverse_backup.errors import LedgerError, Reason
 from dataverse_backup.fixity import VerifiedBy
 from dataverse_backup.ledger.audits import PRIMARY, Choice, Judged
-from dataverse_backup.ledger.base import Kept, Planned, Status, Tally
+from dataverse_backup.ledger.base import Kept, LogoTurn, Planned, Status, Tally
 from dataverse_backup.ledger.removals import PRUNE_VERB, Outcome
 from dataverse_backup.verdict import Verdict
 from tests.contract.ledger_cases import HERE, NOON, copied, datafile, failed, key_of, planned, recorded, succeeded
@@ -239,3 +239,28 @@ def test_the_removal_of_a_companion_leaves_its_datafile_and_the_other_way_round(
     assert ledger.begin_removals(run, HERE, [main, tab]) == [main, tab]
     assert list(ledger.kept()) == []
     assert [one.tag for one in ledger.removals(is_unfinished=True)] == [MAIN, TAB]
+
+
+def logo_of(number: int, tag: str = LOGO) -> Datafile:
+    return replace(datafile(number, checksum=None), tag=DATASET).logo(tag, "3 bytes")
+
+
+def test_datasets_with_logos_are_found_among_others_until_these_are_gone(ledger: Ledger) -> None:
+    settle(ledger, 1, 2)
+    small = f"{LOGO}:thumb48"
+    recorded(ledger, succeeded(logo_of(20), "a"), succeeded(logo_of(20, small), "b"), succeeded(logo_of(10), "c"))
+    ledger.note(HERE, planned=[Planned(logo_of(30), None)])
+    assert ledger.with_logos(HERE) == [10, 20, 30]
+    assert ledger.with_logos("elsewhere") == []
+    ledger.note(HERE, companions_gone=[(20, LOGO), (10, LOGO)])
+    assert ledger.with_logos(HERE) == [20, 30]
+    ledger.note(HERE, companions_gone=[(20, small)])
+    assert ledger.with_logos(HERE) == [30]
+    assert marks(ledger) == {1: 11, 2: 22}
+
+
+def test_whose_turn_it_is_to_be_asked_for_a_logo_is_remembered_for_each_destination(ledger: Ledger) -> None:
+    assert ledger.logo_turn(HERE) == LogoTurn()
+    ledger.keep_logo_turn(HERE, LogoTurn(5, 9_000_000_000))
+    ledger.keep_logo_turn("elsewhere", LogoTurn(7, 8))
+    assert (ledger.logo_turn(HERE), ledger.logo_turn("elsewhere")) == (LogoTurn(5, 9_000_000_000), LogoTurn(7, 8))

@@ -60,14 +60,14 @@ def test_a_copy_of_what_must_have_failed_is_found(backup: Path) -> None:
 
 
 def test_what_lies_beside_and_is_not_listed_or_not_copied_is_found(backup: Path) -> None:
-    tab = ExpectedCompanion("tab", "a/good.tab", 3, hashlib.sha256(b"tab").hexdigest())
+    tab = ExpectedCompanion(1, "tab", "a/good.tab", 3, hashlib.sha256(b"tab").hexdigest())
     sample = replace(SAMPLE, expected=(replace(GOOD, companions=(tab,)), FAILED, ELSEWHERE))
     line: Listing = {"datafile_id": 1, "object": "tab", "status": "OK", "reason": None, "key": "a/good.tab"}
     (backup / "a" / "good.tab").write_bytes(b"tab")
     assert differences(sample, [*listing(), line], backup) == []
-    assert differences(sample, listing(), backup) == ["tab of datafile 1 is listed as None"]
+    assert differences(sample, listing(), backup) == ["tab of 1 is listed as None"]
     (backup / "a" / "good.tab").write_bytes(b"tap")
-    said = ["tab of datafile 1 has no copy a/good.tab of its bytes", "prov of datafile 1 is listed, and there is none"]
+    said = ["tab of 1 has no copy a/good.tab of its bytes", "prov of 1 is listed, and there is none"]
     assert differences(sample, [*listing(), line, line | {"object": "prov"}], backup) == said
 
 

@@ -348,8 +348,9 @@ class Run:
     def _kept(self, attempt: Attempt, row: Datafile | NotHere | None) -> Attempt | None:
         """The attempt as it is to be recorded, now that its row was read again; None where it says nothing."""
         row = row.object_of(attempt.datafile.tag) if isinstance(row, Datafile) else row
-        if row is None:
-            said = "its row has gone from the Dataverse database since the run began"
+        if row is None or attempt.datafile.is_logo:
+            where = "its store" if attempt.datafile.is_logo else "the Dataverse database"
+            said = f"it has gone from {where} since the run began"
             return replace(attempt, status=Status.GONE, reason=None, message=said)
         if isinstance(row, NotHere):
             if not attempt.datafile.is_companion:

@@ -29,7 +29,14 @@ class Snapshot(ABC):
 
     @abstractmethod
     def read(self, ids: Sequence[int]) -> dict[int, Datafile | NotHere]:
-        """The rows of these datafiles; ids that are not there are absent."""
+        """The rows of these datafiles, and of these datasets; ids that are not there are absent."""
+
+    @abstractmethod
+    def datasets(self) -> list[int]:
+        """The ids of all datasets that are ours, ascending; none where nobody wants their logos.
+
+        Their rows have the tag DATASET. Ids are those of Dataverse's ``dvobject``: none is that of a datafile too.
+        """
 
 
 class Catalogue(ABC):
@@ -61,7 +68,7 @@ class Catalogue(ABC):
 
     @abstractmethod
     def read(self, ids: Sequence[int]) -> dict[int, Datafile | NotHere]:
-        """The rows of these datafiles as they are now; ids that are gone are absent."""
+        """The rows of these datafiles and datasets as they are now; ids that are gone are absent."""
 
     @abstractmethod
     def named(self, persistent_id: str, limit: int) -> list[int]:

@@ -8,12 +8,12 @@ from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from psycopg.rows import args_row, tuple_row
+from psycopg.rows import args_row, scalar_row, tuple_row
 
 from dataverse_backup.catalogue.base import Catalogue, Snapshot
 from dataverse_backup.catalogue.connection import DatabaseAddress, session
-from dataverse_backup.catalogue.rows import Record, interpret
-from dataverse_backup.catalogue.schema import EVERYTHING, THESE_IDS, recognise
+from dataverse_backup.catalogue.rows import DatasetRecord, Record, interpret, interpret_dataset
+from dataverse_backup.catalogue.schema import EVERYTHING, THESE_DATASETS, THESE_IDS, recognise
 from dataverse_backup.datafile import Datafile, Kind
 
 if TYPE_CHECKING:
@@ -34,8 +34,16 @@ _MARKS_AT_ONCE = 50_000
 class _Session(Snapshot):
     """The snapshot of a session's transaction."""
 
-    def __init__(self, connection: Session, form: Form, interpret: Callable[[Record], Datafile | NotHere]) -> None:
+    def __init__(
+        self,
+        connection: Session,
+        form: Form,
+        interpret: Callable[[Record], Datafile | NotHere],
+        interpret_dataset: Callable[[DatasetRecord], Datafile | None] | None,
+    ) -> None:
         self._connection, self._form, self._interpret = connection, form, interpret
+        self._interpret_dataset = interpret_dataset
+        """None where nobody wants to know of datasets."""
 
     def rows(self) -> Generator[Datafile | NotHere]:
         with self._connection.cursor("datafiles", row_factory=args_row(Record)) as cursor:
@@ -54,7 +62,24 @@ class _Session(Snapshot):
             return {}
         with self._connection.cursor(row_factory=args_row(Record)) as cursor:
             cursor.execute(self._form.select(THESE_IDS), {"ids": list(ids)})
-            return {record.id: self._interpret(record) for record in cursor}
+            found = {record.id: self._interpret(record) for record in cursor}
+        others = [number for number in ids if number not in found]
+        return found | self._read_datasets(others) if others else found
+
+    def datasets(self) -> list[int]:
+        if self._interpret_dataset is None:
+            return []
+        with self._connection.cursor(row_factory=scalar_row) as cursor:
+            cursor.execute(self._form.dataset_ids())
+            return cursor.fetchall()
+
+    def _read_datasets(self, ids: Sequence[int]) -> dict[int, Datafile | NotHere]:
+        if self._interpret_dataset is None:
+            return {}
+        with self._connection.cursor(row_factory=args_row(DatasetRecord)) as cursor:
+            cursor.execute(self._form.datasets(THESE_DATASETS), {"ids": list(ids)})
+            found = (self._interpret_dataset(record) for record in cursor)
+            return {dataset.id: dataset for dataset in found if dataset is not None}
 
 
 def _read_ahead(fetch: Callable[[], Sequence[Mark]]) -> Generator[Mark]:
@@ -96,7 +121,8 @@ class DataverseCatalogue(Catalogue):
         with session(self._address) as connection:
             self._open.add(connection)
             try:
-                yield _Session(connection, self._recognise(connection), self._interpret)
+                of_datasets = self._dataset if Kind.LOGO in self._companions else None
+                yield _Session(connection, self._recognise(connection), self._interpret, of_datasets)
             finally:
                 self._open.discard(connection)
 
@@ -140,6 +166,9 @@ class DataverseCatalogue(Catalogue):
 
     def _interpret(self, record: Record) -> Datafile | NotHere:
         return interpret(record, self._timezone, self._default_store, self._companions)
+
+    def _dataset(self, record: DatasetRecord) -> Datafile | None:
+        return interpret_dataset(record, self._timezone, self._default_store)
 
     def _recognise(self, connection: Session) -> Form:
         return recognise(connection, self._companions)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dataverse_backup.catalogue.base import Catalogue, Snapshot
 from dataverse_backup.catalogue.dumping import Dumper
-from dataverse_backup.datafile import Datafile, fingerprint
+from dataverse_backup.datafile import DATASET, Datafile, fingerprint
 from dataverse_backup.errors import DumpError
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 class _MemorySnapshot(Snapshot):
     def __init__(self, rows: Iterable[Datafile | NotHere]) -> None:
-        self._rows = {row.id: row for row in sorted(rows, key=lambda row: row.id)}
+        in_order = sorted(rows, key=lambda row: row.id)
+        self._rows = {row.id: row for row in in_order if not _is_dataset(row)}
+        self._datasets = {row.id: row for row in in_order if _is_dataset(row)}
 
     def rows(self) -> Generator[Datafile | NotHere]:
         yield from self._rows.values()
@@ -30,11 +32,18 @@ class _MemorySnapshot(Snapshot):
         yield from ((row.id, int(fingerprint(row)[:15], 16)) for row in self._rows.values())
 
     def read(self, ids: Sequence[int]) -> dict[int, Datafile | NotHere]:
-        return {number: self._rows[number] for number in ids if number in self._rows}
+        known = self._rows | self._datasets
+        return {number: known[number] for number in ids if number in known}
+
+    def datasets(self) -> list[int]:
+        return list(self._datasets)
 
 
 class MemoryCatalogue(Catalogue):
-    """Obeys the contract of a catalogue over the rows in ``rows_now``, which may be changed between calls."""
+    """Obeys the contract of a catalogue over the rows in ``rows_now``, which may be changed between calls.
+
+    Those with the tag DATASET are its datasets.
+    """
 
     def __init__(self, rows: Iterable[Datafile | NotHere] = ()) -> None:
         """Start with *rows*, in any order."""
@@ -65,6 +74,10 @@ class MemoryCatalogue(Catalogue):
 
     def close(self) -> None:
         """Nothing to give back."""
+
+
+def _is_dataset(row: Datafile | NotHere) -> bool:
+    return isinstance(row, Datafile) and row.tag == DATASET
 
 
 def _dataset(row: Datafile | NotHere) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from dataverse_backup.datafile import AUXILIARY, PROVENANCE, TAB, Datafile, Dataset, Kind, NotHere
+from dataverse_backup.datafile import AUXILIARY, DATASET, PROVENANCE, TAB, Datafile, Dataset, Kind, NotHere
 from dataverse_backup.errors import Reason, printable
 from dataverse_backup.fixity import Algorithm, Checksum
 
@@ -74,11 +74,30 @@ class Record(NamedTuple):
 
     @property
     def persistent_id(self) -> str:
-        """The dataset's own PID, ``''`` where it has none; older releases print a slash as separator."""
-        if not self.identifier:
-            return ""
-        separator = "/" if self.separator is None else self.separator
-        return f"{self.protocol or ''}:{self.authority or ''}{separator}{self.identifier}"
+        """The dataset's own PID, ``''`` where it has none."""
+        return _persistent_id(self)
+
+
+class DatasetRecord(NamedTuple):
+    """A row as every form of the query of datasets returns it, the columns in this order."""
+
+    id: int
+    protocol: str | None
+    authority: str | None
+    separator: str | None
+    identifier: str | None
+    storage_authority: str | None
+    storage_identifier: str | None
+    storageidentifier: str | None
+    created: datetime
+
+
+def _persistent_id(its: Record | DatasetRecord) -> str:
+    """Older releases print a slash as separator."""
+    if not its.identifier:
+        return ""
+    separator = "/" if its.separator is None else its.separator
+    return f"{its.protocol or ''}:{its.authority or ''}{separator}{its.identifier}"
 
 
 def interpret(
@@ -109,6 +128,26 @@ def interpret(
     if record.ingest is None and record.provenance is None and record.auxiliary is None:
         return datafile
     return replace(datafile, companions=tuple(_companions(record, datafile, companions)))
+
+
+def interpret_dataset(record: DatasetRecord, timezone: tzinfo, default_store: str) -> Datafile | None:
+    """The dataset as a row with the tag DATASET; None where nobody can say where what belongs to it would lie."""
+    if not record.identifier or not record.storage_identifier:
+        return None
+    storageidentifier = record.storageidentifier or ""
+    return Datafile(
+        id=record.id,
+        dataset=_dataset(_persistent_id(record), record.storage_authority or "", record.storage_identifier),
+        store_id=_store_prefix(storageidentifier) or default_store,
+        storageidentifier=storageidentifier,
+        size=None,
+        checksum=None,
+        is_tabular=False,
+        content_type="",
+        created=_aware(record.created, timezone),
+        label="",
+        tag=DATASET,
+    )
 
 
 def _companions(record: Record, datafile: Datafile, kinds: Collection[Kind]) -> Iterator[Datafile]:

@@ -21,6 +21,9 @@ EVERYTHING = sql.SQL("TRUE")
 THESE_IDS = sql.SQL("object.id = ANY(%(ids)s)")
 """The condition of a query that returns the datafiles of some ids: its one parameter, ``ids``."""
 
+THESE_DATASETS = sql.SQL("owner.id = ANY(%(ids)s)")
+"""The same of datasets."""
+
 _OF_TABLES = sql.SQL("datatable.datafile_id = ANY(%(ids)s)")
 _OF_METADATA = sql.SQL("metadata.datafile_id = ANY(%(ids)s)")
 
@@ -99,6 +102,20 @@ class Form:
             of_tables=_OF_TABLES if condition is THESE_IDS else EVERYTHING,
             of_metadata=_OF_METADATA if condition is THESE_IDS else EVERYTHING,
         )
+
+    def datasets(self, condition: sql.SQL) -> sql.Composed:
+        """The query for the datasets of *condition*: EVERYTHING or THESE_DATASETS."""
+        return sql.SQL(query(f"datasets_{self.query_name}")).format(
+            schema=sql.Identifier(self.schema),
+            alternatives=self._table_or(_ALTERNATIVES, _NO_ALTERNATIVES),
+            harvesting=self._table_or(_HARVESTING, _NO_HARVESTING),
+            separator=self.separator,
+            condition=condition,
+        )
+
+    def dataset_ids(self) -> sql.Composed:
+        """The query for the ids of all datasets."""
+        return sql.SQL("SELECT listed.id FROM ({listed}) AS listed").format(listed=self.datasets(EVERYTHING))
 
     def marks(self, server_version: int) -> sql.Composed:
         """The query for the ids of all datafiles, each with a number of 64 bits made of all that `select` tells of it.

@@ -108,8 +108,9 @@ class RepositorySettings(SectionModel):
         tuple(Kind),
         alias="Companions",
         description="What is backed up beside the files because nobody can make it again: tab (what Dataverse made of "
-        "ingested files), auxiliary (registered auxiliary files), provenance; several parted by commas, or none.",
-        examples=["tab, auxiliary, provenance"],
+        "ingested files), auxiliary (registered auxiliary files), provenance, logos (of datasets; their stores are "
+        "asked, for the database does not tell); several parted by commas, or none.",
+        examples=["tab, auxiliary, provenance, logos"],
     )
 
 

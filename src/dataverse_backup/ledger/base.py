@@ -25,6 +25,7 @@ from dataverse_backup.ledger.records import (
     Holder,
     Kept,
     Listed,
+    LogoTurn,
     Marked,
     Planned,
     RunRecord,
@@ -58,6 +59,7 @@ __all__ = [
     "Ledger",
     "Listed",
     "Lock",
+    "LogoTurn",
     "Marked",
     "Planned",
     "RunRecord",
@@ -159,6 +161,18 @@ class Ledger(History, Audits, Dumps, Removals, Drills, ABC):
         It has the mark of the row with which it was settled, until something happens that may unsettle it: a plan that
         wants it, a failed attempt, a doubt, another layout; a companion of it that is not OK.
         """
+
+    @abstractmethod
+    def with_logos(self, destination: str) -> list[int]:
+        """The ids of the datasets that have a logo which is not GONE, ascending."""
+
+    @abstractmethod
+    def logo_turn(self, destination: str) -> LogoTurn:
+        """How far the datasets were asked for logos; from the beginning where they never were."""
+
+    @abstractmethod
+    def keep_logo_turn(self, destination: str, turn: LogoTurn) -> None:
+        """Remember how far they were asked."""
 
     @abstractmethod
     def occupants(

@@ -10,10 +10,21 @@ from os import getpid
 from socket import gethostname
 from typing import TYPE_CHECKING
 
-from dataverse_backup.datafile import MAIN, Datafile
+from dataverse_backup.datafile import LOGOS, MAIN, Datafile
 from dataverse_backup.errors import LedgerError, LockHeld
 from dataverse_backup.ledger.audits import PRIMARY, VerdictRecord
-from dataverse_backup.ledger.base import BACKUP_VERB, Holder, Kept, Ledger, Listed, RunRecord, Standing, Status, Tally
+from dataverse_backup.ledger.base import (
+    BACKUP_VERB,
+    Holder,
+    Kept,
+    Ledger,
+    Listed,
+    LogoTurn,
+    RunRecord,
+    Standing,
+    Status,
+    Tally,
+)
 from dataverse_backup.ledger.memory_audits import MemoryAudits, Primary
 from dataverse_backup.ledger.memory_drills import MemoryDrills
 from dataverse_backup.ledger.memory_dumps import MemoryDumps
@@ -72,6 +83,7 @@ class MemoryLedger(MemoryHistory, MemoryAudits, MemoryDumps, MemoryRemovals, Mem
     _abilities: dict[str, str] = field(default_factory=dict)
     _rooms: dict[str, int | None] = field(default_factory=dict)
     _layouts: dict[str, str] = field(default_factory=dict)
+    _logo_turns: dict[str, LogoTurn] = field(default_factory=dict)
     _primaries: dict[tuple[int, str], Primary] = field(default_factory=dict)
     _verdicts: list[VerdictRecord] = field(default_factory=list)
     _dumps: list[DumpRecord] = field(default_factory=list)
@@ -188,6 +200,19 @@ class MemoryLedger(MemoryHistory, MemoryAudits, MemoryDumps, MemoryRemovals, Mem
         for row in self._of(destination):
             if ids is None or row.datafile_id in ids:
                 yield row.standing
+
+    def with_logos(self, destination: str) -> list[int]:
+        """Every row is looked at."""
+        return sorted({row.datafile_id for row in self._of(destination) if row.tag in LOGOS and not row.is_gone})
+
+    def logo_turn(self, destination: str) -> LogoTurn:
+        """As it was kept."""
+        return self._logo_turns.get(destination, LogoTurn())
+
+    def keep_logo_turn(self, destination: str, turn: LogoTurn) -> None:
+        """As it comes."""
+        self._destinations.setdefault(destination, False)
+        self._logo_turns[destination] = turn
 
     def occupants(
         self, destination: str, names: Sequence[str], *, folded: Callable[[str], str] | None

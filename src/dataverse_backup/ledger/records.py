@@ -71,6 +71,16 @@ Not a class of its own: there are millions of them.
 
 
 @dataclass(frozen=True, slots=True)
+class LogoTurn:
+    """How far the datasets were asked for logos for one destination."""
+
+    after: int = 0
+    """The next run goes on after the dataset of this id."""
+    newest: int = 0
+    """Datasets of higher ids have never been asked."""
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
     """A datafile that is to be copied: noted before the first byte moves.
 

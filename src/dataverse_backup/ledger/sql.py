@@ -14,7 +14,7 @@ from dataverse_backup.errors import LedgerError
 from dataverse_backup.ledger import columns, migrate, rows, upserts
 from dataverse_backup.ledger import takeover as original
 from dataverse_backup.ledger.audits import PRIMARY
-from dataverse_backup.ledger.base import BACKUP_VERB, Ledger, Status
+from dataverse_backup.ledger.base import BACKUP_VERB, Ledger, LogoTurn, Status
 from dataverse_backup.ledger.bulk import write_columns
 from dataverse_backup.ledger.occupants import in_the_way, is_stale, refold
 from dataverse_backup.ledger.postgresql import PostgresDatabase
@@ -28,6 +28,7 @@ from dataverse_backup.ledger.sqlite import SqliteDatabase, is_there
 from dataverse_backup.ledger.statements import by_statement
 from dataverse_backup.ledger.tables import (
     IS_COMPANION,
+    IS_LOGO,
     copies,
     datafilestatus,
     destinations,
@@ -293,6 +294,27 @@ class SqlLedger(SqlAudits, SqlDumps, SqlRemovals, SqlDrills, Ledger):
         order = tuple_(its.datafile_id, its.object)
         for row in self._paged(page, lambda last: order > (last.datafile_id, last.object)):
             yield rows.standing(row)
+
+    def with_logos(self, destination: str) -> list[int]:
+        """By an index of their own."""
+        its = datafilestatus.c
+        known = select(its.datafile_id).where(its.destination == destination, IS_LOGO, its.gone_since.is_(None))
+        with self._database.reading() as connection:
+            return list(connection.scalars(known.distinct().order_by(its.datafile_id)))
+
+    def logo_turn(self, destination: str) -> LogoTurn:
+        """In its row."""
+        its = destinations.c
+        with self._database.reading() as connection:
+            row = connection.execute(select(its.logos_after, its.logos_newest).where(its.name == destination)).first()
+        return LogoTurn() if row is None else LogoTurn(*row)
+
+    def keep_logo_turn(self, destination: str, turn: LogoTurn) -> None:
+        """In its row."""
+        told = {"logos_after": turn.after, "logos_newest": turn.newest}
+        with self._database.writing() as connection:
+            self._know(connection, destination)
+            connection.execute(update(destinations).where(destinations.c.name == destination).values(told))
 
     def occupants(
         self, destination: str, names: Sequence[str], *, folded: Callable[[str], str] | None

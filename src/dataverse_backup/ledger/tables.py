@@ -25,7 +25,7 @@ from sqlalchemy import (
     null,
 )
 
-from dataverse_backup.datafile import MAIN
+from dataverse_backup.datafile import LOGO, MAIN
 from dataverse_backup.ledger.column_types import Instant, Words
 from dataverse_backup.ledger.records import Status
 
@@ -66,6 +66,8 @@ destinations = Table(
     Column("abilities", Words),  # what it can do, in its own words
     Column("room", Integer),  # for so many workers at once, where that is fewer than were wanted
     Column("layout", Words),  # what its marks were settled under
+    Column("logos_after", BigInteger, nullable=False, default=0, server_default="0"),  # the dataset asked last
+    Column("logos_newest", BigInteger, nullable=False, default=0, server_default="0"),  # the newest one ever asked
 )
 
 runs = Table(
@@ -130,6 +132,15 @@ Index(
     datafilestatus.c.datafile_id,
     sqlite_where=IS_COMPANION,
     postgresql_where=IS_COMPANION,
+)
+IS_LOGO = func.substr(datafilestatus.c.object, literal_column("1"), literal_column("4")) == literal_column(f"'{LOGO}'")
+"""Spelled out for the same reason."""
+Index(
+    "datafilestatus_logos",
+    datafilestatus.c.destination,
+    datafilestatus.c.datafile_id,
+    sqlite_where=IS_LOGO,
+    postgresql_where=IS_LOGO,
 )
 Index(None, datafilestatus.c.datasetidentifier, datafilestatus.c.datafile_id, datafilestatus.c.destination)
 

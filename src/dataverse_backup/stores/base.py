@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dataverse_backup.datafile import Datafile
     from dataverse_backup.errors import Reason
     from dataverse_backup.fixity import ByteStream
@@ -23,6 +25,8 @@ class Store(ABC):
     """
 
     id: str
+    logos_a_run = 2_000
+    """How many datasets one run asks for a logo, besides those that have one or are new: a request for each."""
 
     @abstractmethod
     def names(self, datafile: Datafile) -> tuple[str, ...]:
@@ -44,6 +48,15 @@ class Store(ABC):
     @abstractmethod
     def object_name(self, datafile: Datafile) -> str:
         """The datafile's name within its dataset, as copies carry it (design, rule 8)."""
+
+    def logos(self, dataset: Datafile) -> Mapping[str, str]:
+        """The logos that lie here for *dataset* (a row with the tag DATASET), by tag; most have none.
+
+        Each with a text that is another one when other bytes were stored, and mostly the same when not.
+        Raises SourceError or StoreLost. Any thread may call it.
+        """
+        del dataset
+        return {}
 
     @abstractmethod
     def probe(self) -> None:

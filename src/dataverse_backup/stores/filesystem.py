@@ -8,7 +8,7 @@ import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from dataverse_backup.datafile import PACKAGE_CONTENT_TYPE
+from dataverse_backup.datafile import LOGO, LOGOS, PACKAGE_CONTENT_TYPE
 from dataverse_backup.errors import (
     Reason,
     SourceMissing,
@@ -21,7 +21,7 @@ from dataverse_backup.stores.base import Store
 from dataverse_backup.stores.filesystem_listing import FileListing
 from dataverse_backup.stores.filesystem_put_back import FilePutBack
 from dataverse_backup.stores.listable import ListableStore
-from dataverse_backup.stores.paths import checked_path, path_names
+from dataverse_backup.stores.paths import checked_path, dataset_folder, path_names
 from dataverse_backup.stores.restorable import Restorable
 
 if TYPE_CHECKING:
@@ -61,12 +61,18 @@ _ERRORS: dict[int, type[SourceError]] = {
 """What the system's errors mean for one object; every other one is SourceUnreadable."""
 
 
+_LOGO_OR_SMALLEST = (LOGO, f"{LOGO}:thumb48")
+"""One of these is there where there is a logo at all: of what is no image that Java knows, the first alone."""
+
+
 class FilesystemStore(Store, Restorable, ListableStore):
     """Objects below one directory.
 
     Symbolic links are followed: administrators move datasets to other disks and leave a link behind. Names that lead
     out of the directory by themselves (``..``, absolute ones) are refused.
     """
+
+    logos_a_run = 20_000
 
     def __init__(self, store_id: str, directory: Path) -> None:
         """Read what Dataverse keeps below *directory*, its ``dataverse.files.<id>.directory``."""
@@ -89,6 +95,24 @@ class FilesystemStore(Store, Restorable, ListableStore):
         except SourceMissing:
             self.probe()  # on an unmounted disk everything is missing, which says nothing about this object
             raise
+
+    def logos(self, dataset: Datafile) -> dict[str, str]:
+        """As ``Store.logos``: the sizes that were made of a logo are looked for where it is, or the smallest."""
+        folder = os.path.join(self._directory, dataset_folder(self.id, dataset.dataset).encode())  # noqa: PTH118 -- paths are bytes here
+        found = {tag: version for tag in _LOGO_OR_SMALLEST if (version := self._version(folder, LOGOS[tag]))}
+        if found:
+            others = LOGOS.keys() - _LOGO_OR_SMALLEST
+            found |= {tag: version for tag in others if (version := self._version(folder, LOGOS[tag]))}
+        return found
+
+    def _version(self, folder: bytes, name: str) -> str:
+        try:
+            status = os.stat(b"%b/%b" % (folder, name.encode()))  # noqa: PTH116 -- paths are bytes here
+        except (FileNotFoundError, NotADirectoryError):
+            return ""
+        except OSError as error:
+            raise _source_error(self.id, name, error) from error
+        return f"{status.st_size} bytes, {status.st_mtime_ns}" if stat.S_ISREG(status.st_mode) else ""
 
     def put_back(self, name: str, opening: Opening, checksum: Checksum) -> PutBack:
         one = FilePutBack(self.id, checked_path(self.id, name), self._directory)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dataverse_backup.datafile import LOGOS
 from dataverse_backup.errors import CopyRefused, KeyOccupied, SourceMissing, StoreLost
-from dataverse_backup.fixity import Checksum, HashingReader
+from dataverse_backup.fixity import Algorithm, Checksum, HashingReader
 from dataverse_backup.stores.base import Store
 from dataverse_backup.stores.listable import ListableStore, StoredObject
 from dataverse_backup.stores.paths import checked_path, path_names
@@ -64,6 +65,15 @@ class MemoryStore(Store, Restorable, ListableStore):
         if name not in self.objects:
             raise SourceMissing(self.id, name, "there is no such object")
         return MemoryStream(self.objects[name], fault, place=self.id, key=name)
+
+    def logos(self, dataset: Datafile) -> dict[str, str]:
+        self.probe()
+        names = {tag: path_names(self.id, dataset.logo(tag))[0] for tag in LOGOS}
+        for name in names.values():
+            if (fault := self.faults.get(name, NO_FAULT)).on_open:
+                raise fault.on_open(self.id, name, "as planned")
+        there = {tag: self.objects[name] for tag, name in names.items() if name in self.objects}
+        return {tag: str(Checksum.of(data, Algorithm.MD5)) for tag, data in there.items()}
 
     def put_back(self, name: str, opening: Opening, checksum: Checksum) -> PutBack:
         checked_path(self.id, name)

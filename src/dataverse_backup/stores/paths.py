@@ -8,7 +8,7 @@ from dataverse_backup.errors import SourceRefused
 from dataverse_backup.stores.base import ordered_names
 
 if TYPE_CHECKING:
-    from dataverse_backup.datafile import Datafile
+    from dataverse_backup.datafile import Datafile, Dataset
 
 _HINT = "look at the row's storage identifier and its dataset's PID"
 
@@ -27,6 +27,16 @@ def path_names(store_id: str, datafile: Datafile) -> tuple[str, ...]:
     main = checked_path(store_id, "/".join(part for part in joined.split("/") if part))
     names = ordered_names(main, datafile)
     return (*names, _oldest_original(main)) if datafile.is_tabular else names
+
+
+def dataset_folder(store_id: str, dataset: Dataset) -> str:
+    """The path, relative to the store's directory, where Dataverse keeps what belongs to *dataset*.
+
+    Raises SourceRefused for what would lead out of the store.
+    """
+    if dataset.authority.startswith("/"):
+        raise SourceRefused(store_id, dataset.storage_path, "an absolute path leads out of the store")
+    return checked_path(store_id, "/".join(part for part in dataset.storage_path.split("/") if part))
 
 
 def _oldest_original(main: str) -> str:

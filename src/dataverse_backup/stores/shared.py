@@ -10,6 +10,8 @@ from dataverse_backup.services.origin import origin_of
 from dataverse_backup.stores.base import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dataverse_backup.datafile import Datafile
     from dataverse_backup.errors import Reason
     from dataverse_backup.fixity import ByteStream
@@ -35,6 +37,9 @@ class SharedStore(Store):
 
     def excludes(self, datafile: Datafile) -> tuple[Reason, str] | None:
         return self._store.excludes(datafile)
+
+    def logos(self, dataset: Datafile) -> Mapping[str, str]:
+        return self._store.logos(dataset)
 
     def probe(self) -> None:
         self._store.probe()

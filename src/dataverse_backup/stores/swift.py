@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from dataverse_backup.datafile import LOGO_PREFIX, LOGOS, after_store
 from dataverse_backup.errors import SourceChanged, SourceMissing, SourceRefused, SourceUnreadable, StoreLost
 from dataverse_backup.services.swift import SWIFT_ERRORS, Swift, diagnose
 from dataverse_backup.services.swift_object import ObjectChanged, SwiftObject, UnusableAnswer
@@ -89,7 +90,10 @@ class SwiftStore(Store, Restorable, ListableStore):
         self._services = {name: Swift(access) for name, access in endpoints.items()}
 
     def names(self, datafile: Datafile) -> tuple[str, ...]:
-        return ordered_names(str(_Address.parse(self.id, datafile.location)), datafile)
+        its = datafile.location
+        if datafile.is_logo:  # a dataset's identifier ends with the container (facts 2.4)
+            its = f"{after_store(datafile.storageidentifier)}:{its}"
+        return ordered_names(str(_Address.parse(self.id, its)), datafile)
 
     def object_name(self, datafile: Datafile) -> str:
         _, _, rest = datafile.location.partition(":")
@@ -104,6 +108,22 @@ class SwiftStore(Store, Restorable, ListableStore):
         except SourceMissing:
             self.probe()  # in an account that is empty everything is missing, which says nothing about this object
             raise
+
+    def logos(self, dataset: Datafile) -> dict[str, str]:
+        """As ``Store.logos``: one request. A dataset that names no container here has none (facts 2.4)."""
+        its = after_store(dataset.storageidentifier)
+        if its.count(":") != 1:
+            return {}
+        name = f"{its}:{LOGO_PREFIX}"
+        address = _Address.parse(self.id, name)
+        try:
+            with _source_errors(self.id, name), self._service_at(address, name).connection() as connection:
+                _, found = connection.get_container(address.container, prefix=address.name)
+        except SourceMissing:  # the container
+            return {}
+        there = {one["name"].rpartition("/")[2]: one for one in found if "name" in one}
+        ours = {tag: there[name] for tag, name in LOGOS.items() if name in there}
+        return {tag: f"{one['bytes']} bytes, {one['hash']}, {one['last_modified']}" for tag, one in ours.items()}
 
     def put_back(self, name: str, opening: Opening, checksum: Checksum) -> PutBack:
         address = _Address.parse(self.id, name)

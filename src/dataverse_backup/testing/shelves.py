@@ -31,6 +31,14 @@ class Shelf(ABC):
         """*file*, whose identifier is that of a store of files, as one in this store; the same, unless you say more."""
         return file
 
+    def dataset(self, dataset: Datafile) -> Datafile:
+        """*dataset*, whose identifier is that of a store of files, as one in this store; the same, unless you say."""
+        return dataset
+
+    def of_dataset(self, path: str) -> str:
+        """What `plant` calls what belongs to a dataset and lies at *path* in a store of files; the same as there."""
+        return path
+
     @abstractmethod
     def plant(self, name: str, data: bytes) -> None:
         """Put raw bytes at the path *name*."""

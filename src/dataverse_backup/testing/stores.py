@@ -5,6 +5,7 @@ Whoever imports this gives a fixture ``shelf``: a Shelf whose store holds someth
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dataverse_backup.datafile import AUXILIARY, PROVENANCE, TAB, Datafile, Dataset
+from dataverse_backup.datafile import AUXILIARY, DATASET, LOGO, LOGOS, PROVENANCE, TAB, Datafile, Dataset
 from dataverse_backup.errors import SourceMissing, SourceRefused, SourceUnavailable, StoreLost
 
 if TYPE_CHECKING:
@@ -91,6 +92,68 @@ def test_what_lies_beside_a_file_has_one_name_and_is_found_there(shelf: Shelf) -
         assert shelf.store.names(companion) == (shelf.name(NAME + suffix),)
         assert shelf.store.object_name(companion) == f"18b-1{suffix}"
         assert read_all(shelf, NAME + suffix) == tag.encode()
+
+
+def dataset_of(shelf: Shelf, **changes: Any) -> Datafile:
+    base = datafile(id=10, storageidentifier="file://10.5072/FK2/ABCDEF", label="", tag=DATASET)
+    return shelf.dataset(replace(base, **changes))
+
+
+def plant_logo(shelf: Shelf, tag: str, data: bytes) -> None:
+    shelf.plant(shelf.of_dataset(f"10.5072/FK2/ABCDEF/{LOGOS[tag]}"), data)
+
+
+def test_a_logo_is_found_where_dataverse_keeps_it_and_read_by_its_name(shelf: Shelf) -> None:
+    dataset = dataset_of(shelf)
+    assert shelf.store.logos(dataset) == {}
+    for tag in LOGOS:
+        plant_logo(shelf, tag, tag.encode())
+    assert set(shelf.store.logos(dataset)) == set(LOGOS)
+    for tag, called in LOGOS.items():
+        logo = dataset.logo(tag)
+        assert shelf.store.object_name(logo) == called
+        (name,) = shelf.store.names(logo)
+        stream = shelf.store.open(name)
+        assert stream.read(MIB) == tag.encode()
+        stream.close()
+
+
+def test_a_logo_needs_no_smaller_sizes_and_the_smallest_is_enough(shelf: Shelf) -> None:
+    dataset, small = dataset_of(shelf), f"{LOGO}:thumb48"
+    plant_logo(shelf, small, b"small")
+    assert set(shelf.store.logos(dataset)) == {small}
+    plant_logo(shelf, LOGO, b"whole")
+    assert set(shelf.store.logos(dataset)) == {LOGO, small}
+
+
+def test_a_logo_of_other_bytes_has_another_version_and_otherwise_the_same(shelf: Shelf) -> None:
+    dataset, versions = dataset_of(shelf), list[str]()
+    for data in (b"one", b"two", b"three"):
+        plant_logo(shelf, LOGO, data)
+        versions.append(shelf.store.logos(dataset)[LOGO])
+        assert shelf.store.logos(dataset)[LOGO] == versions[-1]
+        time.sleep(0.01)  # files of one size are told apart by their times, which tick every few milliseconds
+    assert len(set(versions)) == len(versions)
+
+
+@pytest.mark.parametrize(("authority", "identifier"), [("..", "x"), ("/etc", "x"), ("10.5072", "../../x")])
+def test_no_logo_is_looked_for_outside_of_the_store(shelf: Shelf, authority: str, identifier: str) -> None:
+    dataset = dataset_of(shelf, dataset=Dataset("doi:x", authority, identifier))
+    with pytest.raises(SourceRefused):
+        shelf.store.logos(dataset)
+    with pytest.raises(SourceRefused):
+        shelf.store.names(dataset.logo(LOGO))
+
+
+def test_a_lost_store_does_not_say_that_there_is_no_logo(shelf: Shelf) -> None:
+    plant_logo(shelf, LOGO, b"logo")
+    shelf.lose()
+
+    def whether_there_is_one() -> object:
+        return shelf.store.logos(dataset_of(shelf)) or shelf.store.probe()
+
+    with pytest.raises(StoreLost):
+        whether_there_is_one()
 
 
 @pytest.mark.parametrize("name", ["10.18710/AB C/ééé/x y.txt", "a/$(touch pwned)", "a/-rf", "a/*", "a/line\nbreak"])

@@ -1,0 +1,189 @@
+"""Which datasets are asked for a logo, and what their stores answer.
+
+Dataverse's database does not say which dataset has a logo, nor does anything in it change when another one is uploaded
+(docs/decisions/0016). So stores are asked, dataset by dataset: each time for those that have one, and those that are
+new; and for some of the others, the next ones each time, so that all have their turn.
+"""
+
+from __future__ import annotations
+
+import logging
+from bisect import bisect_right
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from dataverse_backup.chunks import chunks
+from dataverse_backup.datafile import LOGOS, Datafile
+from dataverse_backup.errors import SourceError, StoreLost
+from dataverse_backup.ledger.base import LACKING, LogoTurn, Status
+from dataverse_backup.work import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+    from dataverse_backup.catalogue.base import Snapshot
+    from dataverse_backup.ledger.base import Ledger, Standing
+    from dataverse_backup.stores.base import Store
+
+log = logging.getLogger(__name__)
+
+_ASKED_TOGETHER = 1_000
+_ASKED_BY_ONE = 50
+"""Datasets that a thread asks for, one after the other: for a file system each alone would be too little work."""
+_THREADS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which datasets are asked."""
+
+    ids: Sequence[int]
+    """Ascending."""
+    turn: LogoTurn
+    """Where it goes on afterwards."""
+
+
+def choose(there: Sequence[int], known: Collection[int], turn: LogoTurn, others: int) -> Choice:
+    """Of the datasets that are *there* (ascending) those *known* to have a logo, those that are new, and some *others*.
+
+    The others are the next ones after those that were asked last, and after the last dataset the first one.
+    """
+    start = bisect_right(there, turn.after)
+    next_ones = [*there[start : start + others], *there[: max(0, min(start, start + others - len(there)))]]
+    new = there[bisect_right(there, turn.newest) :]
+    after = next_ones[-1] if next_ones else turn.after
+    newest = max(turn.newest, there[-1] if there else 0)
+    asked = {*next_ones, *new, *(set(known) & set(there))}
+    return Choice(sorted(asked), LogoTurn(after, newest))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What came of asking for one dataset."""
+
+    logos: Sequence[Datafile]
+    """Those that it has, or may have."""
+    standings: Mapping[str, Standing]
+    """Where its logos stand, by tag."""
+    vanished: Sequence[tuple[int, str]] = ()
+    """Those that it had and does not have any more."""
+
+
+@dataclass
+class LogoSearch:
+    """Asks the stores what logos lie in them, for one destination."""
+
+    ledger: Ledger
+    destination: str
+    stores: Mapping[str, Store]
+    known: frozenset[int] = frozenset()
+    """Datasets that have a logo, by the ledger."""
+    lost: dict[str, StoreLost] = field(default_factory=dict)
+    """Stores that could not be read, and have logos by the ledger."""
+    _turn: LogoTurn | None = None
+    """Where it goes on next time; None where all are asked that somebody wants to know of."""
+    _left: list[int] = field(default_factory=list)
+    """Datasets that had a logo, and are not in the catalogue any more."""
+    _datasets: Spool[Datafile] = field(default_factory=Spool)
+    _silent: dict[str, StoreLost] = field(default_factory=dict)
+    _is_there: dict[str, StoreLost | None] = field(default_factory=dict)
+    """Why stores cannot be read in which something was missing; None for those that can."""
+    _unasked: Counter[str] = field(default_factory=Counter)
+    """Why so many datasets could not be asked."""
+
+    def choose(self, snapshot: Snapshot, only: Callable[[int], bool] | None = None) -> None:
+        """Take the datasets that are to be asked out of the catalogue: in turn, or *only* these that have a logo."""
+        there = snapshot.datasets()
+        self.known = frozenset(self.ledger.with_logos(self.destination))
+        if only is None:
+            others = min((store.logos_a_run for store in self.stores.values()), default=0)
+            choice = choose(there, self.known, self.ledger.logo_turn(self.destination), others)
+            asked, self._turn = choice.ids, choice.turn
+            self._left = sorted(self.known - set(there))
+        else:
+            asked = [number for number in there if number in self.known and only(number)]
+        for some in chunks(asked, _ASKED_TOGETHER):
+            rows = snapshot.read(some)
+            for number in some:
+                if isinstance(row := rows.get(number), Datafile):
+                    self._datasets.append(row)
+
+    def found(self) -> Iterator[list[Found]]:
+        """What the datasets have, by ascending id, some together."""
+        with ThreadPoolExecutor(_THREADS, thread_name_prefix="logos") as pool:
+            for some in chunks(self._datasets, _ASKED_TOGETHER):
+                standings = self._standings([dataset.id for dataset in some if dataset.id in self.known])
+                answers = pool.map(self._asked, chunks(some, _ASKED_BY_ONE))
+                together = zip(some, (answer for part in answers for answer in part), strict=True)
+                yield [self._concluded(dataset, answer, standings.get(dataset.id, {})) for dataset, answer in together]
+        for left in chunks(self._left, _ASKED_TOGETHER):
+            yield [Found([], {}, _not_gone(its)) for its in self._standings(left).values()]
+        for why, datasets in self._unasked.items():
+            log.warning("%d datasets could not be asked for a logo: %s", datasets, why)
+
+    def keep_turn(self) -> None:
+        """Remember where it goes on: what was found is in the ledger now."""
+        if self._turn is not None and self._turn != self.ledger.logo_turn(self.destination):
+            self.ledger.keep_logo_turn(self.destination, self._turn)
+
+    def close(self) -> None:
+        """Give back the spool."""
+        self._datasets.close()
+
+    def _standings(self, ids: Sequence[int]) -> dict[int, dict[str, Standing]]:
+        found: dict[int, dict[str, Standing]] = {}
+        for standing in self.ledger.standings(self.destination, ids) if ids else ():
+            if standing.tag in LOGOS:
+                found.setdefault(standing.datafile_id, {})[standing.tag] = standing
+        return found
+
+    def _asked(self, datasets: Sequence[Datafile]) -> list[Mapping[str, str] | SourceError | StoreLost | None]:
+        """What the store of each says; None where no store of ours has it."""
+        return [self._ask(dataset) for dataset in datasets]
+
+    def _ask(self, dataset: Datafile) -> Mapping[str, str] | SourceError | StoreLost | None:
+        store = self.stores.get(dataset.store_id)
+        if store is None or store.excludes(dataset) is not None:
+            return None
+        try:
+            return self._silent.get(store.id) or store.logos(dataset)
+        except SourceError as error:
+            return error
+        except StoreLost as lost:
+            self._silent[store.id] = lost
+            return lost
+
+    def _concluded(
+        self, dataset: Datafile, answer: Mapping[str, str] | SourceError | StoreLost | None, its: Mapping[str, Standing]
+    ) -> Found:
+        if isinstance(answer, StoreLost):
+            if its:
+                self.lost[dataset.store_id] = answer
+            else:
+                self._unasked[str(answer)] += 1
+            return Found([], its)
+        if isinstance(answer, SourceError):  # what has failed before is for a worker to try, who says why it fails
+            self._unasked[f"{answer.place}: {answer.reason}"] += 1
+            return Found([dataset.logo(tag) for tag, standing in its.items() if standing.status in LACKING], its)
+        if answer is None:
+            return Found([], its)
+        gone = _not_gone({tag: standing for tag, standing in its.items() if tag not in answer})
+        if gone and (lost := self._why_lost(dataset.store_id)) is not None:
+            return self._concluded(dataset, lost, its)
+        return Found([dataset.logo(tag, version) for tag, version in sorted(answer.items())], its, gone)
+
+    def _why_lost(self, store_id: str) -> StoreLost | None:
+        """On a disk that is not mounted everything is missing, which says nothing; asked once."""
+        if store_id not in self._is_there:
+            try:
+                self.stores[store_id].probe()
+                self._is_there[store_id] = None
+            except StoreLost as lost:
+                self._is_there[store_id] = lost
+        return self._is_there[store_id]
+
+
+def _not_gone(standings: Mapping[str, Standing]) -> list[tuple[int, str]]:
+    return [(one.datafile_id, one.tag) for one in standings.values() if one.status is not Status.GONE]

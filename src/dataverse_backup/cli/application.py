@@ -125,7 +125,7 @@ def list_files(
     ] = None,
     dataset: Annotated[str | None, typer.Option(metavar="PID", help="Only files of this dataset.")] = None,
     destination: DestinationOption = None,
-    as_json: JsonOption = False,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV with a header line.")] = False,
 ) -> None:
     """Show files, one a line."""
@@ -150,7 +150,10 @@ def report(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show whether all files are safe, and since when; as pages, lists or JSON too."""
+    """Show whether all files are safe, and since when.
+
+    As text; or as pages, lists or JSON.
+    """
     reporting.report(settings_of(context), run, html=html, lists=lists, as_json=as_json)
 
 
@@ -166,13 +169,13 @@ def explain(
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """Tell everything that is known of one file: where it is, how it was proven, what to do."""
+    """Tell everything that is known of one file, and what to do."""
     explaining.explain(settings_of(context), file, as_json=as_json)
 
 
 @app.command(epilog=EPILOG)
 def check(context: typer.Context) -> None:
-    """Try out everything that a backup needs: one line each, OK or FAILED."""
+    """Try out everything that a backup needs, a line each."""
     raise typer.Exit(checking.run(settings_of(context)))
 
 
@@ -201,9 +204,10 @@ def drill(
     ] = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Rehearse a restore: a random sample and one whole dataset, proven, measured, recorded, and removed again.
+    """Rehearse a restore, of a random sample and one dataset.
 
-    Made for a monthly timer; `status` and the report show the last drills, and what failed.
+    What is restored is proven, measured, recorded, and removed again. Made for a monthly timer; `status` and the report
+    show the last drills, and what failed.
     """
     most = option_value(size_from, "--max-bytes", max_bytes)
     settings = settings_of(context)
@@ -217,7 +221,7 @@ def drill(
 def rebuild(
     context: typer.Context, destination: Annotated[str, typer.Argument(metavar="NAME", help="The destination.")]
 ) -> None:
-    """Make the ledger anew, where it was lost, from the manifests at a destination.
+    """Make a lost ledger anew, from the manifests at a destination.
 
     What the ledger knows already stays as it is. The destination becomes this ledger's; the next backup proves every
     copy where it lies.

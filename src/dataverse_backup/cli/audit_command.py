@@ -22,7 +22,10 @@ def audit(
     context: typer.Context,
     every: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Only what was not proven for so long, as 30d; the default. A promise."),
+        typer.Option(
+            metavar="TIME",
+            help="Only what was not proven for so long, by default 30d; says whether that can be kept up.",
+        ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every copy, whenever it was proven.")] = False,
     sample: Annotated[
@@ -49,10 +52,11 @@ def audit(
         typer.Option("--json", help="An object a line: what is not intact, and in the end what came of each place."),
     ] = False,
 ) -> None:
-    """Read the copies again, oldest proof first, and say which are not what they were.
+    """Read the copies again, and say which are not what they were.
 
-    Prints each file that is not intact with its verdict and key, and the number of the others. What was read is
-    remembered, so an audit that was stopped goes on where it was. Damage is exit code 4.
+    Those first that were not proven for longest. Prints each file that is not intact with its verdict and key, and the
+    number of the others. What was read is remembered, so an audit that was stopped goes on where it was. Damage is exit
+    code 4.
     """
     if everything and every is not None:
         raise typer.BadParameter("it cannot be given together with --every", param_hint="--all")

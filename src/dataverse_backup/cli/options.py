@@ -10,16 +10,18 @@ from dataverse_backup import logs
 
 DestinationsOption = Annotated[
     list[str] | None,
-    typer.Option("--destination", metavar="NAME", help="Only this one; may be given again. [Backup] is default."),
+    typer.Option(
+        "--destination", metavar="NAME", help="Only this one; may be given again. [Backup] is called default."
+    ),
 ]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object (a line for each file in list).")]
+JsonOption = Annotated[bool, typer.Option("--json", help="The answer as one JSON object.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing when all is well.")]
 SchedulerOption = Annotated[
     str | None,
     typer.Option(
         metavar="ADDRESS",
-        help="Let a Dask cluster do the work: tcp://host:port of its scheduler. Scheduler in [Backup] is default.",
+        help="Let a Dask cluster do the work: tcp://host:port of its scheduler; instead of Scheduler.",
     ),
 ]
 

@@ -27,11 +27,12 @@ def prune(
         bool, typer.Option("--json", help="An object a line: everything that a plan has, and the plan itself.")
     ] = False,
 ) -> None:
-    """Delete copies of files that left Dataverse long ago, and former copies: first show which, then by --confirm.
+    """Delete copies of files that left Dataverse long ago.
 
-    Without --confirm nothing is deleted or written: each destination has a plan, which is shown, and has a name.
-    With it exactly that plan is carried out, or nothing where something else would be deleted by now. How long ago
-    is PruneAfter, by default a year; what is under Object Lock stays; more than PruneShare, by default 5 %, is refused.
+    And former copies, which were moved aside. Without --confirm nothing is deleted or written: each destination has a
+    plan, which is shown, and has a name. With it exactly that plan is carried out, or nothing where something else
+    would be deleted by now. How long ago is PruneAfter, by default a year; what is under Object Lock stays; more than
+    PruneShare, by default 5 %, is refused.
     """
     if confirm is None and share is not None:
         raise typer.BadParameter("it belongs to --confirm", param_hint="--share")

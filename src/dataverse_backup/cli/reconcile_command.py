@@ -13,11 +13,15 @@ from dataverse_backup.cli.options import hush
 
 def reconcile(
     context: typer.Context,
-    stores: Annotated[bool, typer.Option("--stores", help="Dataverse's stores; and no destinations.")] = False,
+    stores: Annotated[
+        bool, typer.Option("--stores", help="Only Dataverse's stores; or, with --destination, both.")
+    ] = False,
     destination: Annotated[
         list[str] | None,
         typer.Option(
-            "--destination", metavar="NAME", help="Only this one, and no stores; may be given again. Or both."
+            "--destination",
+            metavar="NAME",
+            help="Only this destination; may be given again. [Backup] is called default.",
         ),
     ] = None,
     beside: Annotated[
@@ -32,11 +36,11 @@ def reconcile(
     ] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="The findings as CSV with a header line.")] = False,
 ) -> None:
-    """List the stores and destinations: what lies there that nothing knows (dark), and what is lost.
+    """List what is dark or lost, in stores and at destinations.
 
-    Compared is the catalogue with the stores, and the ledger with the destinations; files that come or go meanwhile are
-    left out. Nothing is deleted or changed. Nothing is read: `audit` does that. What is lost is exit code 4; what is
-    dark is told, and exit code 0.
+    Dark is what lies there and nothing knows; lost, what should lie there and does not. Compared is the catalogue with
+    the stores, and the ledger with the destinations; files that come or go meanwhile are left out. Nothing is deleted
+    or changed. Nothing is read: `audit` does that. What is lost is exit code 4; what is dark is told, and exit code 0.
     """
     if as_json and as_csv:
         raise typer.BadParameter("it cannot be given together with --json", param_hint="--csv")

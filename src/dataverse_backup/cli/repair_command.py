@@ -31,10 +31,11 @@ def repair(
     dry_run: DryRunOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Make copies again that audits found missing or altered, from intact files; the next backup does so, too.
+    """Make copies again that audits found missing or altered.
 
-    What lies under an altered copy's key is kept under .superseded. With --stores the other way round: a file that is
-    missing or altered in Dataverse itself is written back from an intact copy, where its store's own is kept aside.
+    From intact files; the next backup does so, too. What lies under an altered copy's key is kept under .superseded.
+    With --stores the other way round: a file that is missing or altered in Dataverse itself is written back from an
+    intact copy, where its store's own is kept aside.
     """
     order = repairing.Order(
         files=frozenset(file or ()),

@@ -82,10 +82,10 @@ def restore(
     ] = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Bring files back from their copies; each is proven before it appears under its name.
+    """Bring files back from their copies, each proven first.
 
-    What is there already and right is not fetched again, and nothing is overwritten. Works from the ledger alone, also
-    when Dataverse is gone.
+    Nothing appears under its name before that. What is there already and right is not fetched again, and nothing is
+    overwritten. Works from the ledger alone, also when Dataverse is gone.
     """
     if database_dump:
         if file or dataset or everything or in_place:

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Protocol, Self
 
 from dataverse_backup.ledger.audits import Audits
+from dataverse_backup.ledger.destinations import Destinations
 from dataverse_backup.ledger.drills import Drills
 from dataverse_backup.ledger.dumps import Dumps
 from dataverse_backup.ledger.history import History
@@ -77,11 +78,11 @@ class Lock(Protocol):
         """Raise LockHeld when the lock is no longer ours."""
 
 
-class Ledger(History, Audits, Dumps, Removals, Drills, ABC):
+class Ledger(Destinations, History, Audits, Dumps, Removals, Drills, ABC):
     """What happened to every datafile, at every destination.
 
-    What only reads the past is in `History`, what audits need in `Audits`, dumps of the database in `Dumps`, what
-    deletes copies in `Removals`, drills in `Drills`.
+    What is known of each destination is in `Destinations`, what only reads the past in `History`, what audits need in
+    `Audits`, dumps of the database in `Dumps`, what deletes copies in `Removals`, drills in `Drills`.
 
     What a method wrote is on disk when it returns. Times are aware and UTC. LedgerUnavailable means that the same call
     may succeed later (a busy or unreachable database), LedgerError that somebody must act. Reading works while another
@@ -98,30 +99,6 @@ class Ledger(History, Audits, Dumps, Removals, Drills, ABC):
     @abstractmethod
     def holder(self, destination: str) -> Holder | None:
         """Who holds *destination* now."""
-
-    @abstractmethod
-    def knows_destination(self, destination: str) -> bool:
-        """Whether *destination* has been given our identity before (design, rule 9)."""
-
-    @abstractmethod
-    def claim_destination(self, destination: str) -> None:
-        """Remember that *destination* carries our identity."""
-
-    @abstractmethod
-    def abilities(self, destination: str) -> str:
-        """What *destination* can do, as it told last (`Destination.abilities`); '' where it never did."""
-
-    @abstractmethod
-    def keep_abilities(self, destination: str, abilities: str) -> None:
-        """Remember what *destination* can do."""
-
-    @abstractmethod
-    def room(self, destination: str) -> int | None:
-        """For how many workers at once *destination* turned out to have room; None where it had for all, or is new."""
-
-    @abstractmethod
-    def keep_room(self, destination: str, workers: int | None) -> None:
-        """Remember for how many *workers* it has."""
 
     @abstractmethod
     def doubt(self, destination: str) -> int:
@@ -165,14 +142,6 @@ class Ledger(History, Audits, Dumps, Removals, Drills, ABC):
     @abstractmethod
     def with_logos(self, destination: str) -> list[int]:
         """The ids of the datasets that have a logo which is not GONE, ascending."""
-
-    @abstractmethod
-    def logo_turn(self, destination: str) -> LogoTurn:
-        """How far the datasets were asked for logos; from the beginning where they never were."""
-
-    @abstractmethod
-    def keep_logo_turn(self, destination: str, turn: LogoTurn) -> None:
-        """Remember how far they were asked."""
 
     @abstractmethod
     def occupants(
@@ -273,10 +242,6 @@ class Ledger(History, Audits, Dumps, Removals, Drills, ABC):
     @abstractmethod
     def oldest_failure(self, destination: str) -> datetime | None:
         """When the datafile that has been failing for longest began to fail."""
-
-    @abstractmethod
-    def destinations(self) -> list[str]:
-        """The names of all destinations that the ledger has anything about, sorted."""
 
     @abstractmethod
     def takeover(self) -> Takeover | None:

@@ -26,6 +26,7 @@ from dataverse_backup.ledger.base import (
     Tally,
 )
 from dataverse_backup.ledger.memory_audits import MemoryAudits, Primary
+from dataverse_backup.ledger.memory_destinations import MemoryDestinations
 from dataverse_backup.ledger.memory_drills import MemoryDrills
 from dataverse_backup.ledger.memory_dumps import MemoryDumps
 from dataverse_backup.ledger.memory_history import MemoryHistory
@@ -68,7 +69,7 @@ class _Lock:
 
 
 @dataclass
-class MemoryLedger(MemoryHistory, MemoryAudits, MemoryDumps, MemoryRemovals, MemoryDrills, Ledger):
+class MemoryLedger(MemoryDestinations, MemoryHistory, MemoryAudits, MemoryDumps, MemoryRemovals, MemoryDrills, Ledger):
     """A ledger in dictionaries."""
 
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -107,32 +108,6 @@ class MemoryLedger(MemoryHistory, MemoryAudits, MemoryDumps, MemoryRemovals, Mem
         """Who holds it, in this object."""
         return self._holders.get(destination)
 
-    def knows_destination(self, destination: str) -> bool:
-        """Whether it was claimed."""
-        return self._destinations.get(destination, False)
-
-    def claim_destination(self, destination: str) -> None:
-        """Remember it."""
-        self._destinations[destination] = True
-
-    def abilities(self, destination: str) -> str:
-        """As it was kept."""
-        return self._abilities.get(destination, "")
-
-    def keep_abilities(self, destination: str, abilities: str) -> None:
-        """As it comes."""
-        self._destinations.setdefault(destination, False)
-        self._abilities[destination] = abilities
-
-    def room(self, destination: str) -> int | None:
-        """As it was kept."""
-        return self._rooms.get(destination)
-
-    def keep_room(self, destination: str, workers: int | None) -> None:
-        """As it comes."""
-        self._destinations.setdefault(destination, False)
-        self._rooms[destination] = workers
-
     def doubt(self, destination: str) -> int:
         """One after the other."""
         doubted = [row for row in self._of(destination) if row.status is Status.OK]
@@ -140,10 +115,6 @@ class MemoryLedger(MemoryHistory, MemoryAudits, MemoryDumps, MemoryRemovals, Mem
             row.status, row.reason, row.message, row.mark = None, None, "", None
         self._spoil(destination, self._of(destination))
         return len(doubted)
-
-    def destinations(self) -> list[str]:
-        """Every name that was ever noted."""
-        return sorted(self._destinations)
 
     def begin_run(self, verb: str, destination: str) -> str:
         """A run without an end."""
@@ -204,15 +175,6 @@ class MemoryLedger(MemoryHistory, MemoryAudits, MemoryDumps, MemoryRemovals, Mem
     def with_logos(self, destination: str) -> list[int]:
         """Every row is looked at."""
         return sorted({row.datafile_id for row in self._of(destination) if row.tag in LOGOS and not row.is_gone})
-
-    def logo_turn(self, destination: str) -> LogoTurn:
-        """As it was kept."""
-        return self._logo_turns.get(destination, LogoTurn())
-
-    def keep_logo_turn(self, destination: str, turn: LogoTurn) -> None:
-        """As it comes."""
-        self._destinations.setdefault(destination, False)
-        self._logo_turns[destination] = turn
 
     def occupants(
         self, destination: str, names: Sequence[str], *, folded: Callable[[str], str] | None

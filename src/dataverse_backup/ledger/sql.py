@@ -14,12 +14,13 @@ from dataverse_backup.errors import LedgerError
 from dataverse_backup.ledger import columns, migrate, rows, upserts
 from dataverse_backup.ledger import takeover as original
 from dataverse_backup.ledger.audits import PRIMARY
-from dataverse_backup.ledger.base import BACKUP_VERB, Ledger, LogoTurn, Status
+from dataverse_backup.ledger.base import BACKUP_VERB, Ledger, Status
 from dataverse_backup.ledger.bulk import write_columns
 from dataverse_backup.ledger.occupants import in_the_way, is_stale, refold
 from dataverse_backup.ledger.postgresql import PostgresDatabase
 from dataverse_backup.ledger.rules import FAILED, check_attempts, counts, in_order, new_run_id
 from dataverse_backup.ledger.sql_audits import SqlAudits
+from dataverse_backup.ledger.sql_destinations import SqlDestinations
 from dataverse_backup.ledger.sql_drills import SqlDrills
 from dataverse_backup.ledger.sql_dumps import SqlDumps
 from dataverse_backup.ledger.sql_history import PAGE
@@ -105,7 +106,7 @@ def _database(url: URL, busy_timeout: float) -> Database:
     )
 
 
-class SqlLedger(SqlAudits, SqlDumps, SqlRemovals, SqlDrills, Ledger):
+class SqlLedger(SqlAudits, SqlDestinations, SqlDumps, SqlRemovals, SqlDrills, Ledger):
     """A ledger in a database, by SQLAlchemy Core; every read is short."""
 
     def __init__(self, database: Database) -> None:
@@ -142,7 +143,7 @@ class SqlLedger(SqlAudits, SqlDumps, SqlRemovals, SqlDrills, Ledger):
         """Give back connections."""
         self._database.engine.dispose()
 
-    # Locks and destinations
+    # Locks and runs
 
     def lock(self, destination: str) -> AbstractContextManager[Lock]:
         """A file lock, or a lock of a session."""
@@ -152,64 +153,11 @@ class SqlLedger(SqlAudits, SqlDumps, SqlRemovals, SqlDrills, Ledger):
         """Who holds that lock."""
         return self._database.holder(self.id, destination)
 
-    def knows_destination(self, destination: str) -> bool:
-        """Whether it was claimed."""
-        with self._database.reading() as connection:
-            its = destinations.c
-            return connection.scalar(select(its.claimed).where(its.name == destination)) is not None
-
-    def claim_destination(self, destination: str) -> None:
-        """Remember when."""
-        with self._database.writing() as connection:
-            self._know(connection, destination)
-            claim = update(destinations).where(destinations.c.name == destination, destinations.c.claimed.is_(None))
-            connection.execute(claim.values(claimed=_now()))
-
-    def abilities(self, destination: str) -> str:
-        """One question."""
-        with self._database.reading() as connection:
-            told: str | None = connection.scalar(
-                select(destinations.c.abilities).where(destinations.c.name == destination)
-            )
-        return told or ""
-
-    def keep_abilities(self, destination: str, abilities: str) -> None:
-        """In its row."""
-        with self._database.writing() as connection:
-            self._know(connection, destination)
-            connection.execute(
-                update(destinations).where(destinations.c.name == destination).values(abilities=abilities)
-            )
-
-    def room(self, destination: str) -> int | None:
-        """One question."""
-        with self._database.reading() as connection:
-            workers: int | None = connection.scalar(
-                select(destinations.c.room).where(destinations.c.name == destination)
-            )
-        return workers
-
-    def keep_room(self, destination: str, workers: int | None) -> None:
-        """In its row."""
-        with self._database.writing() as connection:
-            self._know(connection, destination)
-            connection.execute(update(destinations).where(destinations.c.name == destination).values(room=workers))
-
     def doubt(self, destination: str) -> int:
         """One update."""
         with self._database.writing() as connection:
             self._spoil_of(connection, destination)
             return connection.execute(upserts.DOUBT, {"its_destination": destination}).rowcount
-
-    def destinations(self) -> list[str]:
-        """Every name that was ever noted."""
-        with self._database.reading() as connection:
-            return sorted(connection.scalars(select(destinations.c.name)))
-
-    def _know(self, connection: Connection, *names: str) -> None:
-        self._write(connection, upserts.know(self._dialect), [{"name": name} for name in names])
-
-    # Runs
 
     def begin_run(self, verb: str, destination: str) -> str:
         """One row, ended by `end_run`."""
@@ -301,20 +249,6 @@ class SqlLedger(SqlAudits, SqlDumps, SqlRemovals, SqlDrills, Ledger):
         known = select(its.datafile_id).where(its.destination == destination, IS_LOGO, its.gone_since.is_(None))
         with self._database.reading() as connection:
             return list(connection.scalars(known.distinct().order_by(its.datafile_id)))
-
-    def logo_turn(self, destination: str) -> LogoTurn:
-        """In its row."""
-        its = destinations.c
-        with self._database.reading() as connection:
-            row = connection.execute(select(its.logos_after, its.logos_newest).where(its.name == destination)).first()
-        return LogoTurn() if row is None else LogoTurn(*row)
-
-    def keep_logo_turn(self, destination: str, turn: LogoTurn) -> None:
-        """In its row."""
-        told = {"logos_after": turn.after, "logos_newest": turn.newest}
-        with self._database.writing() as connection:
-            self._know(connection, destination)
-            connection.execute(update(destinations).where(destinations.c.name == destination).values(told))
 
     def occupants(
         self, destination: str, names: Sequence[str], *, folded: Callable[[str], str] | None

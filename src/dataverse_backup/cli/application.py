@@ -8,27 +8,19 @@ from typing import Annotated
 
 import typer
 
-from dataverse_backup import __version__, config
+from dataverse_backup import __version__
 from dataverse_backup.cli import (
-    answers,
     audit_command,
     backup_command,
-    checking,
-    drilling,
-    explaining,
-    nagios,
     prune_command,
-    rebuilding,
     reconcile_command,
     repair_command,
-    reporting,
     restore_command,
 )
 from dataverse_backup.cli.exit_codes import EPILOG
 from dataverse_backup.cli.invocation import Options, option_value, settings_of
 from dataverse_backup.cli.options import DestinationsOption, JsonOption, QuietOption, hush
 from dataverse_backup.cli.terminal import out, plain, start_log
-from dataverse_backup.config.values import duration_from, size_from
 from dataverse_backup.errors import Reason
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.logs import Format, Level
@@ -104,6 +96,9 @@ def status(
     ] = "26h",
 ) -> None:
     """Show per destination how many files stand where, and why."""
+    from dataverse_backup.cli import answers, nagios
+    from dataverse_backup.config.values import duration_from
+
     if not as_nagios:
         answers.status(settings_of(context), as_json=as_json)
         return
@@ -129,6 +124,8 @@ def list_files(
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV with a header line.")] = False,
 ) -> None:
     """Show files, one a line."""
+    from dataverse_backup.cli import answers
+
     if reason is not None and reason not in set(Reason):
         raise typer.BadParameter(f"one of {', '.join(Reason)}", param_hint="--reason")
     chosen = answers.Selection(destination, only_status, Reason(reason) if reason else None, dataset, verdict)
@@ -154,6 +151,8 @@ def report(
 
     As text; or as pages, lists or JSON.
     """
+    from dataverse_backup.cli import reporting
+
     reporting.report(settings_of(context), run, html=html, lists=lists, as_json=as_json)
 
 
@@ -170,12 +169,16 @@ def explain(
     as_json: JsonOption = False,
 ) -> None:
     """Tell everything that is known of one file, and what to do."""
+    from dataverse_backup.cli import explaining
+
     explaining.explain(settings_of(context), file, as_json=as_json)
 
 
 @app.command(epilog=EPILOG)
 def check(context: typer.Context) -> None:
     """Try out everything that a backup needs, a line each."""
+    from dataverse_backup.cli import checking
+
     raise typer.Exit(checking.run(settings_of(context)))
 
 
@@ -187,6 +190,8 @@ def accept(
 
     Where it was not, the next backup proves every copy there, and copies what is missing.
     """
+    from dataverse_backup.cli import checking
+
     checking.accept_destination(settings_of(context), destination)
 
 
@@ -209,6 +214,9 @@ def drill(
     What is restored is proven, measured, recorded, and removed again. Made for a monthly timer; `status` and the report
     show the last drills, and what failed.
     """
+    from dataverse_backup.cli import drilling
+    from dataverse_backup.config.values import size_from
+
     most = option_value(size_from, "--max-bytes", max_bytes)
     settings = settings_of(context)
     hush(context, is_quiet=quiet)
@@ -226,12 +234,16 @@ def rebuild(
     What the ledger knows already stays as it is. The destination becomes this ledger's; the next backup proves every
     copy where it lies.
     """
+    from dataverse_backup.cli import rebuilding
+
     raise typer.Exit(rebuilding.run(settings_of(context), destination))
 
 
 @config_app.command(epilog=EPILOG)
 def generate() -> None:
     """Print a commented configuration file."""
+    from dataverse_backup import config
+
     typer.echo(config.generate(), nl=False)
 
 

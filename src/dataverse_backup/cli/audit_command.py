@@ -7,12 +7,8 @@ from typing import Annotated
 
 import typer
 
-from dataverse_backup.actions.audit_events import AuditRequest
-from dataverse_backup.cli import auditing
 from dataverse_backup.cli.invocation import limits_of, option_value, settings_of
 from dataverse_backup.cli.options import DestinationsOption, QuietOption, SchedulerOption, hush
-from dataverse_backup.cli.telling import Telling
-from dataverse_backup.config.values import duration_from, scheduler_address, share_from
 
 DEFAULT_AGE = timedelta(days=30)
 """What is older is looked at where nothing else is asked for, as Borealis does."""
@@ -58,6 +54,11 @@ def audit(
     number of the others. What was read is remembered, so an audit that was stopped goes on where it was. Damage is exit
     code 4.
     """
+    from dataverse_backup.actions.audit_events import AuditRequest
+    from dataverse_backup.cli import auditing
+    from dataverse_backup.cli.telling import Telling
+    from dataverse_backup.config.values import scheduler_address, share_from
+
     if everything and every is not None:
         raise typer.BadParameter("it cannot be given together with --every", param_hint="--all")
     if listed and stores:
@@ -81,6 +82,8 @@ def audit(
 
 def _age(text: str | None, *, is_needless: bool) -> timedelta | None:
     """How old a proof must be; None for any age."""
+    from dataverse_backup.config.values import duration_from
+
     if text is not None:
         return timedelta(seconds=option_value(duration_from, "--every", text))
     return None if is_needless else DEFAULT_AGE

@@ -6,11 +6,8 @@ from typing import Annotated
 
 import typer
 
-from dataverse_backup.cli import backing_up
 from dataverse_backup.cli.invocation import limits_of, option_value, settings_of
 from dataverse_backup.cli.options import DestinationsOption, DryRunOption, QuietOption, SchedulerOption, hush
-from dataverse_backup.cli.telling import Telling
-from dataverse_backup.config.values import scheduler_address
 
 
 def backup(
@@ -43,6 +40,10 @@ def backup(
     quiet: QuietOption = False,
 ) -> None:
     """Copy what is missing, failed or changed, and prove each copy."""
+    from dataverse_backup.cli import backing_up
+    from dataverse_backup.cli.telling import Telling
+    from dataverse_backup.config.values import scheduler_address
+
     asked = limits_of(max_duration, max_bytes)
     if scheduler is not None:
         option_value(scheduler_address, "--scheduler", scheduler)

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
-from dataverse_backup import config
-from dataverse_backup.allowance import Limits
 from dataverse_backup.cli.terminal import warn
-from dataverse_backup.config.values import duration_from, size_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from dataverse_backup.allowance import Limits
     from dataverse_backup.config import Settings
     from dataverse_backup.logs import Level
 
@@ -32,6 +30,8 @@ class Options:
 
 def settings_of(context: typer.Context) -> Settings:
     """The configuration; what is odd in it is said. Raises ConfigurationError."""
+    from dataverse_backup import config  # noqa: PLC0415 -- as in application.py
+
     settings = config.load(config.find(context.obj.config_file))
     for warning in settings.warnings:
         warn(warning)
@@ -48,6 +48,9 @@ def option_value(read: Callable[[str], Value], option: str, text: str) -> Value:
 
 def limits_of(max_duration: str | None, max_bytes: str | None) -> Limits:
     """What the administrator gave for ``--max-duration`` and ``--max-bytes``."""
+    from dataverse_backup.allowance import Limits  # noqa: PLC0415 -- as in application.py
+    from dataverse_backup.config.values import duration_from, size_from  # noqa: PLC0415 -- as in application.py
+
     return Limits(
         None if max_duration is None else option_value(duration_from, "--max-duration", max_duration),
         None if max_bytes is None else option_value(size_from, "--max-bytes", max_bytes),

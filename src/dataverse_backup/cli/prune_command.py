@@ -6,10 +6,8 @@ from typing import Annotated
 
 import typer
 
-from dataverse_backup.cli import pruning
 from dataverse_backup.cli.invocation import option_value, settings_of
 from dataverse_backup.cli.options import DestinationsOption
-from dataverse_backup.config.values import share_from
 
 
 def prune(
@@ -34,6 +32,9 @@ def prune(
     would be deleted by now. How long ago is PruneAfter, by default a year; what is under Object Lock stays; more than
     PruneShare, by default 5 %, is refused.
     """
+    from dataverse_backup.cli import pruning
+    from dataverse_backup.config.values import share_from
+
     if confirm is None and share is not None:
         raise typer.BadParameter("it belongs to --confirm", param_hint="--share")
     if confirm is not None and as_json:

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from dataverse_backup.cli import reconciling
 from dataverse_backup.cli.invocation import settings_of
 from dataverse_backup.cli.options import hush
 
@@ -42,6 +41,8 @@ def reconcile(
     the stores, and the ledger with the destinations; files that come or go meanwhile are left out. Nothing is deleted
     or changed. Nothing is read: `audit` does that. What is lost is exit code 4; what is dark is told, and exit code 0.
     """
+    from dataverse_backup.cli import reconciling
+
     if as_json and as_csv:
         raise typer.BadParameter("it cannot be given together with --json", param_hint="--csv")
     form = reconciling.Form.JSON if as_json else reconciling.Form.CSV if as_csv else reconciling.Form.TEXT

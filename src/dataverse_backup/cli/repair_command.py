@@ -6,10 +6,8 @@ from typing import Annotated
 
 import typer
 
-from dataverse_backup.cli import repairing
 from dataverse_backup.cli.invocation import settings_of
 from dataverse_backup.cli.options import DestinationsOption, DryRunOption, QuietOption, hush
-from dataverse_backup.cli.telling import Telling
 
 
 def repair(
@@ -37,6 +35,9 @@ def repair(
     With --stores the other way round: a file that is missing or altered in Dataverse itself is written back from an
     intact copy, where its store's own is kept aside.
     """
+    from dataverse_backup.cli import repairing
+    from dataverse_backup.cli.telling import Telling
+
     order = repairing.Order(
         files=frozenset(file or ()),
         dataset=dataset,

@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from dataverse_backup.actions.restore_plan import Wanted
-from dataverse_backup.cli import restoring, restoring_dump
 from dataverse_backup.cli.exit_codes import ExitCode
 from dataverse_backup.cli.invocation import limits_of, settings_of
 from dataverse_backup.cli.options import DryRunOption, QuietOption, hush
@@ -87,6 +85,9 @@ def restore(
     Nothing appears under its name before that. What is there already and right is not fetched again, and nothing is
     overwritten. Works from the ledger alone, also when Dataverse is gone.
     """
+    from dataverse_backup.actions.restore_plan import Wanted
+    from dataverse_backup.cli import restoring
+
     if database_dump:
         if file or dataset or everything or in_place:
             raise typer.BadParameter("is restored alone, and to a folder: --to DIR", param_hint="--database-dump")
@@ -116,6 +117,8 @@ def restore(
 
 
 def _restore_dump(context: typer.Context, names: list[str], to: Path | None, *, is_list: bool, quiet: bool) -> ExitCode:
+    from dataverse_backup.cli import restoring_dump
+
     if is_list:
         return restoring_dump.show(settings_of(context), names)
     if to is None:

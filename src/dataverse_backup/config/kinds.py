@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dataverse_backup.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from importlib.metadata import EntryPoint
 
     from dataverse_backup.config.destinations import DestinationSettings
     from dataverse_backup.config.stores import StoreSettings
@@ -74,6 +74,8 @@ def added_store(store_type: str) -> StoreKind | None:
 @cache
 def _entries(group: str) -> tuple[EntryPoint, ...]:
     """What is installed does not change while we run, and looking takes a while."""
+    from importlib.metadata import entry_points  # noqa: PLC0415 -- only for what is none of our own
+
     return tuple(entry_points(group=group))
 
 

@@ -1,0 +1,38 @@
+"""What is slow to import is imported where it is needed, and nowhere else: people and other processes wait for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from dataverse_backup.assembly.readiness import modules_for
+from dataverse_backup.workers import PRELOADED
+
+HELP = ["dataverse_backup.cli.running"]
+BACKUP = [*HELP, "dataverse_backup.cli.backing_up", "dataverse_backup.cli.telling", "dataverse_backup.config"]
+WORKER = [*PRELOADED, *modules_for(["ssh"], [])]
+
+DATABASES = {"sqlalchemy", "psycopg", "alembic"}
+SERVICES = {"asyncssh", "cryptography", "boto3", "botocore", "keystoneauth1", "swiftclient", "distributed"}
+TELLING = {"jinja2", "smtplib", "apprise", "prometheus_client"}
+OTHER_VERBS = {
+    f"dataverse_backup.cli.{verb}" for verb in ("auditing", "pruning", "restoring", "reconciling", "explaining")
+}
+
+
+@pytest.mark.parametrize(
+    ("imported", "needless"),
+    [
+        (HELP, {*DATABASES, *SERVICES, *TELLING, *OTHER_VERBS, "pydantic", "importlib.metadata"}),
+        (BACKUP, {*DATABASES, *SERVICES, *TELLING, *OTHER_VERBS}),
+        (WORKER, {*DATABASES, *TELLING, "boto3", "swiftclient", "typer", "rich", "dataverse_backup.cli"}),
+    ],
+    ids=["help", "backup", "worker"],
+)
+def test_what_is_not_needed_is_not_imported(imported: list[str], needless: set[str]) -> None:
+    script = f"import sys, {', '.join(imported)}; print(*sys.modules)"
+    found = subprocess.check_output([sys.executable, "-c", script], text=True, timeout=60).split()
+    assert set(imported) <= set(found)
+    assert needless & set(found) == set()

@@ -23,9 +23,9 @@ from dataverse_backup.chunks import chunks
 from dataverse_backup.datafile import Datafile
 from dataverse_backup.destinations.base import Staging
 from dataverse_backup.fixity import Durability, VerifiedBy
+from dataverse_backup.ledger import columns
 from dataverse_backup.ledger.base import Attempt, Copy, Status
 from dataverse_backup.ledger.bulk import write_columns
-from dataverse_backup.ledger.columns import recorded
 from dataverse_backup.ledger.tables import copies, datafilestatus
 from tests.acceptance.installation import COMMAND
 from tests.servers.postgresql import PostgresServer
@@ -82,9 +82,8 @@ def _make_all_ok(path: Path) -> None:
         with create_engine(f"sqlite:///{path.with_name('ledger.db')}").begin() as connection:
             for chunk in chunks(catalogue.rows(), 5_000):
                 attempts = [_succeeded(row) for row in chunk if isinstance(row, Datafile)]
-                _, standing, proven = recorded("benchmark", attempts)
-                write_columns(connection, statuses, standing)
-                write_columns(connection, proofs, proven)
+                write_columns(connection, statuses, columns.tried(attempts))
+                write_columns(connection, proofs, columns.recorded("benchmark", attempts)[1])
 
 
 def _succeeded(datafile: Datafile) -> Attempt:

@@ -170,10 +170,27 @@ def test_a_row_that_vanished_during_the_attempt_is_gone_and_keeps_its_status(led
     assert the_only(ledger).status is Status.OK
 
 
-def test_the_last_attempt_of_a_batch_decides(ledger: Ledger) -> None:
-    recorded(ledger, failed(datafile(1)), succeeded(datafile(1), minute=1), failed(datafile(2)))
-    assert [s.status for s in ledger.standings(HERE)] == [Status.OK, Status.FAIL_READ]
-    assert line_of(ledger, 1).attempts == 2
+@pytest.mark.parametrize("was_planned", [True, False])
+def test_the_last_attempt_of_a_batch_decides(ledger: Ledger, was_planned: bool) -> None:
+    one, other = datafile(1), datafile(2)
+    if was_planned:
+        ledger.note(HERE, planned=[planned(one), planned(other)])
+    attempts = [failed(one), succeeded(one), succeeded(other), failed(other)]
+    recorded(ledger, *attempts)
+    assert [standing.status for standing in ledger.standings(HERE)] == [Status.OK, Status.FAIL_READ]
+    assert [line.attempts for line in ledger.listed()] == [2, 2]
+
+
+@pytest.mark.parametrize("changes", [{"label": "another.txt"}, {"size": 7}, {}])
+def test_what_was_copied_is_as_it_was_tried_whatever_was_noted_before(ledger: Ledger, changes: dict[str, Any]) -> None:
+    ledger.note(HERE, planned=[planned(datafile(1)), planned(datafile(2))])
+    recorded(ledger, failed(datafile(1)))
+    recorded(ledger, succeeded(datafile(1, **changes), "elsewhere"), succeeded(datafile(2)))
+    found = line_of(ledger, 1)
+    assert (found.status, found.key, found.attempts, found.message) == (Status.OK, "elsewhere", 2, "")
+    assert found.label == datafile(1, **changes).label
+    assert ledger.oldest_failure(HERE) is None
+    assert line_of(ledger, 2).attempts == 1
 
 
 def test_nothing_is_ok_without_a_copy(ledger: Ledger) -> None:

@@ -34,10 +34,11 @@ def write(connection: Connection, statement: UpdateBase, rows: Sequence[Values])
         write_columns(connection, statement, columns.of_rows(rows))
 
 
-def write_columns(connection: Connection, statement: UpdateBase, columns: Columns) -> None:
-    """Run *statement*, which is kept somewhere, for each row of *columns*, of which there is one at least."""
-    if next(iter(columns.values())):
-        _prepared(statement, connection.dialect, tuple(columns)).write(connection, columns)
+def write_columns(connection: Connection, statement: UpdateBase, columns: Columns) -> int:
+    """Run *statement*, which is kept somewhere, for each row of *columns*; how many rows it wrote in the database."""
+    if not next(iter(columns.values())):
+        return 0
+    return _prepared(statement, connection.dialect, tuple(columns)).write(connection, columns)
 
 
 class _Prepared:
@@ -56,12 +57,13 @@ class _Prepared:
         fixed = written.params | {column.key: _default(column.default) for column in written.insert_prefetch}
         self._fixed = {name: prepare[name]([fixed[name]]) for name in self._order if name not in names}
 
-    def write(self, connection: Connection, columns: Columns) -> None:
-        """Run the statement for each row of *columns*."""
+    def write(self, connection: Connection, columns: Columns) -> int:
+        """Run the statement for each row of *columns*, of which there is one at least; how many rows it wrote."""
         count = len(next(iter(columns.values())))
         values = {name: prepared(columns[name]) for name, prepared in self._given.items()}
         values |= {name: [*value] * count for name, value in self._fixed.items()}
-        connection.exec_driver_sql(self._text, list(zip(*(values[name] for name in self._order), strict=True)))
+        rows = list(zip(*(values[name] for name in self._order), strict=True))
+        return connection.exec_driver_sql(self._text, rows).rowcount
 
 
 _prepared = lru_cache(maxsize=100)(_Prepared)

@@ -107,16 +107,31 @@ def marks(destination: str, marked: Sequence[Mark]) -> Columns:
     }
 
 
-def recorded(run: str, attempts: Sequence[Attempt]) -> tuple[Columns, Columns, Columns]:
-    """Attempts themselves, where their datafiles stand after them, and the copies that they proved."""
+def recorded(run: str, attempts: Sequence[Attempt]) -> tuple[Columns, Columns]:
+    """Attempts themselves, and the copies that they proved."""
     copies = [one.copy for one in attempts]
     its_proofs = proven([one.destination for one in attempts], [one.datafile for one in attempts], copies)
-    return its_proofs | _tries(run, attempts), tried(attempts), _where(its_proofs, copies)
+    return its_proofs | _tries(run, attempts), _where(its_proofs, copies)
+
+
+def succeeded(attempts: Sequence[Attempt]) -> Columns:
+    """What `upserts.SUCCEED` is told of datafiles, each of which is OK after one of *attempts*."""
+    return {
+        "its_destination": [one.destination for one in attempts],
+        "its_id": [one.datafile.id for one in attempts],
+        "its_fingerprint": [fingerprint(one.datafile) for one in attempts],
+        "its_key": [one.key for one in attempts],
+        "its_reason": _words(one.reason for one in attempts),
+        "its_message": [one.message for one in attempts],
+        "its_mark": [one.datafile.mark for one in attempts],
+        "ended": [_ended(one) for one in attempts],
+        "method": [one.method for one in attempts],
+    }
 
 
 def tried(attempts: Sequence[Attempt]) -> Columns:
     """Datafiles, each after one of *attempts*."""
-    ended = [one.started + timedelta(seconds=one.seconds) for one in attempts]
+    ended = [_ended(one) for one in attempts]
     gone = [one.status is Status.GONE for one in attempts]
     told = list(zip(attempts, ended, gone, strict=True))
     return facts([one.datafile for one in attempts]) | {
@@ -132,6 +147,10 @@ def tried(attempts: Sequence[Attempt]) -> Columns:
         "failing_since": [when if one.status in FAILED else None for one, when, _ in told],
         "gone_since": [when if vanished else None for _, when, vanished in told],
     }
+
+
+def _ended(attempt: Attempt) -> datetime:
+    return attempt.started + timedelta(seconds=attempt.seconds)
 
 
 def _tries(run: str, attempts: Sequence[Attempt]) -> Columns:

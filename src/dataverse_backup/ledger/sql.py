@@ -304,13 +304,21 @@ class SqlLedger(SqlAudits, SqlDestinations, SqlDumps, SqlRemovals, SqlDrills, Le
         check_attempts(attempts)
         with self._database.writing() as connection:
             self._know(connection, *{attempt.destination for attempt in attempts})
-            tries, standing, proven = columns.recorded(run, attempts)
+            tries, proven = columns.recorded(run, attempts)
             write_columns(connection, upserts.KEEP, tries)
-            write_columns(connection, upserts.conclude(self._dialect), standing)
+            self._conclude(connection, attempts)
             write_columns(connection, upserts.prove(self._dialect), proven)
             self._spoil_all(connection, attempts)
             counted = {name: runs.c[name] + count for name, count in counts(attempts)._asdict().items()}
             connection.execute(update(runs).where(runs.c.run == run).values(counted))
+
+    def _conclude(self, connection: Connection, attempts: Sequence[Attempt]) -> None:
+        """Where datafiles stand after *attempts*; by far the most are as they were noted, and OK now."""
+        usual = [one for one in attempts if one.status is Status.OK and not one.datafile.is_companion]
+        others = [one for one in attempts if one.status is not Status.OK or one.datafile.is_companion]
+        is_in_order = {one.datafile.place for one in others}.isdisjoint(one.datafile.place for one in usual)
+        done = is_in_order and _succeed(connection, usual)
+        write_columns(connection, upserts.conclude(self._dialect), columns.tried(others if done else attempts))
 
     # What is asked
 
@@ -431,6 +439,15 @@ class SqlLedger(SqlAudits, SqlDestinations, SqlDumps, SqlRemovals, SqlDrills, Le
             return set()
         with self._database.writing() as connection:
             return original.match(connection, list(candidates))
+
+
+def _succeed(connection: Connection, attempts: Sequence[Attempt]) -> bool:
+    """Call the datafiles of *attempts* OK if that is all that is new of each of them; otherwise nothing is done."""
+    with connection.begin_nested() as undone:
+        if write_columns(connection, upserts.SUCCEED, columns.succeeded(attempts)) == len(attempts):
+            return True
+        undone.rollback()
+        return False
 
 
 def _now() -> datetime:

@@ -60,6 +60,26 @@ VANISH = (
 VANISH_ALONE = VANISH.where(_its.object == bindparam("its_object"))
 """A companion is gone from now on, and its datafile is not."""
 
+SUCCEED = (
+    update(datafilestatus)
+    .where(_its.destination == bindparam("its_destination"), _its.datafile_id == bindparam("its_id"))
+    .where(_its.object == MAIN, _its.fingerprint == bindparam("its_fingerprint"), _its.key == bindparam("its_key"))
+    .values(
+        status=Status.OK.value,
+        reason=bindparam("its_reason"),
+        message=bindparam("its_message"),
+        mark=bindparam("its_mark"),
+        lastbackuptime=bindparam("ended"),
+        lastbackupmethod=bindparam("method"),
+        attempts=_its.attempts + 1,
+        failing_since=null(),
+        not_here=null(),
+        not_here_message="",
+        gone_since=null(),
+    )
+)
+"""A datafile of which nothing is new but that it was copied: as `conclude`, and no index has to be written anew."""
+
 DOUBT = (
     update(datafilestatus)
     .where(_its.destination == bindparam("its_destination"), _its.status == Status.OK)

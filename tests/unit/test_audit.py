@@ -534,7 +534,7 @@ def test_for_little_work_no_process_is_started_and_every_connection_is_given_bac
 
 def test_for_much_work_there_are_the_workers_of_the_site(world: AuditWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     backed_up(world)
-    monkeypatch.setattr("dataverse_backup.actions.audit_run.LITTLE_FILES", 4)
+    monkeypatch.setattr("dataverse_backup.actions.audit_workers.LITTLE_FILES", 4)
     site = replace(world.site, open_workers=processes)
     with pytest.raises(AttributeError, match="pickle"):  # what is in memory cannot be seen by another process
         list(audit(world.installation, [site], EVERYTHING, world.stop))

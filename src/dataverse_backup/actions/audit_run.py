@@ -6,19 +6,19 @@ import logging
 import random
 import time
 from abc import ABC, abstractmethod
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from dataverse_backup.actions.audit_events import AuditEnded, AuditPlan, Looked
+from dataverse_backup.actions.audit_workers import AuditWorkers
 from dataverse_backup.actions.events import Ending
 from dataverse_backup.actions.promise import Promise, measured_speed
 from dataverse_backup.allowance import Limit
 from dataverse_backup.chunks import sized_chunks
 from dataverse_backup.datafile import Datafile, fingerprint
-from dataverse_backup.destinations.base import Staging
-from dataverse_backup.engine import IN_FLIGHT_PER_WORKER, Capacity
+from dataverse_backup.engine import IN_FLIGHT_PER_WORKER
 from dataverse_backup.errors import (
     CatalogueError,
     DataverseBackupError,
@@ -27,14 +27,10 @@ from dataverse_backup.errors import (
     LockHeld,
     WorkerDied,
 )
-from dataverse_backup.examine import ExaminerFactory
 from dataverse_backup.in_flight import in_flight
 from dataverse_backup.ledger.audits import AUDIT_VERB, LISTING_VERB, PRIMARY, Amount, Choice, name_of_place
 from dataverse_backup.logs import facts
-from dataverse_backup.outflow import Pace
-from dataverse_backup.threads import threads
 from dataverse_backup.verdict import Verdict
-from dataverse_backup.workers import processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -43,16 +39,13 @@ if TYPE_CHECKING:
     from dataverse_backup.actions.sites import Installation, Site
     from dataverse_backup.datafile import NotHere
     from dataverse_backup.engine import Stop, Submit
-    from dataverse_backup.examine import Examined, Examiner, Task, WitnessesTask
+    from dataverse_backup.examine import Examined, Task, WitnessesTask
     from dataverse_backup.ledger.audits import Judged
     from dataverse_backup.ledger.base import Lock
 
     Rows = Mapping[int, Datafile | NotHere]
 
 log = logging.getLogger(__name__)
-
-LITTLE_FILES, LITTLE_SIZE = 20_000, 1 << 30
-"""Up to so many files and bytes no worker processes are started: that would take longer than to read them."""
 
 Item = TypeVar("Item")
 
@@ -66,9 +59,8 @@ class PlaceAudit(ABC):
         """Look at *place*, a destination or PRIMARY, by workers of the first of *sites*."""
         self._installation, self._ledger = installation, installation.ledger
         self._sites = {site.name: site for site in sites}
-        self._open_workers = sites[0].open_workers
-        capacity = Capacity.together([site.capacity for site in sites])
-        self._place, self._capacity, self._request, self._stop = place, capacity, request, stop
+        self._workers = AuditWorkers(installation, sites)
+        self._place, self._capacity, self._request, self._stop = place, self._workers.capacity, request, stop
         self._ended = AuditEnded(place, Ending.OK)
         self._choice = Choice(datetime.now(UTC))
         self._began = time.monotonic()
@@ -136,37 +128,10 @@ class PlaceAudit(ABC):
         amount = _share_of(self._amount(self._choice), self._request.share)
         yield AuditPlan(self._place, amount, self._promise())
         if amount.files or self._has_more:
-            with self._workers_for(amount) as submit:
+            with self._workers.opened(self._run, amount) as submit:
                 yield from self._examined(submit, self._within_limits())
         self._ended.ending = self._ending()
         yield self._end()
-
-    @contextmanager
-    def _workers_for(self, amount: Amount) -> Iterator[Submit[Task, Examined]]:
-        """Threads for little work, which is mostly waiting for others to hash it; otherwise what the site has."""
-        is_little = amount.files <= LITTLE_FILES and amount.size <= LITTLE_SIZE
-        with ExitStack() as held:
-            factory, workers = self._factory(self._paces(held)), self._capacity.workers
-            if not is_little or self._open_workers is not processes:
-                yield held.enter_context(self._open_workers(factory, workers))
-                return
-
-            def make() -> Examiner:
-                examiner = factory()
-                held.callback(examiner.close)
-                return examiner
-
-            yield held.enter_context(threads(make, workers))
-
-    def _paces(self, held: ExitStack) -> dict[str, Pace]:
-        """How fast may be read back from each destination that is held to a bandwidth."""
-        limited = {name: site.bandwidth for name, site in self._sites.items() if site.bandwidth is not None}
-        return {name: held.enter_context(closing(Pace(bandwidth))) for name, bandwidth in limited.items()}
-
-    def _factory(self, paces: Mapping[str, Pace]) -> ExaminerFactory:
-        staging = Staging(self._ledger.id, self._run)
-        places = {name: site.for_workers(staging) for name, site in self._sites.items()}
-        return ExaminerFactory(self._installation.make_stores, places, self._ledger.id, paces)
 
     def _examined(self, submit: Submit[Task, Examined], tasks: Iterable[Task]) -> Iterator[Looked]:
         limit = self._capacity.workers * IN_FLIGHT_PER_WORKER

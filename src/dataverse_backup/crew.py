@@ -60,6 +60,9 @@ class Worker(Protocol[Task_contra, Result_co]):
     def do(self, task: Task_contra, /) -> Result_co:
         """Do *task*. Raises Died, Crowded, and what the task itself raises."""
 
+    def get_ready(self) -> None:
+        """Make what is needed before the first task. Raises as `do`; then that makes it, or fails in the same way."""
+
     def kill(self) -> None:
         """Let it die now; may be called while it works, by another thread."""
 
@@ -124,6 +127,12 @@ class Crew(Generic[Task, Result]):
             self._changed.notify_all()
         return given.future
 
+    def get_ready(self) -> None:
+        """Have all workers now, and let them get ready: there will be something to do soon."""
+        with self._changed:
+            while self._end is None and len(self._workers) < self._most:
+                self._hire(is_early=True)
+
     def close(self) -> None:
         """Begin nothing more, and give back the workers; what is not done in a moment is lost."""
         with self._changed:
@@ -135,13 +144,18 @@ class Crew(Generic[Task, Result]):
                 worker.kill()
                 thread.join(0.1)
 
-    def _hire(self) -> None:
+    def _hire(self, *, is_early: bool = False) -> None:
         worker = self._make_worker()
-        thread = threading.Thread(target=self._employ, args=(worker,), daemon=True, name="crew")
+        thread = threading.Thread(target=self._employ, args=(worker, is_early), daemon=True, name="crew")
         self._workers[thread] = worker
         thread.start()
 
-    def _employ(self, worker: Worker[Task, Result]) -> None:
+    def _employ(self, worker: Worker[Task, Result], is_early: bool) -> None:  # noqa: FBT001 -- the target of a thread
+        if is_early:
+            try:
+                worker.get_ready()
+            except Exception as error:  # noqa: BLE001 -- whatever it is: its first task meets it again
+                log.debug("a worker is not ready yet: %s", error)
         while (given := self._next()) is not None:
             if not self._do(worker, given):
                 break

@@ -75,6 +75,14 @@ class Roomy(Protocol):
         """For so many, where that was tried out."""
 
 
+@runtime_checkable
+class Eager(Protocol):
+    """A Submit whose workers may be there before there is something to do."""
+
+    def get_ready(self) -> None:
+        """Have them get ready."""
+
+
 def most_in_flight(submit: object, workers: int) -> int:
     """How many tasks may be on their way now: by *workers* in all, where *submit* does not know better."""
     return IN_FLIGHT_PER_WORKER * (submit.workers if isinstance(submit, Elastic) else workers)

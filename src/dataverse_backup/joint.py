@@ -52,6 +52,8 @@ class JointTransfer:
         Raises Crowded where one of the destinations, which other workers may have reached, could never be reached from
         here: then those do it all, and find what was copied to the others.
         """
+        for name, told in joint.abilities.items():
+            self._transfers[name].assume(told)
         for batch in joint.batches:
             self._readers[batch.destination].begin()
         outcomes = self._copied_together(joint)
@@ -69,6 +71,11 @@ class JointTransfer:
         with ThreadPoolExecutor(len(joint.batches), thread_name_prefix="transfer") as threads:
             futures = {batch.destination: threads.submit(self._copied, batch) for batch in joint.batches}
         return {destination: future.result() for destination, future in futures.items()}
+
+    def prepare(self) -> None:
+        """Begin to connect; there will be something to copy soon."""
+        for transfer in self._transfers.values():
+            transfer.prepare()
 
     def share(self, sharers: int) -> None:
         """Send as one of *sharers* on different machines, which together hold to the bandwidth of a destination."""
@@ -140,5 +147,7 @@ class JointTransferFactory:
             outflow.notes.pass_on(first, count)
 
     def __call__(self) -> JointTransfer:
-        """From stores of its own."""
-        return JointTransfer(self.make_stores(), self.make_transfers, self.outflows)
+        """From stores of its own; it connects while it waits for its first batch."""
+        transfer = JointTransfer(self.make_stores(), self.make_transfers, self.outflows)
+        transfer.prepare()
+        return transfer

@@ -142,6 +142,14 @@ class Transfer:
             lost = error
         return Outcome([item.attempt for item in items if item.attempt], lost, self._lost_stores)
 
+    def prepare(self) -> None:
+        """Begin to connect; there will be something to copy soon."""
+        self._destination.prepare()
+
+    def assume(self, abilities: str) -> None:
+        """Take it that the destination can do what somebody else has found out."""
+        self._destination.assume(abilities)
+
     def close(self) -> None:
         """Give back the destination's connections; may be called twice, and nothing is copied afterwards."""
         self._destination.close()

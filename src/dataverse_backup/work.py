@@ -9,7 +9,7 @@ from __future__ import annotations
 import pickle
 import tempfile
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from dataverse_backup.errors import NoWorkSpace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from dataverse_backup.datafile import Datafile
     from dataverse_backup.ledger.base import Copy
@@ -62,6 +62,8 @@ class JointBatch:
     """What a worker gets: a batch for each destination that needs some of the same datafiles, read together."""
 
     batches: tuple[Batch, ...]
+    abilities: Mapping[str, str] = field(default_factory=dict)
+    """What was found out about destinations since its worker was made (`Destination.abilities`)."""
 
     @property
     def destinations(self) -> set[str]:

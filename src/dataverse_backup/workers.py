@@ -150,6 +150,10 @@ class _Process(Generic[Task, Result]):
         self._process: BaseProcess | None = None
         self._line: _Line | None = None
 
+    def get_ready(self) -> None:
+        if self._line is None:
+            self._started()
+
     def do(self, task: Task, /) -> Result:
         if self._line is not None and self._line.is_cut():
             self._bury()  # it died since its last task, of nothing that we gave it

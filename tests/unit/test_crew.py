@@ -32,6 +32,8 @@ class Room:
         self.now: set[str] = set()
         self.workers = 0
         self.ended = 0
+        self.ready = 0
+        self.ready_fails = False
         self.release = threading.Event()
         self._lock = threading.Lock()
 
@@ -84,6 +86,11 @@ class Hand:
             raise Died("SIGKILL", was_ready=True)
         return task.upper()
 
+    def get_ready(self) -> None:
+        self._room.ready += 1
+        if self._room.ready_fails:
+            raise Died("too little memory", was_ready=False)
+
     def kill(self) -> None:
         self._killed.set()
 
@@ -113,6 +120,30 @@ def test_tasks_are_done_by_as_many_workers_as_are_needed() -> None:
         assert [future.result(10) for future in futures] == [f"LONG{number}" for number in range(9)]
         assert submit.room == 3
     assert room.ended == 3
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_workers_get_ready_before_there_is_something_to_do_and_work_then_if_they_were_or_not(*, fails: bool) -> None:
+    room = Room()
+    room.ready_fails = fails
+    with working(room, 3) as submit:
+        submit.get_ready()
+        submit.get_ready()
+        while room.ready < 3:
+            time.sleep(0.01)
+        assert (room.workers, room.now) == (3, set())
+        assert submit("a").result(10) == "A"
+        assert room.workers == 3
+    assert room.ended == 3
+
+
+def test_workers_that_get_ready_and_have_nothing_to_do_end() -> None:
+    room = Room()
+    with working(room, 3) as submit:
+        submit.get_ready()
+    assert room.ended == room.workers == 3
+    submit.get_ready()
+    assert room.workers == 3
 
 
 class Narrow(Room):

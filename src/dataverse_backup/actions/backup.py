@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dataverse_backup.actions.database import OneDump
+from dataverse_backup.actions.early import EarlyWorkers
 from dataverse_backup.actions.events import Moving
 from dataverse_backup.actions.run import Run
 from dataverse_backup.brake import Brake
@@ -74,26 +75,35 @@ def backup(
 
 
 def _done(installation: Installation, runs: Sequence[Run], stop: Stop, brake: Brake) -> Iterator[Event]:
-    yield from _begun(runs)
-    going_on = {run.name: run for run in runs if not run.is_over}
-    if brake.pulled is not None:
-        for run in going_on.values():
-            yield run.end()
-    elif going_on:
-        with _watched(going_on) as (outflows, meters):
-            for run in going_on.values():
-                run.send_dump(Outflow(outflows[run.name].pace))
-            workers = partial(_workers, installation, going_on, outflows=outflows)
-            yield from _copied(going_on, meters, workers, stop, brake)
+    _set_out(runs)
+    reaching = {run.name: run for run in runs if not run.is_over}
+    with _watched(reaching) as (outflows, meters):
+        early = EarlyWorkers(partial(_workers, installation, reaching, outflows=outflows), reaching)
+        with closing(early):
+            for names in _worked_on_together(reaching):
+                early.begin(names)
+            yield from _begun(runs)
+            going_on = {run.name: run for run in runs if not run.is_over}
+            if brake.pulled is not None:
+                for run in going_on.values():
+                    yield run.end()
+            elif going_on:
+                for run in going_on.values():
+                    run.send_dump(Outflow(outflows[run.name].pace))
+                yield from _copied(going_on, meters, early.opened, stop, brake)
 
 
-def _begun(runs: Sequence[Run]) -> Iterator[Event]:
-    """Lock all, in the order of their names, reach all at once, plan one after the other; some are over by that."""
+def _set_out(runs: Sequence[Run]) -> None:
+    """Lock all, in the order of their names, and reach all at once; some are over by that."""
     for run in runs:
         run.lock()
     for run in runs:
         if not run.is_over:
             run.set_out()
+
+
+def _begun(runs: Sequence[Run]) -> Iterator[Event]:
+    """Plan one after the other; some are over by that."""
     for run in runs:
         if not run.is_over:
             yield from run.begin()

@@ -26,6 +26,7 @@ from dataverse_backup.errors import (
     CatalogueUnavailable,
     CopyKilledWorker,
     DestinationLost,
+    DestinationRefused,
     LedgerError,
     LockHeld,
     ObjectError,
@@ -38,12 +39,13 @@ from dataverse_backup.planner import CHUNK, make_plan
 from dataverse_backup.work import Why, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterator, Sequence
 
     from dataverse_backup.actions.database import OneDump
     from dataverse_backup.actions.sites import Installation, Site
     from dataverse_backup.allowance import Limit
     from dataverse_backup.conclusion import Outcome
+    from dataverse_backup.destinations.base import Destination, Traits
     from dataverse_backup.engine import Capacity, Stop
     from dataverse_backup.ledger.base import Lock
     from dataverse_backup.outflow import Outflow
@@ -51,7 +53,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _SECONDS_OF_CONTACT = 10.0
-"""So long a run keeps its own connection while no batch is done: workers that find no room for theirs try again."""
+"""So long a run keeps its own connection without using it: workers that find no room for theirs try again then."""
 
 
 class Run:
@@ -92,6 +94,8 @@ class Run:
         self._again: list[Work] = []
         self._had_second_chance = False
         self._contact = Contact(lambda: site.open_destination(self.staging))
+        self.make_room: Callable[[], bool] = lambda: False
+        """Has workers give back their connections; whether there were any."""
 
     @property
     def name(self) -> str:
@@ -155,7 +159,7 @@ class Run:
 
     def _reach(self) -> Scope:
         """Reach the destination, make sure that it is ours, and clear what earlier runs left in staging."""
-        destination, traits = self._contact.made()
+        destination, traits = self._contact_made()
         if (told := destination.abilities()) != self._abilities:
             self._ledger.keep_abilities(self.name, told)
             self._abilities = told
@@ -164,6 +168,27 @@ class Run:
         folds = folded if traits.folds_case else None
         brake = None if self._brake.is_released else self.site.thresholds
         return Scope(self.name, self._stores, folded=folds, limit=self._limit, only=self._only, brake=brake)
+
+    def _contact_made(self) -> tuple[Destination, Traits]:
+        """Connected; where workers may have taken the only room, they leave and it is tried again."""
+        try:
+            return self._contact.made()
+        except DestinationRefused:
+            raise
+        except DestinationLost:
+            if self._stop.is_set() or not self.make_room():
+                raise
+            return self._contact.made_in_the_end()
+
+    @property
+    def is_first(self) -> bool:
+        """Whether nothing was ever copied to the destination: then there is something to do, as far as one can tell."""
+        return not self._ledger.knows_destination(self.name)
+
+    @property
+    def abilities(self) -> str:
+        """What is known of the destination by now, for its workers."""
+        return self._abilities
 
     def _refusals(self, plan: Plan) -> list[Attempt]:
         """Attempts for the datafiles of which no key could be made: they failed without being tried."""
@@ -231,12 +256,11 @@ class Run:
     def keep_contact(self, *, is_ending: bool) -> None:
         """See to the connection for what is written at the end; to be called now and then while files are copied.
 
-        Where there is room for one connection only, it is a worker's: ours is given back unless a batch is done soon,
-        and made again when one was, and the last ones are on their way.
+        In a run that takes longer ours is given back, for there may not be room for one more than the workers', and
+        made again when a batch was done and the last ones are on their way.
         """
-        if self._ended.settled.files:
-            if is_ending and not self.is_over:
-                self._contact.begin()
+        if is_ending and self._ended.settled.files and not self.is_over:
+            self._contact.begin()
         elif self._contact.seconds > _SECONDS_OF_CONTACT:
             self._contact.give_back()
 

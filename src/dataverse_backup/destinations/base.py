@@ -160,6 +160,12 @@ class Destination(ABC):
     def connect(self) -> Traits:
         """Reach the destination and find out what it can do. Raises DestinationLost; makes no root."""
 
+    def prepare(self) -> None:  # noqa: B027 -- what takes no time to reach needs no preparation
+        """Begin to connect, for what will be asked soon. Waits for nothing, sends nothing, and raises nothing."""
+
+    def assume(self, abilities: str) -> None:  # noqa: B027 -- who tells no abilities assumes none
+        """Take it that it has these `abilities`, which somebody else was told, where none are known here yet."""
+
     def abilities(self) -> str:
         """What it can do, as text that the ledger keeps for `Staging.abilities`; '' where nothing is worth keeping.
 

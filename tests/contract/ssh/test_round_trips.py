@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -67,3 +68,38 @@ def test_a_later_run_only_looks_and_sends(settings: SshSettings, way: RoundTrips
     assert len(way.counts) == 2
     assert sent - begun <= 8
     assert ended - sent <= 9
+
+
+def test_who_is_prepared_has_logged_in_already_and_learns_the_rest_from_others(
+    settings: SshSettings, way: RoundTrips
+) -> None:
+    with destination(settings) as one:
+        one.prepare()
+        one.prepare()
+        with destination(settings) as another:
+            another.connect()
+            another.write_identity("ledger-1")
+            abilities = another.abilities()
+        begun, other = way.counts
+        assert begun <= LOGIN < other
+        one.assume(abilities)
+        one.connect()
+        assert one.read_identity() == "ledger-1"
+        assert way.counts[0] <= LOGIN + 4
+        assert one.abilities() == abilities
+    assert len(way.counts) == 2
+
+
+def test_a_preparation_that_failed_is_made_good_and_one_that_nobody_needs_is_no_burden(own_server: SshServer) -> None:
+    settings = own_server.settings(own_server.sandbox())
+    own_server.stop()
+    with destination(settings) as one:
+        one.prepare()
+        time.sleep(0.5)
+        own_server.start()
+        one.connect()
+    with destination(settings) as one:
+        one.prepare()
+    with destination(settings) as one:
+        one.prepare()
+        one.connect()

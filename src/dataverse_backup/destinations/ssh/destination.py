@@ -22,6 +22,7 @@ from dataverse_backup.destinations.prunable import Doomed, Prunable, Pruned, che
 from dataverse_backup.destinations.ssh.abilities import Abilities
 from dataverse_backup.destinations.ssh.audit import Audit
 from dataverse_backup.destinations.ssh.batch import Batch
+from dataverse_backup.destinations.ssh.connection import connected
 from dataverse_backup.destinations.ssh.failures import CONNECTION_ERRORS, VENDOR_ERRORS, calling, spoken_error, words
 from dataverse_backup.destinations.ssh.files import each, is_regular
 from dataverse_backup.destinations.ssh.identity import Identity
@@ -30,7 +31,7 @@ from dataverse_backup.destinations.ssh.loop import EventLoopThread
 from dataverse_backup.destinations.ssh.notes import RemoteNotes
 from dataverse_backup.destinations.ssh.partials import RemotePartials
 from dataverse_backup.destinations.ssh.prune import RemotePruning
-from dataverse_backup.destinations.ssh.session import opened_session
+from dataverse_backup.destinations.ssh.session import given_up, opened_session
 from dataverse_backup.destinations.ssh.stream import RemoteStream
 from dataverse_backup.errors import (
     CopyDiffers,
@@ -44,12 +45,14 @@ from dataverse_backup.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
     from typing import Any
 
     import asyncssh
 
     from dataverse_backup.destinations.base import Receipt, Staging, Traits, Upload
     from dataverse_backup.destinations.ssh.agent import Look
+    from dataverse_backup.destinations.ssh.connection import Connection
     from dataverse_backup.destinations.ssh.session import Session
     from dataverse_backup.destinations.ssh.settings import SshSettings
     from dataverse_backup.fixity import Algorithm
@@ -74,6 +77,8 @@ class SshDestination(Destination, Listable, Explainable, Resumable, Prunable):
         self._settings, self._staging = settings, staging
         self._loop = EventLoopThread(f"ssh {name}")
         self._session: Session | None = None
+        self._login: Future[Connection] | None = None
+        """One that was begun for the next session."""
         self._abilities = Abilities.from_text(staging.abilities, settings.where)
         """What is taken for granted with the next connection; None: probe."""
         self._identity = Identity()
@@ -84,6 +89,14 @@ class SshDestination(Destination, Listable, Explainable, Resumable, Prunable):
     def connect(self) -> Traits:
         self._disconnect()
         return self._connected().traits
+
+    def prepare(self) -> None:
+        if self._session is None and self._login is None:
+            self._login = self._loop.submit(connected(self.name, self._settings))
+
+    def assume(self, abilities: str) -> None:
+        if self._abilities is None and self._session is None:
+            self._abilities = Abilities.from_text(abilities, self._settings.where)
 
     def abilities(self) -> str:
         return "" if self._abilities is None else self._abilities.to_text()
@@ -223,6 +236,9 @@ class SshDestination(Destination, Listable, Explainable, Resumable, Prunable):
 
     def close(self) -> None:
         self._disconnect()
+        login, self._login = self._login, None
+        if login is not None:
+            self._loop.run(given_up(login))
         self._loop.close()
 
     def _run(self, key: str, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
@@ -240,7 +256,8 @@ class SshDestination(Destination, Listable, Explainable, Resumable, Prunable):
         """The session, a new one if the last was lost. Raises DestinationLost, ConfigurationError."""
         if self._session is None or self._session.connection.lost:
             self._disconnect()
-            self._session = self._loop.run(opened_session(self.name, self._settings, self._abilities))
+            login, self._login = self._login, None
+            self._session = self._loop.run(opened_session(self.name, self._settings, self._abilities, login))
             self._abilities = self._session.abilities
             self._confirm_identity(self._session, self._session.look)
         return self._session

@@ -20,10 +20,12 @@ from dataverse_backup.destinations.ssh.connection import Connection, connected
 from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS, words
 from dataverse_backup.destinations.ssh.files import RemoteFiles, read_bytes
 from dataverse_backup.destinations.ssh.shell import PROBE_TIMEOUT, known_by_probe, probed_shell
-from dataverse_backup.errors import ConfigurationError, DestinationLost
+from dataverse_backup.errors import ConfigurationError, DataverseBackupError, DestinationLost
 from dataverse_backup.fixity import Algorithm, Durability, VerifiedBy
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from dataverse_backup.destinations.ssh.agent import Look
     from dataverse_backup.destinations.ssh.settings import SshSettings
     from dataverse_backup.destinations.ssh.shell import Shell
@@ -82,8 +84,12 @@ class Session:
         return None if answer.status == 0 else f"sync: {answer.errors}"
 
 
-async def opened_session(place: str, settings: SshSettings, assumed: Abilities | None) -> Session:
+async def opened_session(
+    place: str, settings: SshSettings, assumed: Abilities | None, login: Future[Connection] | None = None
+) -> Session:
     """Connect, and probe unless something is *assumed*. Raises DestinationLost, DestinationRefused, ConfigurationError.
+
+    A *login* that was begun before is used, unless it failed.
 
     All that can be asked at the same time is: over a slow line each round trip counts. Where our program runs over
     there it says in one answer what there is; where it does not, probing takes some fifteen round trips, and the time
@@ -91,7 +97,7 @@ async def opened_session(place: str, settings: SshSettings, assumed: Abilities |
     """
     if "\n" in settings.directory or "\0" in settings.directory:
         raise ConfigurationError(f"{place}: {settings.directory!r} cannot be the name of a backup directory")
-    connection = await connected(place, settings)
+    connection = await _taken(login) or await connected(place, settings)
     if assumed is not None and assumed.server != connection.server:
         assumed = None
     try:
@@ -107,6 +113,23 @@ async def opened_session(place: str, settings: SshSettings, assumed: Abilities |
     except BaseException:
         await connection.close()
         raise
+
+
+async def _taken(login: Future[Connection] | None) -> Connection | None:
+    """The connection that was begun, if it is there."""
+    if login is None:
+        return None
+    try:
+        connection = await asyncio.wrap_future(login)
+    except DataverseBackupError:  # why so shows with the next one
+        return None
+    return None if connection.lost else connection
+
+
+async def given_up(login: Future[Connection]) -> None:
+    """Nobody needs the connection that was begun."""
+    if not login.cancel() and (connection := await _taken(login)) is not None:
+        connection.give_up()
 
 
 async def _looked(connection: Connection, settings: SshSettings, assumed: Abilities | None) -> Look | None:

@@ -13,7 +13,7 @@ import pytest
 
 from dataverse_backup.destinations.base import IDENTITY_KEY, STAGING_PREFIX, Staging, StoredDigest, Upload
 from dataverse_backup.destinations.s3 import S3Destination
-from dataverse_backup.destinations.s3.bucket import Part, etag_of
+from dataverse_backup.destinations.s3.objects import Part, etag_of
 from dataverse_backup.errors import (
     CopyDiffers,
     CopyFailed,
@@ -151,18 +151,47 @@ def test_the_service_vouches_for_what_it_hashed(place: BucketPlace) -> None:
         assert (found.verified_by, found.checksum) == (VerifiedBy.READ_BACK, receipt.checksum)
 
 
-@pytest.mark.parametrize("etag", [f'"{"0" * 32}-2"', '"opaque"', ""])
-def test_an_etag_that_is_not_made_of_the_md5_of_our_parts_proves_nothing(
-    place: BucketPlace, liar: LyingS3, etag: str
+NO_CRC64 = Lie("PUT", 501, "NotImplemented", header="x-amz-checksum-crc64nvme")
+TAKES_ANY_CRC64 = Lie("PUT", 200, "", header="x-amz-checksum-crc64nvme")
+
+
+@pytest.mark.parametrize("lie", [NO_CRC64, TAKES_ANY_CRC64])
+@pytest.mark.parametrize("etag", [None, f'"{"0" * 32}-2"', '"opaque"', ""])
+def test_where_no_crc64_is_checked_an_etag_that_is_made_of_the_md5_of_our_parts_proves_and_no_other(
+    place: BucketPlace, liar: LyingS3, etag: str | None, lie: Lie
 ) -> None:
-    liar.etag = etag
+    liar.etag, liar.lies = etag, [replace(lie)]
     with through(liar.url, place, verify=VerifiedBy.SERVICE) as destination:
         receipt = stored(destination, upload(KEY, BIG))[KEY]
-    assert receipt.verified_by is VerifiedBy.READ_BACK
+    assert receipt.verified_by is (VerifiedBy.SERVICE if etag is None else VerifiedBy.READ_BACK)
+    assert place.read(KEY) == BIG
+
+
+def test_the_crc64_of_an_object_in_parts_proves_it_whatever_its_etag_is(place: BucketPlace, liar: LyingS3) -> None:
+    liar.etag = '"opaque"'
+    with through(liar.url, place, verify=VerifiedBy.SERVICE) as destination:
+        assert stored(destination, upload(KEY, BIG))[KEY].verified_by is VerifiedBy.SERVICE
+        liar.hides_checksums = True
+        assert stored(destination, upload(OTHER, BIG))[OTHER].verified_by is VerifiedBy.READ_BACK
+
+
+def test_where_etags_are_no_md5_the_crc64_proves_what_is_sent_in_one_request(place: BucketPlace, liar: LyingS3) -> None:
+    liar.etag = f'"{"0" * 32}"'
+    with through(liar.url, place, verify=VerifiedBy.SERVICE) as destination:
+        proofs = [stored(destination, upload(key, WHOLE))[key].verified_by for key in (KEY, OTHER)]
+    assert proofs == [VerifiedBy.READ_BACK, VerifiedBy.SERVICE]
+
+
+def test_nothing_stays_of_finding_out_that_a_service_takes_any_checksum(place: BucketPlace, liar: LyingS3) -> None:
+    liar.ignores_conditions = True  # and checksums
+    with through(liar.url, place, verify=VerifiedBy.SERVICE) as destination:
+        receipt = stored(destination, upload(KEY, BIG))[KEY]
+    assert receipt.verified_by is VerifiedBy.SERVICE
+    assert place.everything() == {KEY}
 
 
 def test_what_the_service_copied_itself_it_does_not_vouch_for() -> None:
-    sent = Part(1, '"a"', b"m" * 16)
+    sent = Part(1, '"a"', md5=b"m" * 16)
     assert etag_of([sent]) == f"{hashlib.md5(b'm' * 16).hexdigest()}-1"
     assert etag_of([sent, Part(2, '"b"')]) is None
 

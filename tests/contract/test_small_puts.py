@@ -113,7 +113,7 @@ OPTIONS = st.fixed_dictionaries(
         "SSEKMSKeyId": st.just("a/key:1"),
         "IfNoneMatch": st.just("*"),
         "ContentMD5": st.just("1B2M2Y8AsgTpgAmY7PhCfg=="),
-        "ChecksumSHA256": st.just("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
+        "ChecksumCRC64NVME": st.just("AAAAAAAAAAA="),
     },
 )
 

@@ -34,12 +34,13 @@ if TYPE_CHECKING:
 
 _OF_THE_KIND = frozenset({"Bucket", "IfNoneMatch", "ServerSideEncryption", "SSEKMSKeyId", "StorageClass"})
 """What requests of one kind have in common."""
-_OF_THE_OBJECT = {"ContentMD5": "content-md5", "ChecksumSHA256": "x-amz-checksum-sha256"}
+_OF_THE_OBJECT = {"ContentMD5": "content-md5", "ChecksumCRC64NVME": "x-amz-checksum-crc64nvme"}
 """What each has for itself besides its name and its bytes, and the header for it. What asks for more is botocore's."""
 _ANSWERED = {
     "etag": "ETag",
     "x-amz-version-id": "VersionId",
-    "x-amz-checksum-sha256": "ChecksumSHA256",
+    "x-amz-checksum-crc64nvme": "ChecksumCRC64NVME",
+    "x-amz-checksum-type": "ChecksumType",
     "x-amz-server-side-encryption": "ServerSideEncryption",
     "x-amz-server-side-encryption-customer-algorithm": "SSECustomerAlgorithm",
 }

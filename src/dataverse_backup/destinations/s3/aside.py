@@ -6,12 +6,13 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
-from dataverse_backup.destinations.s3.bucket import Span
+from dataverse_backup.destinations.s3.objects import Span
 from dataverse_backup.errors import CopyDiffers, CopyMissing, KeyOccupied, ObjectError
 from dataverse_backup.fixity import OWN_ALGORITHM, VerifiedBy
 
 if TYPE_CHECKING:
-    from dataverse_backup.destinations.s3.bucket import Bucket, Stored
+    from dataverse_backup.destinations.s3.bucket import Bucket
+    from dataverse_backup.destinations.s3.objects import Stored
     from dataverse_backup.destinations.s3.parts import PartUploads
     from dataverse_backup.destinations.s3.settings import S3Settings
 
@@ -63,14 +64,14 @@ class Aside:
             # No condition for *to*: some services (Swift) take it for one of *key*.
             self._bucket.copy(origin, to, {})
             return
-        with self._parts.begun(to) as upload:
+        with self._parts.begun(to, has_crc64=False) as upload:
             step = max(self._settings.part_size_for(size), self._settings.copy_part_size)
             starts = range(0, size, step)
             parts = [
-                self._bucket.copy_part(to, upload.id, number, Span(origin, start, min(start + step, size)))
+                self._bucket.multipart.copy(to, upload.id, number, Span(origin, start, min(start + step, size)))
                 for number, start in zip(count(1), starts, strict=False)
             ]
-            self._bucket.complete(to, upload.id, parts, {})
+            self._bucket.multipart.complete(to, upload.id, parts, {})
 
     def _is_the_same(self, key: str, to: str, present: Stored) -> bool:
         """Whether both hold the same bytes: by the service's word where that counts as proof, else by reading both."""

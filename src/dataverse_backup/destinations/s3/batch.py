@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -13,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from dataverse_backup.destinations.base import Receipt
 from dataverse_backup.destinations.partials import partial_name
-from dataverse_backup.destinations.s3.bucket import Span, etag_of, md5_of
 from dataverse_backup.destinations.s3.flight import Flight, tried
+from dataverse_backup.destinations.s3.objects import Span, crc64_of, crc64_text, is_made_of, md5_of
 from dataverse_backup.errors import CopyDiffers, CopyRefused, KeyOccupied, KeyRefused, ObjectError, Unavailable
 from dataverse_backup.fixity import Algorithm, Durability, HashingReader, VerifiedBy
 
@@ -24,7 +22,8 @@ if TYPE_CHECKING:
 
     from dataverse_backup.destinations.base import Failure, Upload
     from dataverse_backup.destinations.s3.aside import Aside
-    from dataverse_backup.destinations.s3.bucket import Bucket, Part, Stored
+    from dataverse_backup.destinations.s3.bucket import Bucket
+    from dataverse_backup.destinations.s3.objects import Part, Stored
     from dataverse_backup.destinations.s3.parts import PartUpload, PartUploads
     from dataverse_backup.destinations.s3.settings import S3Settings
     from dataverse_backup.destinations.s3.within import Within
@@ -90,8 +89,8 @@ class Batch:
     def _send_whole(self, upload: Upload, data: bytes, checksum: Checksum, origin: Origin | None) -> Receipt:
         options = self._settings.options_for(upload.key)
         is_for_service = self._settings.verify is VerifiedBy.SERVICE
-        if is_for_service:
-            options["ChecksumSHA256"] = _sha256(data)
+        if is_for_service and not self._bucket.names_md5 and self._bucket.checks_crc64:
+            options["ChecksumCRC64NVME"] = crc64_text(crc64_of(data))
         if is_for_service or upload.supersede_to is not None:
             # A checksum may come along with a copy, computed from its origin. What takes the place of another object is
             # sent under the condition that it is still that one.
@@ -109,32 +108,35 @@ class Batch:
         """Whether the service names a true checksum of the whole object, and it is that of *data*, which we sent."""
         if published.stored.md5 == md5:
             return True
+        self._bucket.names_md5 = False
         seen = self._bucket.look(published.key)
         if seen is None or seen.size != len(data):
             return False
-        if seen.sha256 is not None:
-            return seen.sha256 == _sha256(data)
+        if seen.crc64 is not None and self._bucket.checks_crc64:
+            return seen.crc64 == crc64_text(crc64_of(data))
         return seen.md5 == md5
 
     def _send_in_parts(self, upload: Upload, reader: HashingReader, origin: Origin | None) -> Receipt:
         if upload.supersede_to is None:
             self._refuse_occupied(upload.key)  # now, not after everything was sent
-        with self._begun_in_parts(upload, reader.size) as under_way:
+        with self._begun_in_parts(upload, reader.size, origin) as under_way:
             parts = self._sent_parts(upload.key, under_way, reader, origin)
             checksum = reader.finish(upload.promised)
             if upload.supersede_to is None:
                 self._refuse_occupied(upload.key)  # some services (Ceph) keep to conditions, and not to this one
-            published = self._publish(upload, partial(self._bucket.complete, upload.key, under_way.id, parts))
-        if self._settings.verify is VerifiedBy.SERVICE and _is_made_of(parts, published.stored, reader.size):
+            published = self._publish(upload, partial(self._bucket.multipart.complete, upload.key, under_way.id, parts))
+        if self._settings.verify is VerifiedBy.SERVICE and is_made_of(parts, published.stored, reader.size):
             return Receipt(upload.key, reader.size, checksum, VerifiedBy.SERVICE, Durability.YES)
         return replace(self._read_back(published, reader.size, checksum, origin), kept=under_way.kept)
 
-    def _begun_in_parts(self, upload: Upload, size: int) -> AbstractContextManager[PartUpload]:
+    def _begun_in_parts(self, upload: Upload, size: int, origin: Origin | None) -> AbstractContextManager[PartUpload]:
         """One that was broken off, where it may be continued; a lock would have begun to count when it was begun."""
+        has_crc64 = origin is None and self._bucket.checks_crc64  # what the service copies comes without
         name = partial_name(upload, size, self._settings.resumes_from)
         if name is None or self._settings.lock_mode is not None:
-            return self._parts.begun(upload.key)
-        return self._parts.continued(upload.key, name, -(-size // self._settings.part_size_for(size)))
+            return self._parts.begun(upload.key, has_crc64=has_crc64)
+        most = -(-size // self._settings.part_size_for(size))
+        return self._parts.continued(upload.key, name, most, has_crc64=has_crc64)
 
     def _sent_parts(self, key: str, upload: PartUpload, reader: HashingReader, origin: Origin | None) -> list[Part]:
         size = self._settings.part_size_for(reader.size)
@@ -150,10 +152,11 @@ class Batch:
                     parts.append(under_way.popleft().result())
                 if there is not None and there.holds(data):
                     upload.kept += len(data)
-                    under_way.append(_done(there.part))
+                    crc64 = crc64_of(data) if upload.has_crc64 else None
+                    under_way.append(_done(replace(there.part, crc64=crc64)))
                     continue
                 span = Span(origin, start, reader.bytes_read) if origin else None
-                send = partial(self._bucket.send_part, key, upload.id, number, data)
+                send = partial(self._bucket.multipart.send, key, upload.id, number, data, has_crc64=upload.has_crc64)
                 under_way.append(pool.submit(self._within.part, span, key, upload.id, number, send))
             return parts + [future.result() for future in under_way]
 
@@ -230,15 +233,6 @@ class Batch:
         except CopyRefused:
             return False
         return True
-
-
-def _is_made_of(parts: Sequence[Part], stored: Stored, size: int) -> bool:
-    """Whether the service says that it hashed each part as we did, and made the object of just these, in this order."""
-    return stored.size == size and stored.etag.strip('"').lower() == etag_of(parts)
-
-
-def _sha256(data: bytes) -> str:
-    return base64.b64encode(hashlib.sha256(data).digest()).decode()
 
 
 def _done(part: Part) -> Future[Part]:

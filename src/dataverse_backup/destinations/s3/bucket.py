@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
+import secrets
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from dataverse_backup.destinations.base import IDENTITY_KEY, OWN_PREFIX, Entry, checked_path_key
-from dataverse_backup.errors import CopyError, CopyFailed, CopyMissing, KeyOccupied, KeyRefused, Unavailable
+from dataverse_backup.destinations.base import IDENTITY_KEY, OWN_PREFIX, SCRATCH_PREFIX, Entry, checked_path_key
+from dataverse_backup.destinations.s3.multipart import Multipart, copy_source
+from dataverse_backup.destinations.s3.objects import as_base64, crc64_of, crc64_text, md5_of, stored_as
+from dataverse_backup.errors import CopyError, CopyMissing, KeyOccupied, KeyRefused, Unavailable
 from dataverse_backup.fixity import Checksum
 from dataverse_backup.outflow import paced
 from dataverse_backup.services.copy_errors import copy_error
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import DeleteTypeDef
 
+    from dataverse_backup.destinations.s3.objects import Stored
     from dataverse_backup.destinations.s3.settings import S3Settings
     from dataverse_backup.fixity import Algorithm
     from dataverse_backup.outflow import Pace
@@ -36,64 +38,7 @@ MOST_TOGETHER = 1000
 """Of the objects that one request deletes (DeleteObjects in the reference of S3)."""
 _CONTROL = frozenset(map(chr, {*range(32), 0xFFFE, 0xFFFF} - {9, 10, 13}))
 """XML, which S3 speaks, has no way to write these."""
-_NO_LOCKS = {Trouble.MISSING, Trouble.NOT_OFFERED}
 _MAYBE_UNKNOWN = {Trouble.NOT_OFFERED, Trouble.OTHER}
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """One object as the service describes it."""
-
-    size: int
-    etag: str
-    version: str | None
-    """None in a bucket without versions."""
-    md5: str | None
-    """Hexadecimal digits, where the ETag looks like one and the encryption does not say otherwise."""
-    sha256: str | None
-    """In base64, where the service keeps one of the whole object."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lock:
-    """What keeps an object from being deleted."""
-
-    until: datetime | None
-    """Of its retention; None where it has none."""
-    is_held: bool
-    """Whether it is under a legal hold."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One part of an upload, as the service knows it."""
-
-    number: int
-    """From 1."""
-    etag: str
-    md5: bytes | None = None
-    """Of the bytes that we sent as this part; None where the service copied them, or had them of an earlier try."""
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """A part of an upload that was broken off."""
-
-    part: Part
-    size: int
-
-    def holds(self, data: bytes) -> bool:
-        """Whether it is *data*, as the service tells by its MD5; where it tells something else, never."""
-        return self.size == len(data) and self.part.etag.strip('"').lower() == md5_of(data).hex()
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Some of the bytes of one object."""
-
-    origin: Origin
-    start: int
-    stop: int
 
 
 class Bucket:
@@ -101,14 +46,18 @@ class Bucket:
 
     def __init__(self, place: str, client: S3Client, settings: S3Settings) -> None:
         """*place* is the name of the destination, for errors."""
-        self.place = place
+        self.place, self.name = place, settings.bucket
         self.service = service_of(client)
-        self._client, self._settings = client, settings
+        self.client, self._settings = client, settings
         self._puts = SmallPuts(client, settings.access)
+        self.multipart = Multipart(self)
+        """For what is too big for one request."""
         self.takes_conditions = True
         """As far as we have seen."""
         self.keeps_conditions = False
         """We have seen it."""
+        self.names_md5 = True
+        """Its ETags of whole objects are their MD5, as far as we have seen."""
 
     def close(self) -> None:
         """Give back the connections that are not the client's."""
@@ -128,26 +77,19 @@ class Bucket:
 
     def look(self, key: str) -> Stored | None:
         """What lies under *key*, or None."""
-        request = self._target(key)
+        request = self.target(key)
         try:
-            with self._errors(key):
-                found = self._client.head_object(**request, ChecksumMode="ENABLED")
+            with self.errors(key):
+                found = self.client.head_object(**request, ChecksumMode="ENABLED")
         except CopyMissing:
             return None
-        is_whole = found.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT"
-        return Stored(
-            size=found["ContentLength"],
-            etag=found.get("ETag", ""),
-            version=found.get("VersionId"),
-            md5=_md5_of(found),
-            sha256=found.get("ChecksumSHA256") if is_whole else None,
-        )
+        return stored_as(found["ContentLength"], found)
 
     def read(self, key: str) -> ObjectReader:
         """The bytes under *key*; reading raises vendor errors, to be translated by ``reading``."""
         name = self.path(key)
-        with self._errors(key):
-            return ObjectReader(self._client, self._settings.bucket, name)
+        with self.errors(key):
+            return ObjectReader(self.client, self._settings.bucket, name)
 
     @contextmanager
     def reading(self, key: str) -> Iterator[None]:
@@ -184,16 +126,10 @@ class Bucket:
         md5: bytes | None = None,
     ) -> Stored:
         """Store *data*, whose MD5 (*md5*, where that is known) the service compares before; *condition* must hold."""
-        request = {**self._target(key), **options, "Body": data, "ContentMD5": _base64(md5 or md5_of(data))}
-        with self._errors(key):
-            answer = self._if(condition, self._puts.put_object, request)
-        return Stored(
-            size=len(data),
-            etag=answer.get("ETag", ""),
-            version=answer.get("VersionId"),
-            md5=_md5_of(answer),
-            sha256=answer.get("ChecksumSHA256"),
-        )
+        request = {**self.target(key), **options, "Body": data, "ContentMD5": as_base64(md5 or md5_of(data))}
+        with self.errors(key):
+            answer = self.sent_if(condition, self._puts.put_object, request)
+        return stored_as(len(data), answer)
 
     def try_conditions(self) -> None:
         """Find out whether the service keeps to conditions, by writing our identity again where it must not be.
@@ -209,9 +145,26 @@ class Bucket:
             finally:
                 identity.close()
             try:
-                self.write(IDENTITY_KEY, text, self._settings.options_for(IDENTITY_KEY), {"IfNoneMatch": "*"})
+                self.write(IDENTITY_KEY, text, self.options_for(IDENTITY_KEY), {"IfNoneMatch": "*"})
             except KeyOccupied:
                 self.keeps_conditions = True
+
+    @cached_property
+    def checks_crc64(self) -> bool:
+        """Whether the service compares what arrives with its CRC-64/NVME: it is told a wrong one, once.
+
+        Only then it says something that it names this checksum: there are services that give back what they were told.
+        """
+        key, data = f"{SCRATCH_PREFIX}/{secrets.token_hex(16)}", b"not what its checksum says"
+        request = self.target(key) | self.options_for(key)
+        wrong = crc64_text(crc64_of(data) ^ 1)
+        with suppress(CopyError):
+            try:
+                self.client.put_object(**request, Body=data, ChecksumCRC64NVME=wrong)
+            except VENDOR_ERRORS as error:
+                return diagnosis(error).trouble is Trouble.BAD_DIGEST
+            self.delete(key)
+        return False
 
     def origin(self, key: str, present: Stored) -> Origin:
         """The object *present* under *key*, to be copied."""
@@ -219,57 +172,22 @@ class Bucket:
 
     def copy(self, origin: Origin, to: str, more: Mapping[str, str]) -> None:
         """Let the service copy *origin*, in one request, over whatever lies under *to*; *more* is asked of it too."""
-        request = {**self._target(to), **self._settings.options_for(to), **_source(origin), **more}
-        with self._errors(to):
-            self._client.copy_object(**request)
+        request = {**self.target(to), **self.options_for(to), **copy_source(origin), **more}
+        with self.errors(to):
+            self.client.copy_object(**request)
 
     def delete(self, key: str, version: str | None = None) -> None:
         """Delete an object, or one version of it; what is not there is deleted."""
-        request = self._target(key) | ({"VersionId": version} if version else {})
-        with self._errors(key):
-            self._client.delete_object(**request)
-
-    def has_locks(self) -> bool | None:
-        """Whether objects of the bucket can be under Object Lock; None where that is not told."""
-        try:
-            found = self._client.get_object_lock_configuration(Bucket=self._settings.bucket)
-        except VENDOR_ERRORS as error:
-            cause = diagnosis(error)
-            if cause.trouble in _NO_LOCKS:
-                return False
-            if cause.trouble in (Trouble.REFUSED, Trouble.OTHER):
-                return None
-            raise copy_error(self.place, OWN_PREFIX, cause) from error
-        return found.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled") == "Enabled"
-
-    def lock_of(self, key: str) -> Lock | None:
-        """What keeps the object under *key* from being deleted; None where that is not told."""
-        request = self._target(key)
-        retention = self._lock_part(key, lambda: self._client.get_object_retention(**request))
-        hold = self._lock_part(key, lambda: self._client.get_object_legal_hold(**request))
-        if retention is None or hold is None:
-            return None
-        until = retention.get("Retention", {}).get("RetainUntilDate")
-        return Lock(until, is_held=hold.get("LegalHold", {}).get("Status") == "ON")
-
-    def _lock_part(self, key: str, ask: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any] | None:
-        """What the service answers; nothing where the object has no such thing, None where we may not know."""
-        try:
-            return ask()
-        except VENDOR_ERRORS as error:
-            cause = diagnosis(error)
-            if cause.trouble in _NO_LOCKS or "InvalidRequest" in cause.said:  # "Bucket is missing Object Lock …"
-                return {}
-            if cause.trouble is Trouble.REFUSED:
-                return None
-            raise copy_error(self.place, key, cause) from error
+        request = self.target(key) | ({"VersionId": version} if version else {})
+        with self.errors(key):
+            self.client.delete_object(**request)
 
     def delete_together(self, keys: Sequence[str]) -> list[str]:
         """Delete up to MOST_TOGETHER objects with one request; those for which that did not succeed."""
         try:
             told: DeleteTypeDef = {"Objects": [{"Key": self.path(key)} for key in keys], "Quiet": True}
-            with self._errors(keys[0]):
-                answer = self._client.delete_objects(Bucket=self._settings.bucket, Delete=told)
+            with self.errors(keys[0]):
+                answer = self.client.delete_objects(Bucket=self._settings.bucket, Delete=told)
         except CopyError:
             return list(keys)
         failed = {said.get("Key") for said in answer.get("Errors", ())}
@@ -278,16 +196,16 @@ class Bucket:
     def is_listed(self, key: str) -> bool:
         """Whether the service lists an object under exactly this name."""
         name = self.path(key)
-        with self._errors(key):
-            found = self._client.list_objects_v2(Bucket=self._settings.bucket, Prefix=name, MaxKeys=1)
+        with self.errors(key):
+            found = self.client.list_objects_v2(Bucket=self._settings.bucket, Prefix=name, MaxKeys=1)
         return any(one.get("Key") == name for one in found.get("Contents", ()))
 
     def ages(self, prefix: str) -> Iterator[tuple[str, datetime]]:
         """Every key that begins with *prefix*, and when its object was written."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(
+        pages = self.client.get_paginator("list_objects_v2").paginate(
             Bucket=self._settings.bucket, Prefix=self._name(prefix)
         )
-        with self._errors(prefix):
+        with self.errors(prefix):
             for page in pages:
                 for found in page.get("Contents", ()):
                     yield found["Key"].removeprefix(self._name("")), found["LastModified"]
@@ -295,84 +213,23 @@ class Bucket:
     def entries(self, folder: str) -> Iterator[Entry]:
         """Every object below *folder*, with its size."""
         prefix = self._name(f"{folder}/" if folder else "")
-        pages = self._client.get_paginator("list_objects_v2").paginate(
+        pages = self.client.get_paginator("list_objects_v2").paginate(
             Bucket=self._settings.bucket, Prefix=prefix, PaginationConfig={"PageSize": self._settings.page}
         )
-        with self._errors(folder or OWN_PREFIX):
+        with self.errors(folder or OWN_PREFIX):
             for page in pages:
                 for found in page.get("Contents", ()):
                     yield Entry(found["Key"].removeprefix(self._name("")), found["Size"])
 
-    # Uploads in parts.
-
-    def begin(self, key: str) -> str:
-        """Begin an upload in parts; returns its id."""
-        with self._errors(key):
-            request = self._target(key) | self._settings.options_for(key)
-            return self._client.create_multipart_upload(**request)["UploadId"]
-
-    def send_part(self, key: str, upload_id: str, number: int, data: bytes) -> Part:
-        """Send part *number*, from 1."""
-        request = self._target(key) | {"UploadId": upload_id, "PartNumber": number}
-        md5 = md5_of(data)
-        with self._errors(key):
-            answer = self._client.upload_part(**request, Body=data, ContentMD5=_base64(md5))
-        return Part(number, answer["ETag"], md5)
-
-    def copy_part(self, to: str, upload_id: str, number: int, source: Span) -> Part:
-        """Let the service copy what *source* tells as part *number*."""
-        request = self._target(to) | {
-            "UploadId": upload_id,
-            "PartNumber": number,
-            "CopySourceRange": f"bytes={source.start}-{source.stop - 1}",
-            **_source(source.origin),
-        }
-        with self._errors(to):
-            answer = self._client.upload_part_copy(**request)
-        etag = answer.get("CopyPartResult", {}).get("ETag")
-        if etag is None:
-            raise CopyFailed(self.place, to, "the service does not say that it has copied anything")
-        return Part(number, etag)
-
-    def parts(self, key: str, upload_id: str) -> dict[int, Arrived]:
-        """What has arrived of an upload in parts, by number; nothing where there is no such upload any more."""
-        pages = self._client.get_paginator("list_parts").paginate(**self._target(key), UploadId=upload_id)
-        with self._errors(key), suppress(self._client.exceptions.NoSuchUpload):
-            return {
-                found["PartNumber"]: Arrived(Part(found["PartNumber"], found["ETag"]), found["Size"])
-                for page in pages
-                for found in page.get("Parts", ())
-            }
-        return {}
-
-    def complete(self, key: str, upload_id: str, parts: Sequence[Part], condition: Mapping[str, str]) -> Stored:
-        """Make the object of the *parts* visible; *condition* must hold."""
-        told = [{"PartNumber": part.number, "ETag": part.etag} for part in parts]
-        request = self._target(key) | {"UploadId": upload_id, "MultipartUpload": {"Parts": told}}
-        with self._errors(key):
-            answer = self._if(condition, self._client.complete_multipart_upload, request)
-        # Some services (Ceph) name another ETag in this answer than in all others.
-        seen = self.look(key)
-        return Stored(seen.size if seen else 0, seen.etag if seen else "", answer.get("VersionId"), None, None)
-
-    def abort(self, key: str, upload_id: str) -> None:
-        """Give up an upload in parts: what was sent is removed."""
-        with self._errors(key):
-            self._client.abort_multipart_upload(**self._target(key), UploadId=upload_id)
-
-    def unfinished(self, key: str) -> list[str]:
-        """The ids of all uploads in parts to exactly this key."""
-        name = self.path(key)
-        pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self._settings.bucket, Prefix=name)
-        with self._errors(key):
-            return [
-                found["UploadId"] for page in pages for found in page.get("Uploads", ()) if found.get("Key") == name
-            ]
-
-    def _target(self, key: str) -> dict[str, Any]:
+    def target(self, key: str) -> dict[str, Any]:
+        """Where the object *key* is, as requests have it."""
         return {"Bucket": self._settings.bucket, "Key": self.path(key)}
 
-    def _if(self, condition: Mapping[str, str], send: Callable[..., Any], request: Mapping[str, Any]) -> Any:
+    def options_for(self, key: str) -> dict[str, Any]:
+        """What is asked for with the object under *key*."""
+        return self._settings.options_for(key)
+
+    def sent_if(self, condition: Mapping[str, str], send: Callable[..., Any], request: Mapping[str, Any]) -> Any:
         """Send *request* under *condition*; without, where the service knows none: the key was looked at before."""
         if not self.takes_conditions:
             return send(**request)
@@ -386,40 +243,9 @@ class Bucket:
             return answer
 
     @contextmanager
-    def _errors(self, key: str) -> Iterator[None]:
+    def errors(self, key: str) -> Iterator[None]:
         """Say in this project's words what S3 says about *key*."""
         try:
             yield
         except VENDOR_ERRORS as error:
             raise copy_error(self.place, key, diagnosis(error)) from error
-
-
-def _source(origin: Origin) -> dict[str, Any]:
-    """What a request says of what is to be copied."""
-    return {"CopySource": {"Bucket": origin.container, "Key": origin.name}, "CopySourceIfMatch": origin.etag}
-
-
-def etag_of(parts: Sequence[Part]) -> str | None:
-    """The ETag of an object of *parts* whose bytes are those that we sent; None where the service copied some.
-
-    S3 makes it of the MD5 of each part, as it came, and of their number ("Checking object integrity" in its guide). Who
-    makes it otherwise, as with keys of a key service, names one that is not equal.
-    """
-    digests = [part.md5 for part in parts if part.md5 is not None]
-    return f"{md5_of(b''.join(digests)).hex()}-{len(parts)}" if len(digests) == len(parts) else None
-
-
-def md5_of(data: bytes) -> bytes:
-    """The MD5 of *data*."""
-    return hashlib.md5(data, usedforsecurity=False).digest()
-
-
-def _base64(digest: bytes) -> str:
-    return base64.b64encode(digest).decode()
-
-
-def _md5_of(found: Mapping[str, Any]) -> str | None:
-    """What the ETag says, where it can be an MD5: not of parts, and not encrypted by a key of somebody's own."""
-    etag = str(found.get("ETag", "")).strip('"').lower()
-    is_hidden = str(found.get("ServerSideEncryption", "")).startswith("aws:kms") or "SSECustomerAlgorithm" in found
-    return etag if len(etag) == hashlib.md5(usedforsecurity=False).digest_size * 2 and not is_hidden else None

@@ -57,9 +57,9 @@ class S3Destination(Destination, Listable, Explainable, Resumable, Prunable):
     No object is seen before all of it was read and fits; S3 shows an object, or does not, as a whole. It has no way to
     show it only after it was read back: one that differs is taken away again at once, and the key reads as before.
     Receipts are proven by reading back, or, with ``VerifiedBy.SERVICE``, by the checksum of the whole object that the
-    service names after it took the bytes: its MD5 (as ETag) or SHA-256, or, of several parts, the MD5 of the MD5s of
-    just those that we sent. We compute those and the registered one from the same bytes, so where they agree the
-    receipt tells the registered one. Where they do not, the object is read back.
+    service names after it took the bytes: its MD5 (as ETag) or its CRC-64/NVME, which is believed where the service was
+    seen to compare it with what arrives (docs/decisions/0010). We compute those and the registered one from the same
+    bytes, so where they agree the receipt tells the registered one. Where they do not, the object is read back.
 
     Every copy is durable: S3 answers when it has stored an object for good. An object is never written over: the
     request says so (If-None-Match), and where we have not seen that the service keeps to it the key is looked at first.
@@ -95,7 +95,7 @@ class S3Destination(Destination, Listable, Explainable, Resumable, Prunable):
 
     def put(self, uploads: Sequence[Upload]) -> Iterator[Receipt | Failure]:
         bucket = self._reach()
-        parts = PartUploads(bucket, self._settings, self._staging)
+        parts = PartUploads(bucket, self._staging)
         aside = Aside(bucket, self._settings, parts)
         yield from Batch(bucket, self._settings, parts, aside, self._copying(bucket)).run(uploads)
 
@@ -127,7 +127,7 @@ class S3Destination(Destination, Listable, Explainable, Resumable, Prunable):
         present = bucket.look(key)
         if present is None:
             raise CopyMissing(self.name, key, "there is no such object")
-        Aside(bucket, self._settings, PartUploads(bucket, self._settings, self._staging)).keep(key, to, present)
+        Aside(bucket, self._settings, PartUploads(bucket, self._staging)).keep(key, to, present)
         bucket.delete(key)
 
     def read_identity(self) -> str | None:
@@ -189,7 +189,7 @@ class S3Destination(Destination, Listable, Explainable, Resumable, Prunable):
 
     def sweep(self) -> None:
         with self._lost_errors():
-            PartUploads(self._reach(), self._settings, self._staging).sweep()
+            PartUploads(self._reach(), self._staging).sweep()
 
     def remove(self, keys: Sequence[str]) -> None:
         checked_removable(keys)

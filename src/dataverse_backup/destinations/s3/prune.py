@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from dataverse_backup.destinations.prunable import Doomed, Fate, Pruned
+from dataverse_backup.destinations.s3.locks import Locks
 
 if TYPE_CHECKING:
     from dataverse_backup.destinations.s3.bucket import Bucket
@@ -21,8 +22,8 @@ class BucketPruning:
 
     def __init__(self, bucket: Bucket) -> None:
         """Delete in *bucket*; whether it has locks at all is asked once. Raises CopyError."""
-        self._bucket = bucket
-        self._has_locks = bucket.has_locks()
+        self._bucket, self._locks = bucket, Locks(bucket)
+        self._has_locks = self._locks.exist()
 
     def prune(self, one: Doomed) -> Pruned:
         """Delete it, unless something else lies there, or it is locked. Raises CopyError."""
@@ -40,7 +41,7 @@ class BucketPruning:
         """Why it must stay; '' where nothing locks it. A service that knows no locks has none."""
         if self._has_locks is False:
             return ""
-        lock = self._bucket.lock_of(key)
+        lock = self._locks.of(key)
         if lock is None:
             return _NOT_TOLD
         if lock.is_held:

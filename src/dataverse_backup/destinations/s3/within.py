@@ -13,7 +13,8 @@ from dataverse_backup.services.origin import origin_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from dataverse_backup.destinations.s3.bucket import Bucket, Part, Span, Stored
+    from dataverse_backup.destinations.s3.bucket import Bucket
+    from dataverse_backup.destinations.s3.objects import Part, Span, Stored
     from dataverse_backup.fixity import ByteStream
     from dataverse_backup.services.origin import Origin
 
@@ -82,7 +83,7 @@ class Within:
         """Make *span* one part of an upload."""
         if span is None:
             return send()
-        copy = partial(self._bucket.copy_part, to, upload_id, number, span)
+        copy = partial(self._bucket.multipart.copy, to, upload_id, number, span)
         return self._copied_or_sent(span.origin, copy, send)
 
     def _copied_or_sent(self, origin: Origin, copy: Callable[[], Made], send: Callable[[], Made]) -> Made:

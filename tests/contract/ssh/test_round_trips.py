@@ -80,12 +80,12 @@ def test_who_is_prepared_has_logged_in_already_and_learns_the_rest_from_others(
             another.connect()
             another.write_identity("ledger-1")
             abilities = another.abilities()
-        begun, other = way.counts
+        begun, other = sorted(way.counts)
         assert begun <= LOGIN < other
         one.assume(abilities)
         one.connect()
         assert one.read_identity() == "ledger-1"
-        assert way.counts[0] <= LOGIN + 4
+        assert min(way.counts) <= LOGIN + 4
         assert one.abilities() == abilities
     assert len(way.counts) == 2
 

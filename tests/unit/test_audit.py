@@ -1,4 +1,4 @@
-"""An audit of copies and of primaries, in memory: what is found, what is recorded, how it ends."""
+"""An audit of copies, in memory: what is found, what is recorded, how it ends, who does the work."""
 
 from __future__ import annotations
 
@@ -13,23 +13,19 @@ import pytest
 from dataverse_backup.actions.audit import audit
 from dataverse_backup.actions.audit_events import AuditEnded, AuditRequest, Looked
 from dataverse_backup.actions.events import Ending
-from dataverse_backup.actions.promise import Promise, measured_speed
-from dataverse_backup.allowance import NO_LIMITS, Limit, Limits
+from dataverse_backup.allowance import Limit, Limits
 from dataverse_backup.bandwidth import Timetable
-from dataverse_backup.config.values import share_from, size_from
+from dataverse_backup.config.values import size_from
 from dataverse_backup.datafile import Dataset
 from dataverse_backup.engine import Stop
-from dataverse_backup.errors import CatalogueUnavailable, Reason, SourceUnavailable, SourceUnreadable
-from dataverse_backup.fixity import Algorithm
-from dataverse_backup.ledger.audits import PRIMARY, Amount
-from dataverse_backup.ledger.base import RunRecord, Status
-from dataverse_backup.stores.memory import Fault, MemoryStore
+from dataverse_backup.errors import CatalogueUnavailable, Reason
+from dataverse_backup.ledger.audits import PRIMARY
+from dataverse_backup.ledger.base import Status
+from dataverse_backup.stores.memory import MemoryStore
 from dataverse_backup.verdict import Verdict
 from dataverse_backup.workers import processes
-from tests.contract.ledger_cases import HERE, NOON, key_of, succeeded
+from tests.contract.ledger_cases import HERE, key_of, succeeded
 from tests.unit.audit_world import EVERYTHING, AuditWorld, backed_up
-from tests.unit.memory_world import checksum_of
-from tests.unit.test_verdicts import Line, lines
 
 OTHER = Dataset("hdl:1902.1/7", "1902.1", "7")
 
@@ -313,207 +309,6 @@ def test_several_destinations_are_looked_at_in_the_order_of_their_names(world: A
     sites = [replace(world.site, name=name) for name in ("b", "a")]
     events = audit(world.installation, sites, EVERYTHING, world.stop)
     assert [event.place for event in events if isinstance(event, AuditEnded)] == ["a", "b"]
-
-
-# Primaries
-
-
-def test_primaries_are_compared_with_what_is_registered(world: AuditWorld) -> None:
-    files = backed_up(world)
-    world.store.objects[key_of(files[1])] = b"rotten"
-    del world.store.objects[key_of(files[3])]
-    found = world.audit_stores()
-    assert found.verdicts == [(PRIMARY, 2, "primary-altered"), (PRIMARY, 4, "primary-missing")]
-    assert (found.ended.ending, found.ended.intact) == (Ending.DAMAGE, 3)
-    assert all(f"the copy at {HERE} is intact" in one.message for one in found.findings)
-    assert {line.status for line in world.ledger.listed()} == {Status.OK}
-    assert world.line(2).primary_verdict is Verdict.PRIMARY_ALTERED
-
-
-def test_files_that_were_never_copied_are_looked_at_too(world: AuditWorld) -> None:
-    world.has(1)
-    world.has(2, checksum=None)
-    found = world.audit_stores()
-    assert found.verdicts == [(PRIMARY, 2, "no-reference")]
-    assert found.ended.ending is Ending.FAILURES
-
-
-def test_the_oldest_proof_of_a_primary_comes_first(world: AuditWorld) -> None:
-    backed_up(world, 6)
-    first = world.audit_stores(replace(EVERYTHING, limits=Limits(size=1)))
-    assert (first.ended.intact, first.ended.ending) == (3, Ending.LIMIT)
-    second = world.audit_stores(replace(EVERYTHING, every=timedelta(days=1)))
-    assert second.ended.intact == 3
-    assert world.audit_stores(replace(EVERYTHING, every=timedelta(days=1))).ended.intact == 0
-
-
-def test_of_an_ingested_file_the_original_is_the_primary(world: AuditWorld) -> None:
-    file = world.has(1, b"original", is_tabular=True)
-    objects = world.store.objects
-    objects[f"{key_of(file)}.orig"], objects[key_of(file)] = objects[key_of(file)], b"generated"
-    assert world.audit_stores().findings == []
-    del objects[f"{key_of(file)}.orig"]
-    (missing,) = world.audit_stores().findings
-    assert (missing.verdict, missing.key) == (Verdict.PRIMARY_MISSING, f"{key_of(file)}.orig")
-
-
-def test_a_checksum_that_was_changed_over_good_bytes_is_suspect(world: AuditWorld) -> None:
-    file = backed_up(world)[0]
-    world.catalogue.rows_now[1] = replace(file, checksum=checksum_of(b"nobody's"))
-    assert world.audit_stores().verdicts == [(PRIMARY, 1, "checksum-suspect")]
-    world.run()  # notes it, and fails: the source differs
-    found = world.audit()
-    assert found.verdicts == [(HERE, 1, "checksum-suspect")]
-    assert "was the registered checksum changed" in found.findings[0].message
-    assert world.line(1).status is Status.FAIL_READ
-
-
-def test_a_file_that_was_replaced_is_no_damage(world: AuditWorld) -> None:
-    backed_up(world)
-    world.has(1, b"new content")
-    world.ledger.note(HERE, refreshed=[world.catalogue.rows_now[1]])  # type: ignore[list-item]
-    assert world.audit().findings == []
-    assert world.audit_stores().findings == []
-
-
-def test_a_checksum_of_another_algorithm_is_no_damage(world: AuditWorld) -> None:
-    file = backed_up(world)[0]
-    world.catalogue.rows_now[1] = replace(file, checksum=checksum_of(b"data 1", Algorithm.SHA512))
-    world.ledger.note(HERE, refreshed=[world.catalogue.rows_now[1]])  # type: ignore[list-item]
-    assert world.audit().findings == []
-    assert world.audit_stores().findings == []
-    world.copies[key_of(file)] = b"rotten"
-    assert world.audit().verdicts == [(HERE, 1, "copy-altered")]
-
-
-def test_a_lost_store_is_no_verdict(world: AuditWorld) -> None:
-    world.stores["s3"] = MemoryStore("s3", {"x": b"x"})
-    world.has(1)
-    world.has(2, store_id="s3", storageidentifier="s3://b:18b-2")
-    world.stores["s3"].lost = True
-    found = world.audit_stores()
-    assert (found.findings, found.ended.intact, found.ended.ending) == ([], 1, Ending.FAILURES)
-    assert list(found.ended.lost_stores) == ["s3"]
-
-
-def test_a_store_that_nobody_described_is_told(world: AuditWorld) -> None:
-    world.has(1)
-    world.catalogue.rows_now[2] = replace(world.has(2), store_id="forgotten")
-    found = world.audit_stores()
-    assert (found.ended.unknown_stores, found.ended.ending) == ({"forgotten": 1}, Ending.FAILURES)
-
-
-def test_what_is_no_longer_in_dataverse_is_forgotten(world: AuditWorld) -> None:
-    backed_up(world, 4)
-    world.audit_stores()
-    del world.catalogue.rows_now[2]
-    assert world.audit_stores().ended.intact == 3
-    assert world.audit_stores().plan.amount.files == 3
-
-
-def test_the_primaries_of_one_dataset_are_read(world: AuditWorld) -> None:
-    world.has(1)
-    world.has(2, dataset=OTHER)
-    found = world.audit_stores(replace(EVERYTHING, dataset=OTHER.persistent_id))
-    assert (found.plan.amount.files, found.ended.intact) == (1, 1)
-
-
-# The whole truth table
-
-
-def data_of(word: str) -> bytes | None:
-    return None if word in ("missing", "unreadable", "unreachable", "none") else word.encode()
-
-
-@pytest.mark.parametrize("line", lines(), ids=lambda line: ", ".join(line[:3]))
-def test_a_line_of_the_truth_table_is_what_an_audit_finds(world: AuditWorld, line: Line) -> None:
-    """The line is played, in as many ways as it has: by an audit of the copies, and by one of the primaries."""
-    is_usable = line.registered == "usable" or (line.registered == "any" and line.copy != "as proven")
-    file = world.has(1, b"as proven", checksum=checksum_of(b"as proven") if is_usable else None, size=None)
-    key = key_of(file)
-    if line.copy != "none":
-        world.run()
-    if is_usable and not (line.registered == "any" and line.copy == "as proven"):
-        file = world.has(1, b"as registered", size=None)
-        if line.copy == "as registered":
-            world.run()  # then it is what was proven
-        world.ledger.note(HERE, refreshed=[file])
-    world.copies.pop(key, None)
-    _lay(world.copies, key, line.copy, line.copy)
-    if line.copy == "unreadable":
-        world.destination.faults.refuses = {key}
-    if line.copy == "unreachable":
-        world.destination.faults.silent = {key}
-    del world.store.objects[key]
-    world.store.objects["neighbour"] = b"x"
-    _lay(world.store.objects, key, line.primary, line.copy)
-    faults = {"unreadable": SourceUnreadable, "unreachable": SourceUnavailable}
-    if line.primary in faults:
-        world.store.faults[key] = Fault(on_open=faults[line.primary])
-    on_primary = next((one.verdict.value for one in world.audit_stores().findings), "intact")
-    expected = line.on_primary
-    if (line.copy, line.primary) == ("as registered", "as proven"):
-        expected = "primary-altered"  # here the copy was proven as registered: nothing remembers what was before
-    assert on_primary == expected
-    if line.copy != "none":
-        on_copy = [one.verdict.value for one in world.audit().findings if one.destination == HERE]
-        assert on_copy == [each for each in [line.on_copy] if each != "intact"]
-
-
-def _lay(objects: dict[str, bytes], key: str, word: str, copy: str) -> None:
-    """Put there what *word* says."""
-    if word in ("missing", "none"):
-        return
-    objects[key] = f"{copy} copy".encode() if word == "as the copy" else word.encode()
-    if word == "other" and objects[key] == b"other":
-        objects[key] = b"other copy" if objects.get(".dataverse-backup/identity") else b"another primary"
-
-
-# What is promised
-
-
-@pytest.mark.parametrize(
-    ("limits", "speed", "is_kept"),
-    [
-        (NO_LIMITS, None, True),
-        (NO_LIMITS, 1.0, False),
-        (NO_LIMITS, 1e6, True),
-        (Limits(size=10 << 30), None, True),
-        (Limits(size=1 << 30), None, False),
-        (Limits(seconds=3600), None, True),
-        (Limits(seconds=3600), 1e5, False),
-        (Limits(seconds=3600), 1e7, True),
-        (Limits(seconds=3600, size=1 << 30), 1e9, False),
-    ],
-)
-def test_a_promise_is_reckoned_from_sizes_limits_and_the_last_speed(
-    limits: Limits, speed: float | None, *, is_kept: bool
-) -> None:
-    total = Amount(1000, 60 << 30, None)
-    promise = Promise(timedelta(days=30), total, Amount(10, 1 << 30, None), limits, speed)
-    assert promise.needed == 2 << 30
-    assert promise.is_kept is is_kept
-    assert ("cannot be kept" in str(promise)) is not is_kept
-
-
-def test_a_speed_is_that_of_the_newest_audit_that_took_its_time() -> None:
-    def run(seconds: float, size: int, *, has_ended: bool = True) -> RunRecord:
-        end = NOON + timedelta(seconds=seconds)
-        return RunRecord("r", "audit", HERE, NOON, end if has_ended else None, "", 0, 0, 0, size)
-
-    assert measured_speed([]) is None
-    assert measured_speed([run(0.1, 100), run(5, 0), run(9, 9, has_ended=False), run(10, 500), run(1, 1)]) == 50.0
-
-
-@pytest.mark.parametrize(("text", "share"), [("1%", 0.01), ("100 %", 1.0), ("0.5%", 0.005)])
-def test_a_share_is_given_in_percent(text: str, share: float) -> None:
-    assert share_from(text) == share
-
-
-@pytest.mark.parametrize("text", ["", "1", "0%", "101%", "-1%", "x%", "1.%"])
-def test_other_shares_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="such as 1%"):
-        share_from(text)
 
 
 # Who does the work

@@ -2,93 +2,30 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from dataverse_backup.actions.events import Ending
-from dataverse_backup.actions.reconcile import reconcile_destinations, reconcile_stores
-from dataverse_backup.actions.reconcile_events import Finding, Presence, Reconciled
-from dataverse_backup.cli import reconciling
+from dataverse_backup.actions.reconcile import reconcile_stores
+from dataverse_backup.actions.reconcile_events import Presence
 from dataverse_backup.datafile import AUXILIARY, PACKAGE_CONTENT_TYPE, PROVENANCE, TAB, Dataset
-from dataverse_backup.destinations.base import IDENTITY_KEY, Entry
-from dataverse_backup.errors import DestinationLost, Reason, SourceUnavailable
-from dataverse_backup.ledger.base import Planned
+from dataverse_backup.errors import Reason, SourceUnavailable
 from dataverse_backup.stores.excluded import ExcludedStore
 from dataverse_backup.stores.filesystem import FilesystemStore
 from dataverse_backup.stores.listable import beside_datafiles
 from dataverse_backup.stores.memory import Fault, MemoryStore
 from dataverse_backup.stores.sharing import Sharing
-from tests.contract.ledger_cases import HERE, datafile, key_of
-from tests.unit.audit_world import AuditWorld, backed_up
+from tests.contract.ledger_cases import datafile, key_of
+from tests.unit.audit_world import backed_up
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from dataverse_backup.actions.reconcile_events import ReconcileEvent
-    from dataverse_backup.stores.listable import StoredObject
 
-FOLDER = "10.5072/FK2/ABCDEF"
-PID = "doi:10.5072/FK2/ABCDEF"
-
-
-@dataclass(frozen=True)
-class Told:
-    """What was said of one place."""
-
-    events: list[ReconcileEvent]
-
-    @property
-    def ended(self) -> Reconciled:
-        (ended,) = (event for event in self.events if isinstance(event, Reconciled))
-        return ended
-
-    def of(self, presence: Presence) -> dict[str, str]:
-        """Names with their reasons."""
-        return {one.key: one.why for one in self.findings if one.presence is presence}
-
-    @property
-    def findings(self) -> list[Finding]:
-        return [event for event in self.events if isinstance(event, Finding)]
-
-    @property
-    def dark(self) -> dict[str, str]:
-        return self.of(Presence.DARK)
-
-    @property
-    def lost(self) -> dict[str, str]:
-        return self.of(Presence.LOST)
-
-
-class _BusyStore(MemoryStore):
-    """Something happens while it is listed."""
-
-    def entries(self) -> Iterator[StoredObject]:
-        yield from super().entries()
-        self.meanwhile()
-
-    meanwhile: Callable[[], object] = staticmethod(lambda: None)
-
-
-@dataclass
-class ReconcileWorld(AuditWorld):
-    stores: dict[str, MemoryStore] = field(default_factory=lambda: {"file": _BusyStore()})
-
-    @property
-    def busy(self) -> _BusyStore:
-        store = self.store
-        assert isinstance(store, _BusyStore)
-        return store
-
-    def look(self) -> Told:
-        return Told(list(reconcile_stores(self.installation, self.stop)))
-
-    def look_at_copies(self) -> Told:
-        return Told(list(reconcile_destinations(self.installation, [self.site], self.stop)))
+from tests.unit.reconcile_world import FOLDER, PID, ReconcileWorld, Told
 
 
 @pytest.fixture
@@ -348,137 +285,6 @@ def test_a_name_with_many_dots_is_compared_a_few_times_only() -> None:
     assert len(list(beside_datafiles("a/" + "x." * 5_000))) <= 16
     assert list(beside_datafiles("a/.hidden")) == []
     assert [main for main, _ in beside_datafiles("a.b/18b.tab.orig")] == ["a.b/18b.tab", "a.b/18b"]
-
-
-# Destinations
-
-
-def test_of_a_destination_what_the_ledger_has_is_known(world: ReconcileWorld) -> None:
-    told = world.look_at_copies()
-    assert (told.dark, told.lost, told.ended.ending) == ({}, {}, Ending.OK)
-    assert told.of(Presence.BESIDE) == {IDENTITY_KEY: "own"}
-    assert (told.ended.known.objects, told.ended.known.size) == (3, 18)
-
-
-def test_a_copy_that_is_missing_or_has_another_size_is_lost(world: ReconcileWorld) -> None:
-    del world.copies[f"{FOLDER}/18b-1"]
-    world.copies[f"{FOLDER}/18b-2"] = b"short"
-    told = world.look_at_copies()
-    assert told.lost == {f"{FOLDER}/18b-1": "missing", f"{FOLDER}/18b-2": "size-differs"}
-    assert {one.datafile_id: one.dataset for one in told.findings if one.datafile_id} == {1: PID, 2: PID}
-    assert told.ended.ending is Ending.DAMAGE
-
-
-def test_what_the_ledger_does_not_know_is_dark_and_what_is_ours_is_not(world: ReconcileWorld) -> None:
-    world.destination.objects |= {
-        f"{FOLDER}/.dataverse-backup/manifest.json": b"",
-        ".dataverse-backup/staging/x/1": b"",
-        ".superseded/a/b": b"",
-        "README.txt": b"",
-        f"{FOLDER}/18b-77": b"dark",
-        "holiday.jpg": b"",
-    }
-    told = world.look_at_copies()
-    assert told.dark == {f"{FOLDER}/18b-77": "no-copy", "holiday.jpg": "no-copy"}
-    assert {one.key: one.dataset for one in told.findings if one.presence is Presence.DARK}[f"{FOLDER}/18b-77"] == PID
-    assert told.of(Presence.BESIDE) == {
-        IDENTITY_KEY: "own",
-        ".dataverse-backup/staging/x/1": "own",
-        ".superseded/a/b": "superseded",
-        f"{FOLDER}/.dataverse-backup/manifest.json": "notes",
-        "README.txt": "notes",
-    }
-
-
-def test_what_lies_where_a_copy_is_planned_is_for_the_next_backup_to_prove(world: ReconcileWorld) -> None:
-    file = datafile(7)
-    world.ledger.note(HERE, planned=[Planned(file, key_of(file))])
-    world.copies[key_of(file)] = b"of a run that was killed"
-    assert world.look_at_copies().of(Presence.BESIDE)[key_of(file)] == "unproven"
-
-
-def test_a_backup_that_runs_meanwhile_makes_nothing_dark_or_lost(
-    world: ReconcileWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    entries = world.destination.entries
-
-    def listing_during_a_backup(folder: str = "") -> Iterator[Entry]:
-        world.has(7, b"new")
-        world.has(2, b"other content")
-        before = list(entries(folder))
-        world.run()
-        after = {entry.key: entry for entry in entries(folder)}
-        yield from (after | {entry.key: entry for entry in before}).values()  # old sizes, new names
-
-    monkeypatch.setattr(world.destination, "entries", listing_during_a_backup)
-    told = world.look_at_copies()
-    assert (told.dark, told.lost) == ({}, {})
-    assert told.ended.undecided == 1
-
-
-def test_a_copy_that_the_listing_missed_and_is_there_is_not_lost(
-    world: ReconcileWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(world.destination, "entries", lambda _="": iter(()))
-    told = world.look_at_copies()
-    assert (told.lost, told.ended.ending) == ({}, Ending.OK)
-
-
-def test_another_ledgers_destination_is_refused_and_one_that_was_never_used_is_empty(world: ReconcileWorld) -> None:
-    world.destination.write_identity("somebody else's")
-    refused = world.look_at_copies()
-    assert refused.ended.ending is Ending.LOST
-    assert "another ledger" in str(refused.ended.trouble)
-    fresh = ReconcileWorld()
-    fresh.ledger = type(fresh.ledger)()
-    fresh.destination.objects.clear()
-    told = fresh.look_at_copies()
-    assert (told.findings, told.ended.ending) == ([], Ending.OK)
-    assert fresh.destination.read_identity() is None
-
-
-def test_a_destination_that_is_lost_in_the_middle_is_not_half_a_truth(
-    world: ReconcileWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def breaks(_: str = "") -> Iterator[Entry]:
-        yield Entry(f"{FOLDER}/18b-1", 6)
-        raise DestinationLost("default: nobody answers")
-
-    monkeypatch.setattr(world.destination, "entries", breaks)
-    told = world.look_at_copies()
-    assert (told.findings, told.ended.ending) == ([], Ending.LOST)
-
-
-# What is written
-
-
-def test_findings_are_written_as_lines_as_objects_and_for_a_spreadsheet(
-    world: ReconcileWorld, capsys: pytest.CaptureFixture[str]
-) -> None:
-    del world.store.objects[f"{FOLDER}/18b-2"]
-    world.store.objects["=cmd"] = b"x"
-    written = {}
-    for form in reconciling.Form:
-        reconciling._shown(iter(world.look().events), reconciling.Order(form=form))
-        written[form] = capsys.readouterr().out.splitlines()
-    lost, dark, *_ = written[reconciling.Form.TEXT]
-    assert lost == (
-        f"lost missing  {FOLDER}/18b-2  (store file, datafile 2, {PID}, raw/data 2.txt; 6 B): nothing lies there"
-    )
-    assert dark == "dark no-dataset  =cmd  (store file; 1 B): no dataset that has datafiles lies there"
-    assert [json.loads(line)["place"] for line in written[reconciling.Form.JSON]] == ["file"] * 3
-    assert json.loads(written[reconciling.Form.JSON][-1])["lost"] == {"missing": {"objects": 1, "bytes": 6}}
-    assert written[reconciling.Form.CSV][1].startswith("dark,no-dataset,file,True,'=cmd,")
-
-
-def test_quiet_tells_only_what_is_lost(world: ReconcileWorld, capsys: pytest.CaptureFixture[str]) -> None:
-    order = reconciling.Order(is_quiet=True)
-    world.store.objects["dark"] = b"x"
-    reconciling._shown(iter(world.look().events), order)
-    assert capsys.readouterr() == ("", "")
-    del world.store.objects[f"{FOLDER}/18b-2"]
-    reconciling._shown(iter(world.look().events), order)
-    assert len(capsys.readouterr().out.splitlines()) == 1
 
 
 # Companions

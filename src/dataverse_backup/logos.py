@@ -18,17 +18,21 @@ from dataverse_backup.chunks import chunks
 from dataverse_backup.datafile import LOGOS, Datafile
 from dataverse_backup.errors import SourceError, StoreLost
 from dataverse_backup.ledger.base import LACKING, LogoTurn, Status
-from dataverse_backup.work import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 
-    from dataverse_backup.catalogue.base import Snapshot
+    from dataverse_backup.catalogue.base import Catalogue, Snapshot
     from dataverse_backup.ledger.base import Ledger, Standing
     from dataverse_backup.stores.base import Store
 
+    Answer = Mapping[str, str] | SourceError | StoreLost | None
+    """The logos that a store has, why it cannot say so, or that no store of ours has the dataset."""
+
 log = logging.getLogger(__name__)
 
+_READ_TOGETHER = 5_000
+"""So many rows of datasets are in memory; the catalogue is not held open while stores are asked."""
 _ASKED_TOGETHER = 1_000
 _ASKED_BY_ONE = 50
 """Datasets that a thread asks for, one after the other: for a file system each alone would be too little work."""
@@ -84,40 +88,42 @@ class LogoSearch:
     """Stores that could not be read, and have logos by the ledger."""
     _turn: LogoTurn | None = None
     """Where it goes on next time; None where all are asked that somebody wants to know of."""
-    _left: list[int] = field(default_factory=list)
+    _asked: Sequence[int] = ()
+    """The datasets that are asked."""
+    _left: Sequence[int] = ()
     """Datasets that had a logo, and are not in the catalogue any more."""
-    _datasets: Spool[Datafile] = field(default_factory=Spool)
     _silent: dict[str, StoreLost] = field(default_factory=dict)
     _is_there: dict[str, StoreLost | None] = field(default_factory=dict)
     """Why stores cannot be read in which something was missing; None for those that can."""
     _unasked: Counter[str] = field(default_factory=Counter)
     """Why so many datasets could not be asked."""
 
-    def choose(self, snapshot: Snapshot, only: Callable[[int], bool] | None = None) -> None:
-        """Take the datasets that are to be asked out of the catalogue: in turn, or *only* these that have a logo."""
+    def choose(self, snapshot: Snapshot, only: Container[int] | None = None) -> None:
+        """Choose the datasets of the catalogue that are to be asked: in turn, or *only* those of these with a logo."""
         there = snapshot.datasets()
         self.known = frozenset(self.ledger.with_logos(self.destination))
         if only is None:
             others = min((store.logos_a_run for store in self.stores.values()), default=0)
             choice = choose(there, self.known, self.ledger.logo_turn(self.destination), others)
-            asked, self._turn = choice.ids, choice.turn
+            self._asked, self._turn = choice.ids, choice.turn
             self._left = sorted(self.known - set(there))
         else:
-            asked = [number for number in there if number in self.known and only(number)]
-        for some in chunks(asked, _ASKED_TOGETHER):
-            rows = snapshot.read(some)
-            for number in some:
-                if isinstance(row := rows.get(number), Datafile):
-                    self._datasets.append(row)
+            self._asked = [number for number in there if number in self.known and number in only]
 
-    def found(self) -> Iterator[list[Found]]:
-        """What the datasets have, by ascending id, some together."""
+    def found(self, catalogue: Catalogue) -> Iterator[list[Found]]:
+        """What the datasets have of which there is something to say, by ascending id, some together."""
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="logos") as pool:
-            for some in chunks(self._datasets, _ASKED_TOGETHER):
-                standings = self._standings([dataset.id for dataset in some if dataset.id in self.known])
-                answers = pool.map(self._asked, chunks(some, _ASKED_BY_ONE))
-                together = zip(some, (answer for part in answers for answer in part), strict=True)
-                yield [self._concluded(dataset, answer, standings.get(dataset.id, {})) for dataset, answer in together]
+            for ids in chunks(self._asked, _READ_TOGETHER):
+                rows = sorted(catalogue.read(ids).items())
+                for some in chunks((row for _, row in rows if isinstance(row, Datafile)), _ASKED_TOGETHER):
+                    standings = self._standings([dataset.id for dataset in some if dataset.id in self.known])
+                    answers = pool.map(self._ask_each, chunks(some, _ASKED_BY_ONE))
+                    told = zip(some, (answer for part in answers for answer in part), strict=True)
+                    yield [
+                        self._concluded(dataset, answer, standings.get(dataset.id, {}))
+                        for dataset, answer in told
+                        if answer or dataset.id in standings
+                    ]
         for left in chunks(self._left, _ASKED_TOGETHER):
             yield [Found([], {}, _not_gone(its)) for its in self._standings(left).values()]
         for why, datasets in self._unasked.items():
@@ -128,10 +134,6 @@ class LogoSearch:
         if self._turn is not None and self._turn != self.ledger.logo_turn(self.destination):
             self.ledger.keep_logo_turn(self.destination, self._turn)
 
-    def close(self) -> None:
-        """Give back the spool."""
-        self._datasets.close()
-
     def _standings(self, ids: Sequence[int]) -> dict[int, dict[str, Standing]]:
         found: dict[int, dict[str, Standing]] = {}
         for standing in self.ledger.standings(self.destination, ids) if ids else ():
@@ -139,11 +141,11 @@ class LogoSearch:
                 found.setdefault(standing.datafile_id, {})[standing.tag] = standing
         return found
 
-    def _asked(self, datasets: Sequence[Datafile]) -> list[Mapping[str, str] | SourceError | StoreLost | None]:
-        """What the store of each says; None where no store of ours has it."""
+    def _ask_each(self, datasets: Sequence[Datafile]) -> list[Answer]:
+        """What the store of each says."""
         return [self._ask(dataset) for dataset in datasets]
 
-    def _ask(self, dataset: Datafile) -> Mapping[str, str] | SourceError | StoreLost | None:
+    def _ask(self, dataset: Datafile) -> Answer:
         store = self.stores.get(dataset.store_id)
         if store is None or store.excludes(dataset) is not None:
             return None
@@ -155,9 +157,7 @@ class LogoSearch:
             self._silent[store.id] = lost
             return lost
 
-    def _concluded(
-        self, dataset: Datafile, answer: Mapping[str, str] | SourceError | StoreLost | None, its: Mapping[str, Standing]
-    ) -> Found:
+    def _concluded(self, dataset: Datafile, answer: Answer, its: Mapping[str, Standing]) -> Found:
         if isinstance(answer, StoreLost):
             if its:
                 self.lost[dataset.store_id] = answer

@@ -9,7 +9,7 @@ to a spool on disk, which gives the totals before the first byte moves.
 from __future__ import annotations
 
 import hashlib
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from dataverse_backup.changes import Pair, Standings
     from dataverse_backup.datafile import Mark
     from dataverse_backup.ledger.base import Ledger, Listed
+    from dataverse_backup.logos import Found
     from dataverse_backup.plan import Scope
     from dataverse_backup.stores.base import Store
 
@@ -54,9 +55,10 @@ def make_plan(catalogue: Catalogue, ledger: Ledger, scope: Scope) -> Plan:
     layout = _layout(catalogue, scope)
     if not scope.dry_run:
         ledger.keep_layout(scope.destination, layout)
-    with ExitStack() as on_error, closing(LogoSearch(ledger, scope.destination, scope.stores)) as logos:
+    with ExitStack() as on_error:
         planner = _Planner(ledger, scope)
         on_error.enter_context(planner.plan)
+        logos = LogoSearch(ledger, scope.destination, scope.stores)
         with catalogue.snapshot() as snapshot:
             with Changes.between(snapshot.marks(), ledger.marks(scope.destination, layout)) as changes:
                 planner.pass_by(changes)
@@ -64,8 +66,11 @@ def make_plan(catalogue: Catalogue, ledger: Ledger, scope: Scope) -> Plan:
                 for chunk in chunks(changes.pairs(snapshot, ledger, scope.destination), CHUNK):
                     planner.take(chunk)
                 planner.finish()
-            logos.choose(snapshot, None if scope.only is None else scope.only.__contains__)
-        planner.take_logos(logos)
+            logos.choose(snapshot, scope.only)
+        planner.take_logos(logos.found(catalogue))
+        planner.plan.lost_stores.update(logos.lost)
+        if not scope.dry_run:
+            logos.keep_turn()
         on_error.pop_all()
         return planner.plan
 
@@ -139,18 +144,15 @@ class _Planner:
                 self._present(row, standings, notes)
         self.plan.add(self._planned(notes))
 
-    def take_logos(self, logos: LogoSearch) -> None:
+    def take_logos(self, logos: Iterator[Sequence[Found]]) -> None:
         """Plan the logos of datasets that are not settled."""
-        for together in logos.found():
+        for together in logos:
             notes = _Notes()
             for found in together:
                 notes.companions_gone += found.vanished
                 for logo in found.logos:
                     self._take_logo(logo, found.standings.get(logo.tag), notes)
             self.plan.add_logos(self._planned(notes))
-        self.plan.lost_stores.update(logos.lost)
-        if not self._scope.dry_run:
-            logos.keep_turn()
 
     def _take_logo(self, logo: Datafile, standing: Standing | None, notes: _Notes) -> None:
         store = self._scope.stores[logo.store_id]

@@ -25,7 +25,7 @@ class Store(ABC):
     """
 
     id: str
-    logos_a_run = 2_000
+    logos_a_run = 1_000
     """How many datasets one run asks for a logo, besides those that have one or are new: a request for each."""
 
     @abstractmethod

@@ -72,7 +72,7 @@ class FilesystemStore(Store, Restorable, ListableStore):
     out of the directory by themselves (``..``, absolute ones) are refused.
     """
 
-    logos_a_run = 20_000
+    logos_a_run = 10_000
 
     def __init__(self, store_id: str, directory: Path) -> None:
         """Read what Dataverse keeps below *directory*, its ``dataverse.files.<id>.directory``."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
@@ -56,17 +55,53 @@ def folder_of(kept: Kept) -> str:
 
 
 def notes_of(dataset: Iterable[Kept], ledger_id: str) -> dict[str, bytes | None]:
-    """All notes about the copies of one dataset at one destination; None for lists that there must not be."""
-    folders: dict[str, list[Kept]] = defaultdict(list)
+    """All notes about the copies of one dataset at one destination; None for lists that there must not be.
+
+    What is known of a copy is not kept once its lines are made: a dataset may have a hundred thousand files.
+    """
+    folders: dict[str, _Folder] = {}
     for kept in dataset:
-        folders[folder_of(kept)].append(kept)
-    notes: dict[str, bytes | None] = {}
-    for folder, its in folders.items():
-        notes[note_key(folder, MANIFEST)] = _manifest(folder, its, ledger_id)
-        for algorithm, tool in SUMS.items():
-            lines = [_sum_line(folder, one.copy) for one in its if one.copy.checksum.algorithm is algorithm]
-            notes[note_key(folder, f"{tool}.txt")] = "".join(lines).encode() if lines else None
-    return notes
+        name = folder_of(kept)
+        if name not in folders:
+            folders[name] = _Folder(name, kept.datafile.dataset)
+        folders[name].add(kept)
+    return {key: data for folder in folders.values() for key, data in folder.notes(ledger_id).items()}
+
+
+class _Folder:
+    """The notes of one folder, a line for each object, so that they can be searched and compared by lines."""
+
+    def __init__(self, name: str, dataset: Dataset) -> None:
+        self._name, self._dataset = name, dataset
+        self._entries: list[bytes] = []
+        self._sums: dict[Algorithm, list[str]] = {algorithm: [] for algorithm in SUMS}
+
+    def add(self, kept: Kept) -> None:
+        """One more object."""
+        self._entries.append(_bytes(_ENCODER.encode(_entry(kept))))
+        if (lines := self._sums.get(kept.copy.checksum.algorithm)) is not None:
+            lines.append(_sum_line(self._name, kept.copy))
+
+    def notes(self, ledger_id: str) -> dict[str, bytes | None]:
+        """All of them, by key."""
+        notes: dict[str, bytes | None] = {note_key(self._name, MANIFEST): self._manifest(ledger_id)}
+        for algorithm, lines in self._sums.items():
+            notes[note_key(self._name, f"{SUMS[algorithm]}.txt")] = "".join(lines).encode() if lines else None
+        return notes
+
+    def _manifest(self, ledger_id: str) -> bytes:
+        files = b",\n".join(self._entries)
+        head = {
+            "format": FORMAT,
+            "version": VERSION,
+            "folder": self._name,
+            "dataset": self._dataset.persistent_id,
+            "storage_path": self._dataset.storage_path,
+            "ledger": ledger_id,
+            "sha256_of_files": hashlib.sha256(files).hexdigest(),
+        }
+        text = json.dumps(head, ensure_ascii=False, indent=0)[:-2]
+        return b"".join((_bytes(text), b',\n"files": [\n', files, b"\n]\n}\n"))
 
 
 def no_notes_of(storage_path: str) -> dict[str, bytes | None]:
@@ -90,25 +125,8 @@ def _sum_line(folder: str, copy: Copy) -> str:
     return f"{'' if escaped == name else chr(92)}{copy.checksum.value}  {escaped}\n"
 
 
-def _manifest(folder: str, dataset: list[Kept], ledger_id: str) -> bytes:
-    """One line for each object, so that it can be searched and compared by lines."""
-    files = ",\n".join(_ENCODER.encode(_entry(kept)) for kept in dataset)
-    its = dataset[0].datafile.dataset
-    head = {
-        "format": FORMAT,
-        "version": VERSION,
-        "folder": folder,
-        "dataset": its.persistent_id,
-        "storage_path": its.storage_path,
-        "ledger": ledger_id,
-        "sha256_of_files": _digest(files),
-    }
-    text = json.dumps(head, ensure_ascii=False, indent=0)[:-2]
-    return f'{text},\n"files": [\n{files}\n]\n}}\n'.encode("utf-8", "backslashreplace")
-
-
-def _digest(files: str) -> str:
-    return hashlib.sha256(files.encode("utf-8", "backslashreplace")).hexdigest()
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _entry(kept: Kept) -> dict[str, Any]:
@@ -181,7 +199,7 @@ def _read(found: Mapping[str, Any], folder: str, destination: str, data: bytes) 
         except (KeyError, TypeError, ValueError, KeyRefused) as error:
             complaints.append(f"its entry {number} cannot be used: {printable(str(error))}")
     written = data.decode("utf-8", "replace").partition('"files": [\n')[2].rpartition("\n]\n}")[0]
-    if found.get("sha256_of_files") != _digest(written):
+    if found.get("sha256_of_files") != hashlib.sha256(_bytes(written)).hexdigest():
         complaints.append("it was edited since it was written")
     return Manifest(folder, dataset.storage_path, tuple(kept), tuple(complaints))
 

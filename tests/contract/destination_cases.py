@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from dataverse_backup.destinations.filesystem import FilesystemDestination
 from dataverse_backup.destinations.memory import MemoryDestination
 from dataverse_backup.destinations.s3 import S3Destination, S3Settings
-from dataverse_backup.destinations.ssh import SshDestination
+from dataverse_backup.destinations.ssh.destination import SshDestination
 from dataverse_backup.destinations.swift import SwiftDestination, SwiftSettings
 from dataverse_backup.destinations.swift.large import SEGMENTS_PREFIX
 from dataverse_backup.fixity import VerifiedBy
 from dataverse_backup.testing.places import NAME, STAGING, FolderPlace, Place
+from tests.servers.carrying import carried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -199,6 +200,12 @@ def ssh_with_shell(request: pytest.FixtureRequest) -> Iterator[Place]:
 
 
 @contextmanager
+def ssh_program(request: pytest.FixtureRequest) -> Iterator[Place]:
+    server: SshServer = request.getfixturevalue("ssh_server")
+    yield FolderPlace(server.sandbox(), lambda root, staging: carried(NAME, server.settings(root), staging))
+
+
+@contextmanager
 def ssh_without_shell(request: pytest.FixtureRequest) -> Iterator[Place]:
     yield _folder_of(request.getfixturevalue("sftp_server"))
 
@@ -241,6 +248,7 @@ CASES: dict[str, Callable[[pytest.FixtureRequest], AbstractContextManager[Place]
     "memory": memory,
     "filesystem": filesystem,
     "ssh with shell": ssh_with_shell,
+    "ssh program": ssh_program,
     "ssh without shell": ssh_without_shell,
     "rclone serve sftp": rclone,
     "s3": s3,

@@ -15,13 +15,14 @@ import pytest
 from dataverse_backup.destinations.base import Failure, Receipt
 from dataverse_backup.destinations.filesystem import FilesystemDestination
 from dataverse_backup.destinations.s3 import parts
-from dataverse_backup.destinations.ssh import SshDestination
+from dataverse_backup.destinations.ssh.destination import SshDestination
 from dataverse_backup.errors import Unavailable
 from dataverse_backup.testing.places import NAME, STAGING, FolderPlace
 from dataverse_backup.testing.resumable import *  # noqa: F403 -- the suite: pytest collects what is here
 from dataverse_backup.testing.resumable import LATER, break_off, proven, whole
 from dataverse_backup.testing.uploads import KEY, OTHER
 from tests.contract.destination_cases import BucketPlace
+from tests.servers.carrying import carried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from dataverse_backup.destinations.base import Destination, Staging
     from dataverse_backup.destinations.s3 import S3Settings
+    from dataverse_backup.destinations.ssh import SshSettings
     from dataverse_backup.testing.places import Place
     from tests.servers.rclone import RcloneServer
     from tests.servers.sshd import SshServer
@@ -52,6 +54,11 @@ def ssh_with_shell(request: pytest.FixtureRequest) -> Iterator[Place]:
 
 
 @contextmanager
+def ssh_program(request: pytest.FixtureRequest) -> Iterator[Place]:
+    yield _folder_of(request.getfixturevalue("ssh_server"), carried)
+
+
+@contextmanager
 def ssh_without_shell(request: pytest.FixtureRequest) -> Iterator[Place]:
     yield _folder_of(request.getfixturevalue("sftp_server"))
 
@@ -61,9 +68,11 @@ def rclone(request: pytest.FixtureRequest) -> Iterator[Place]:
     yield _folder_of(request.getfixturevalue("rclone_server"))
 
 
-def _folder_of(server: SshServer | RcloneServer) -> FolderPlace:
+def _folder_of(
+    server: SshServer | RcloneServer, kind: Callable[[str, SshSettings, Staging], Destination] = SshDestination
+) -> FolderPlace:
     def make(root: Path, staging: Staging) -> Destination:
-        return SshDestination(NAME, replace(server.settings(root), big_file=BIG, resumes_from=BIG), staging)
+        return kind(NAME, replace(server.settings(root), big_file=BIG, resumes_from=BIG), staging)
 
     return FolderPlace(server.sandbox(), make)
 
@@ -93,6 +102,7 @@ class BigBucketPlace(BucketPlace):
 CASES: dict[str, Callable[[pytest.FixtureRequest], AbstractContextManager[Place]]] = {
     "filesystem": filesystem,
     "ssh with shell": ssh_with_shell,
+    "ssh program": ssh_program,
     "ssh without shell": ssh_without_shell,
     "rclone serve sftp": rclone,
     "s3": s3,

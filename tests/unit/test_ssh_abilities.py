@@ -14,13 +14,13 @@ from dataverse_backup.fixity import Algorithm
 WHERE = "me@archive:22:/backup"
 SHELL = Shell("sync -f .", {Algorithm.MD5: "md5sum", Algorithm.SHA256: "openssl dgst -sha256 -r"}, has_python=True)
 ABILITIES = Abilities(
-    WHERE, "SSH-2.0-OpenSSH_9.2", can_fsync=True, rename_overwrites=False, folds_case=False, shell=SHELL
+    WHERE, "/backup", "SSH-2.0-OpenSSH_9.2", can_fsync=True, rename_overwrites=False, folds_case=False, shell=SHELL
 )
 
 
 @pytest.mark.parametrize("shell", [SHELL, None])
 def test_they_come_back_as_they_were(shell: Shell | None) -> None:
-    told = Abilities(WHERE, "server", can_fsync=False, rename_overwrites=True, folds_case=True, shell=shell)
+    told = Abilities(WHERE, "/backup", "server", can_fsync=False, rename_overwrites=True, folds_case=True, shell=shell)
     assert Abilities.from_text(told.to_text(), WHERE) == told
 
 
@@ -43,6 +43,8 @@ def test_what_is_not_ours_says_nothing(text: str) -> None:
         {"shell": {"sync": "sync", "hashes": {"MD5": "md5sum"}, "has_python": "yes"}},
         {"shell": {"sync": ["sync"], "hashes": {"MD5": ["md5sum"]}, "has_python": True}},
         {"can_fsync": "yes"},
+        {"root": "backup"},
+        {"root": "/backup\n/elsewhere"},
     ],
 )
 def test_commands_and_answers_that_are_none_of_ours_are_not_taken(change: dict[str, Any]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncssh
 import pytest
 
-from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS, calling, object_error, spoken_error
+from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS, calling, object_error
+from dataverse_backup.destinations.ssh.remarks import spoken_error
 from dataverse_backup.errors import (
     CopyError,
     CopyFailed,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dataverse_backup.config import Settings
     from dataverse_backup.config.destinations import DestinationSettings
     from dataverse_backup.destinations.base import Destination, Staging
+    from dataverse_backup.destinations.ssh import SshSettings
 
 
 def make_destination(settings: DestinationSettings, staging: Staging) -> Destination:
@@ -42,6 +43,13 @@ def make_destination(settings: DestinationSettings, staging: Staging) -> Destina
     return kind.make(settings, staging)
 
 
+def make_destination_for_worker(settings: DestinationSettings, staging: Staging) -> Destination:
+    """The same for a worker: somebody has reached it before, and staging says what was found out then."""
+    if isinstance(settings, SshDestinationSettings):
+        return _make_carried_ssh(settings, staging)
+    return make_destination(settings, staging)
+
+
 def open_destination(settings: Settings, name: str) -> Callable[[Staging], Destination]:
     """Makes the destination called *name*, given where it stages."""
     return partial(make_destination, settings.destinations[name])
@@ -55,9 +63,21 @@ def _make_filesystem(settings: FilesystemDestinationSettings, staging: Staging) 
 
 
 def _make_ssh(settings: SshDestinationSettings, staging: Staging) -> Destination:
-    from dataverse_backup.destinations.ssh import SshDestination, SshSettings  # noqa: PLC0415 -- when used
+    from dataverse_backup.destinations.ssh.destination import SshDestination  # noqa: PLC0415 -- when used
 
-    ssh = SshSettings(
+    return SshDestination(settings.name, _ssh_settings(settings), staging)
+
+
+def _make_carried_ssh(settings: SshDestinationSettings, staging: Staging) -> Destination:
+    from dataverse_backup.destinations.ssh.carried import CarriedSshDestination  # noqa: PLC0415 -- when used
+
+    return CarriedSshDestination(settings.name, _ssh_settings(settings), staging)
+
+
+def _ssh_settings(settings: SshDestinationSettings) -> SshSettings:
+    from dataverse_backup.destinations.ssh import SshSettings  # noqa: PLC0415 -- when used
+
+    return SshSettings(
         host=settings.host,
         port=settings.port,
         username=settings.username,
@@ -66,10 +86,10 @@ def _make_ssh(settings: SshDestinationSettings, staging: Staging) -> Destination
         identity_file=settings.identity_file,
         known_hosts=settings.known_hosts,
         accept_new_host_keys=settings.accept_new_host_keys,
+        uses_program=settings.program == "auto",
         file_mode=settings.file_mode,
         dir_mode=settings.dir_mode,
     )
-    return SshDestination(settings.name, ssh, staging)
 
 
 def _make_s3(settings: S3DestinationSettings, staging: Staging) -> Destination:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dataverse_backup.actions.sites import Installation, KeptDumps, Site
 from dataverse_backup.allowance import Limits
 from dataverse_backup.assembly.databases import make_dumper
-from dataverse_backup.assembly.destinations import make_destination
+from dataverse_backup.assembly.destinations import make_destination, make_destination_for_worker
 from dataverse_backup.assembly.stores import make_stores
 from dataverse_backup.brake import Thresholds
 from dataverse_backup.engine import Capacity
@@ -51,7 +51,7 @@ def make_site(settings: Settings, name: str, cluster: Cluster | None = None) -> 
         bandwidth=destination.bandwidth_limit,
         open_workers=processes if cluster is None else cluster.open_workers,
         dumps=_kept_dumps(destination) if destination.database_dump else None,
-        in_workers=partial(make_destination, destination),
+        in_workers=partial(make_destination_for_worker, destination),
     )
 
 
@@ -64,7 +64,7 @@ class TransferFactory:
 
     def __call__(self, stores: Mapping[str, Store]) -> Transfer:
         """Copies from *stores*."""
-        destination = make_destination(self.destination, self.staging)
+        destination = make_destination_for_worker(self.destination, self.staging)
         return Transfer(stores, destination, identity=self.staging.ledger_id)
 
 

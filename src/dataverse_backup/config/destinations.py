@@ -63,6 +63,13 @@ class SshDestinationSettings(DestinationSettings):
         description="Accept the key of a host never seen before; a changed key is refused always.",
         json_schema_extra=OF_MACHINE,
     )
+    program: Literal["auto", "no"] = Field(
+        "auto",
+        alias="SshProgram",
+        description="auto: workers send files with OpenSSH's ssh program, where there is one here, Python is there, and"
+        " no jump host or ProxyCommand lies between; that takes a third of the processor time. no: they never do.",
+        json_schema_extra=OF_MACHINE,
+    )
 
     def place(self) -> Hashable:
         """The folder, as it is written: two ways to one folder of a server are not seen."""

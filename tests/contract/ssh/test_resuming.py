@@ -8,7 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from dataverse_backup.destinations.base import Failure, Staging
-from dataverse_backup.destinations.ssh import SshDestination
+from dataverse_backup.destinations.ssh.destination import SshDestination
 from dataverse_backup.errors import Unavailable
 from tests.contract.ssh.uploads import STAGING, destination, stored, upload
 from tests.servers.tcp_proxy import TcpProxy

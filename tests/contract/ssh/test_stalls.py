@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from dataverse_backup.destinations.ssh import SshDestination, SshSettings
+    from dataverse_backup.destinations.ssh import SshSettings
+    from dataverse_backup.destinations.ssh.destination import SshDestination
 
 BIG = bytes(12 << 20)
 """More than what the network and a channel's window hold."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dataverse_backup.destinations.base import Receipt, Staging, Upload
-from dataverse_backup.destinations.ssh import SshDestination
+from dataverse_backup.destinations.ssh.destination import SshDestination
 from dataverse_backup.fixity import Algorithm, BytesStream, Checksum
 
 if TYPE_CHECKING:

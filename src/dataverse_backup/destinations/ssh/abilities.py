@@ -6,7 +6,9 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from dataverse_backup.destinations.base import Traits
 from dataverse_backup.destinations.ssh.shell import Shell
+from dataverse_backup.fixity import Algorithm, Durability, VerifiedBy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +20,8 @@ class Abilities:
 
     where: str
     """The place that it was found out of: account, machine, directory."""
+    root: str
+    """The absolute path of the directory."""
     server: str
     """The server's name and version, as it says them."""
     can_fsync: bool
@@ -29,6 +33,20 @@ class Abilities:
     def to_text(self) -> str:
         """For `from_text`."""
         return json.dumps(asdict(self), sort_keys=True)
+
+    def traits(self, free_bytes: int | None = None, clock_skew: float | None = None) -> Traits:
+        """What they mean, with what was found out besides."""
+        shell = self.shell
+        hashes = tuple(shell.hashes.values()) if shell else ()
+        by_fsync = Durability.DATA_ONLY if self.can_fsync else Durability.NOT_OFFERED
+        return Traits(
+            folds_case=self.folds_case,
+            hashes=hashes if len(hashes) == len(Algorithm) else (*hashes, VerifiedBy.READ_BACK),
+            durable=Durability.YES if shell else by_fsync,
+            free_bytes=free_bytes,
+            clock_skew=clock_skew,
+            remarks=_remarks(shell),
+        )
 
     @classmethod
     def from_text(cls, text: str, where: str) -> Self | None:
@@ -42,11 +60,25 @@ class Abilities:
             if told["where"] != where:
                 return None
             flags = {name: _flag(told, name) for name in ("can_fsync", "rename_overwrites", "folds_case")}
-            return cls(
-                where, str(told["server"]), **flags, shell=None if told["shell"] is None else Shell.known(told["shell"])
-            )
+            shell = None if told["shell"] is None else Shell.known(told["shell"])
+            return cls(where, _path(told), str(told["server"]), **flags, shell=shell)
         except (ValueError, TypeError, KeyError):
             return None
+
+
+def _path(told: Mapping[str, Any]) -> str:
+    value = str(told["root"])
+    if not value.startswith("/") or "\n" in value or "\0" in value:
+        raise ValueError("root is no absolute path")
+    return value
+
+
+def _remarks(shell: Shell | None) -> tuple[str, ...]:
+    """How copies travel, for people."""
+    if shell is None:
+        return ("copies travel file by file over SFTP: the account has no shell that could unpack and hash them",)
+    how = "by one command" if shell.has_python else "file by file, for there is no python3"
+    return (f"small files travel as one tar stream, and a batch gets its names {how}",)
 
 
 def _flag(told: Mapping[str, Any], name: str) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 from dataverse_backup.destinations.base import IDENTITY_KEY
 from dataverse_backup.destinations.ssh import shell
 from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS
+from dataverse_backup.destinations.ssh.probing import PROBE
 from dataverse_backup.destinations.ssh.shell import Revealed
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Trial:
     """The time of a file that was just written, by the server's clock."""
     folds_case: bool
     said: bytes
-    """What `shell.PROBE` said."""
+    """What `PROBE` said."""
 
     @classmethod
     def of(cls, lines: Sequence[bytes]) -> Self:
@@ -80,7 +81,7 @@ class Agent:
     """A running `remote_agent`. Every method runs in the event loop's thread."""
 
     def __init__(self, connection: Connection, process: asyncssh.SSHClientProcess[bytes]) -> None:
-        """Ask *process*, which was started as `shell.agent` says."""
+        """Ask *process*, which runs `shell.AGENT`."""
         self._connection, self._process = connection, process
         self.is_over = False
         """Whether it is of no use any more."""
@@ -88,9 +89,8 @@ class Agent:
     @classmethod
     async def started(cls, connection: Connection, sync: str, root: bytes, dir_mode: int) -> Self:
         """One that works in *root*, and syncs by the command *sync*. What it cannot do shows with the first request."""
-        command, given = shell.agent(root, dir_mode, sync)
-        agent = cls(connection, await connection.patiently(connection.start(command)))
-        await agent.tell(given)
+        agent = cls(connection, await connection.patiently(connection.start(shell.AGENT)))
+        await agent.tell(shell.beginning(root, dir_mode, sync))
         return agent
 
     async def tell(self, data: bytes) -> None:
@@ -105,17 +105,23 @@ class Agent:
     async def ask(self, request: bytes) -> list[bytes]:
         """The lines of its answer. Raises AgentGone and ConnectionLost."""
         await self.tell(request)
+        return await self.answer()
+
+    async def answer(self) -> list[bytes]:
+        """The lines of its next answer. Raises AgentGone and ConnectionLost."""
         lines: list[bytes] = []
         while (line := await self._connection.patiently(self._process.stdout.readline())) != b".\n":
             if not line.endswith(b"\n"):
                 raise await self._gone()
-            lines.append(line[:-1])
+            if line[:1] not in (b"~", b"^"):
+                lines.append(line[:-1])
         return lines
 
-    async def name(self, directory: str, names: Sequence[tuple[bytes, bytes]]) -> Revealed:
-        """Give what is staged in *directory* its names, pairs of staged name and key, and sync."""
+    async def name(self, names: Sequence[tuple[bytes, bytes]]) -> Revealed:
+        """Give what is staged its names, pairs of staged name and key, and sync."""
         words = b"".join(word + b"\0" for pair in names for word in pair)
-        return Revealed.of(await self.ask(b"name %d %s\n%s" % (len(words), directory.encode(), words)))
+        named = await self.ask(b"name %d\n%send\n" % (len(words), words))
+        return Revealed.of(named + await self.answer())
 
     async def look(self) -> Look:
         """What there is. Raises ValueError and KeyError where the answer makes no sense."""
@@ -123,7 +129,7 @@ class Agent:
 
     async def try_out(self, scratch: str, content: bytes) -> Trial:
         """Leave a file ``probe`` of that *content* in the new directory *scratch*, until `clear`. Raises as `look`."""
-        command = (shell.ENGLISH + shell.PROBE).encode()
+        command = (shell.ENGLISH + PROBE).encode()
         return Trial.of(await self.ask(b"try %d %s %s\n%s" % (len(command), scratch.encode(), content, command)))
 
     async def clear(self) -> None:
@@ -140,12 +146,12 @@ class Agent:
         Whatever note lay there. All of that is on the disk then, where it says so.
         """
         staged = [(name.encode(), data) for name, (_, data) in notes.items() if data is not None]
-        files = (b"file %s %d %o\n%s" % (name, len(data), mode, data) for name, data in staged)
+        files = (b"file md5 %s %o %d\n%s" % (name, mode, len(data), data) for name, data in staged)
         triples = ((name.encode(), key, b"0" if data is None else b"1") for name, (key, data) in notes.items())
         words = b"".join(word + b"\0" for triple in triples for word in triple)
-        at = directory.encode()
-        begin, put = b"begin md5 %s\n" % at, b"put %d %s\n%s" % (len(words), at, words)
-        return Revealed.of(await self.ask(b"".join([begin, *files, put])))
+        begin, put = b"begin %s\n" % directory.encode(), b"put %d\n%send\n" % (len(words), words)
+        told = await self.ask(b"".join([begin, *files, put]))
+        return Revealed.of(told + await self.answer())
 
     async def _gone(self) -> AgentGone:
         """Why it is. Raises ConnectionLost where that is because of the connection."""

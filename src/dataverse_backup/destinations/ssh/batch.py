@@ -9,19 +9,20 @@ from collections import defaultdict, deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from dataverse_backup.destinations.base import Failure, Receipt, checked_path_key
+from dataverse_backup.destinations.base import Failure, Receipt
 from dataverse_backup.destinations.partials import partial_name
 from dataverse_backup.destinations.ssh.agent import AgentGone
 from dataverse_backup.destinations.ssh.bundle import AgentBundle, TarBundle
-from dataverse_backup.destinations.ssh.failures import CONNECTION_ERRORS, VENDOR_ERRORS, object_error, spoken_error
+from dataverse_backup.destinations.ssh.failures import CONNECTION_ERRORS, VENDOR_ERRORS, object_error
 from dataverse_backup.destinations.ssh.files import each
-from dataverse_backup.destinations.ssh.item import Item
+from dataverse_backup.destinations.ssh.item import Item, pieces, refuse_bad_keys
+from dataverse_backup.destinations.ssh.remarks import spoken_error
 from dataverse_backup.destinations.ssh.shell import EXTRACTED
-from dataverse_backup.errors import CopyDiffers, KeyOccupied, ObjectError, Unavailable
+from dataverse_backup.errors import CopyDiffers, ObjectError, Unavailable
 from dataverse_backup.fixity import Algorithm, Checksum, Durability, HashingReader, VerifiedBy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from concurrent.futures import Future
 
     import asyncssh
@@ -82,7 +83,7 @@ class Batch:
         return [item.outcome for item in self._items if item.outcome is not None]
 
     def _send_prove_reveal(self) -> None:
-        self._refuse_bad_keys()
+        refuse_bad_keys(self._files.paths, self._items)
         if not self._unfinished():
             return
         self._loop.run(self._files.make_parents(self._folder))
@@ -107,21 +108,6 @@ class Batch:
     def _diagnosed(self, item: Item, error: Exception) -> ObjectError:
         return self._loop.run(self._files.diagnosed(item.upload.key, error))
 
-    # Before anything is sent.
-
-    def _refuse_bad_keys(self) -> None:
-        taken: set[str] = set()
-        for item in self._items:
-            try:
-                for key in (item.upload.key, item.upload.supersede_to):
-                    if key is not None:
-                        self._files.path(checked_path_key(self._place, key))
-                if item.upload.key in taken:  # not every server refuses to rename one onto the other
-                    raise KeyOccupied(self._place, item.upload.key, "another object of the same batch has this key")
-            except ObjectError as error:
-                item.fail(error)
-            taken.add(item.upload.key)
-
     # Sending.
 
     def _send(self, item: Item) -> None:
@@ -143,7 +129,7 @@ class Batch:
             self._running_bundle(self._session.shell, item.upload.algorithm).add(item.name, reader, item.mode)
             item.sent = reader.finish(item.upload.promised)
         else:
-            data = b"".join(_pieces(reader))
+            data = b"".join(pieces(reader, _WRITE_SIZE))
             item.sent = reader.finish(item.upload.promised)
             self._enqueue(item, data)
 
@@ -247,7 +233,7 @@ class Batch:
         offset = reader.bytes_read
         writes: deque[Future[int]] = deque()
         try:
-            for piece in _pieces(reader):
+            for piece in pieces(reader, _WRITE_SIZE):
                 writes.append(self._loop.submit(file.write(piece, offset)))
                 offset += len(piece)
                 if len(writes) > _WRITES_IN_FLIGHT:
@@ -345,7 +331,7 @@ class Batch:
             return False
         names = [(name, item.upload.key.encode()) for name, item in items.items()]
         try:
-            told = self._loop.run(agent.name(self._folder, names))
+            told = self._loop.run(agent.name(names))
         except AgentGone as gone:  # what it named, and what it did not, shows when the others get their names
             log.warning("%s: %s", self._place, gone)
             return False
@@ -405,11 +391,3 @@ class Batch:
             await each(self._partials.give_back, kept)
             await each(self._files.discard, [self._staged(item) for item in self._items if not item.revealed])
             await self._files.sftp.rmdir(self._directory)
-
-
-def _pieces(reader: HashingReader) -> Iterable[bytes]:
-    """The bytes of a source, as many as its size says."""
-    left = reader.size - reader.bytes_read
-    while left and (data := reader.read(min(left, _WRITE_SIZE))):
-        left -= len(data)
-        yield data

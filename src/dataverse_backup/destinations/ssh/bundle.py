@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from dataverse_backup.destinations.ssh.agent import AgentGone
+from dataverse_backup.destinations.ssh.item import pieces
 from dataverse_backup.destinations.ssh.shell import SYNCED, extracted
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Bundle(ABC):
         self._write(self._header(name, reader.size, mode or self._mode))
         left = reader.size
         try:
-            while left and (data := reader.read(min(left, _PIECE))):
+            for data in pieces(reader, _PIECE):
                 left -= len(data)
                 self._write(data)
         finally:
@@ -99,7 +100,8 @@ class AgentBundle(Bundle):
         """Stage in *directory*, below the root."""
         super().__init__(loop, mode)
         self._agent = agent
-        self._pending += b"begin %s %s\n" % (algorithm.lower().replace("-", "").encode(), directory.encode())
+        self._algorithm = algorithm.lower().replace("-", "").encode()
+        self._pending += b"begin %s\n" % directory.encode()
         self._complaint: str | None = None
 
     def finish(self) -> str | None:
@@ -115,7 +117,7 @@ class AgentBundle(Bundle):
             self._loop.run(self._agent.stop())
 
     def _header(self, name: str, size: int, mode: int) -> bytes:
-        return b"file %s %d %o\n" % (name.encode("ascii"), size, mode)
+        return b"file %s %s %o %d\n" % (self._algorithm, name.encode("ascii"), mode, size)
 
     def _filling(self, size: int) -> bytes:
         del size

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncssh
 
-from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS, words
+from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS
 from dataverse_backup.destinations.ssh.login import Client, Login
+from dataverse_backup.destinations.ssh.remarks import words
 from dataverse_backup.destinations.ssh.route import route_to
 from dataverse_backup.errors import DestinationLost
 
@@ -61,11 +62,6 @@ class Connection:
     def server(self) -> str:
         """The server's name and version, as it says them."""
         return str(self.ssh.get_extra_info("server_version", ""))
-
-    @property
-    def is_openssh(self) -> bool:
-        """Whether the server says that it is OpenSSH's."""
-        return self.server.startswith("SSH-2.0-OpenSSH")
 
     async def open_sftp(self, place: str) -> None:
         """Open the SFTP session, before which there is none. Raises DestinationLost."""

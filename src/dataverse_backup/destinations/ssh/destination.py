@@ -23,7 +23,8 @@ from dataverse_backup.destinations.ssh.abilities import Abilities
 from dataverse_backup.destinations.ssh.audit import Audit
 from dataverse_backup.destinations.ssh.batch import Batch
 from dataverse_backup.destinations.ssh.connection import connected
-from dataverse_backup.destinations.ssh.failures import CONNECTION_ERRORS, VENDOR_ERRORS, calling, spoken_error, words
+from dataverse_backup.destinations.ssh.doubts import all_unavailable, doubted, not_ours
+from dataverse_backup.destinations.ssh.failures import CONNECTION_ERRORS, VENDOR_ERRORS, calling
 from dataverse_backup.destinations.ssh.files import each, is_regular
 from dataverse_backup.destinations.ssh.identity import Identity
 from dataverse_backup.destinations.ssh.listing import Listing
@@ -31,6 +32,7 @@ from dataverse_backup.destinations.ssh.loop import EventLoopThread
 from dataverse_backup.destinations.ssh.notes import RemoteNotes
 from dataverse_backup.destinations.ssh.partials import RemotePartials
 from dataverse_backup.destinations.ssh.prune import RemotePruning
+from dataverse_backup.destinations.ssh.remarks import spoken_error, words
 from dataverse_backup.destinations.ssh.session import given_up, opened_session
 from dataverse_backup.destinations.ssh.stream import RemoteStream
 from dataverse_backup.errors import (
@@ -39,8 +41,6 @@ from dataverse_backup.errors import (
     CopyFailed,
     CopyMissing,
     DestinationLost,
-    DestinationRefused,
-    Unavailable,
 )
 
 if TYPE_CHECKING:
@@ -64,10 +64,6 @@ _SAID_BY_ANY_ROOT = (CopyMissing, CopyDiffers, CopyFailed)
 """What an object seems to be when its disk is not mounted any more."""
 
 
-_MAY_WORK_OTHERWISE = (CopyFailed, CopyDiffers)
-"""What becomes of an object where a server can no longer do what it once could."""
-
-
 class SshDestination(Destination, Listable, Explainable, Resumable, Prunable):
     """Copies in a folder of an OpenSSH server; one connection, made again when it was lost."""
 
@@ -83,8 +79,12 @@ class SshDestination(Destination, Listable, Explainable, Resumable, Prunable):
         """What is taken for granted with the next connection; None: probe."""
         self._identity = Identity()
         self.resumes_from = settings.resumes_from
-        self._left: dict[str, bytes] = {}
+        self.left: dict[str, bytes] = {}
         """Where big objects lie that were broken off with their connection."""
+
+    def expect(self, identity: str) -> None:
+        """Take no root but one that carries *identity*, as somebody else has read it."""
+        self._identity.text = identity
 
     def connect(self) -> Traits:
         self._disconnect()
@@ -107,9 +107,9 @@ class SshDestination(Destination, Listable, Explainable, Resumable, Prunable):
             session = self._connected()
             self._confirm_identity(session)
         except DestinationLost as lost:
-            yield from self._unavailable(keys, lost)
+            yield from all_unavailable(self.name, keys, lost)
             return
-        partials = RemotePartials(session.files, self._staging, self._left)
+        partials = RemotePartials(session.files, self._staging, self.left)
         batch = Batch(self.name, self._loop, session, self._staging.prefix, settings=self._settings, partials=partials)
         yield from self._probed_again(session, self._believed(session, batch.store(uploads)))
 
@@ -117,7 +117,7 @@ class SshDestination(Destination, Listable, Explainable, Resumable, Prunable):
         try:
             session = self._connected()
         except DestinationLost as lost:
-            yield from self._unavailable(keys, lost)
+            yield from all_unavailable(self.name, keys, lost)
             return
         yield from self._believed(session, Audit(self.name, self._loop, session, algorithm, self.pace).digests(keys))
 
@@ -129,29 +129,19 @@ class SshDestination(Destination, Listable, Explainable, Resumable, Prunable):
                 try:
                     self._confirm_identity(session)
                 except DestinationLost as lost:
-                    yield from self._unavailable([result.key], lost)
+                    yield from all_unavailable(self.name, [result.key], lost)
                     continue
                 confirmed = True
             yield result
 
     def _probed_again(self, session: Session, results: Iterable[Receipt | Failure]) -> Iterator[Receipt | Failure]:
         """*results*; after a failure of what was only assumed to work the next connection probes, and may succeed."""
-        for result in results:
-            if session.is_assumed and isinstance(result, Failure) and type(result.error) in _MAY_WORK_OTHERWISE:
-                self._abilities = None
-                said = f"{result.error.message}; what the server can do is probed again"
-                yield Failure(result.key, Unavailable(self.name, result.key, said))
-            else:
-                yield result
+        yield from doubted(self.name, results, self._forget) if session.is_assumed else results
         if self._abilities is None:
             self._disconnect()
 
-    def _unavailable(self, keys: Sequence[str], lost: DestinationLost) -> Iterator[Failure]:
-        """Failures that may be none later; what waits for somebody's decision is raised."""
-        if isinstance(lost, DestinationRefused):
-            raise lost
-        message = lost.message.removeprefix(f"{self.name}: ")
-        return (Failure(key, Unavailable(self.name, key, message, lost.hint)) for key in keys)
+    def _forget(self) -> None:
+        self._abilities = None
 
     def sizes(self, keys: Sequence[str]) -> dict[str, int]:
         session = self._connected()
@@ -267,8 +257,7 @@ class SshDestination(Destination, Listable, Explainable, Resumable, Prunable):
         if self._identity.is_in(look) if look else self._run_for_all(self._identity.is_there(session.files)):
             return
         self._disconnect()
-        said = f"{self.name}: {self._settings.directory} does not carry our identity any more: is its disk mounted?"
-        raise DestinationRefused(said, "run `dataverse-backup check`")
+        raise not_ours(self.name, self._settings.directory)
 
     def _disconnect(self) -> None:
         session, self._session = self._session, None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import asyncssh
 
+from dataverse_backup.destinations.ssh.remarks import words
 from dataverse_backup.errors import (
     CopyError,
     CopyFailed,
@@ -52,14 +53,6 @@ _OBJECT_ERRORS: dict[type[asyncssh.Error], type[CopyError]] = {
 VENDOR_ERRORS: tuple[type[Exception], ...] = (*CONNECTION_ERRORS, *_OBJECT_ERRORS)
 """Everything that a call of asyncssh may raise; anything else is a mistake of ours."""
 
-_REMOTE_WORDS: dict[str, type[CopyError]] = {
-    "no space left": NoSpace,
-    "quota exceeded": NoSpace,
-    "wrote only": NoSpace,  # GNU tar, of the file that filled the disk
-    "permission denied": CopyRefused,
-    "read-only file system": CopyRefused,
-}
-
 
 def object_error(place: str, key: str, error: Exception) -> CopyError:
     """*error*, which came up while *key* was worked on."""
@@ -69,17 +62,6 @@ def object_error(place: str, key: str, error: Exception) -> CopyError:
         return Unavailable(place, key, f"the connection was lost: {words(error)}")
     ours = next((_OBJECT_ERRORS[kind] for kind in type(error).__mro__ if kind in _OBJECT_ERRORS), CopyFailed)
     return ours(place, key, f"the server said: {words(error)}")
-
-
-def spoken_error(place: str, key: str, said: str) -> CopyError:
-    """What a remote command *said* on its error output, as an error of *key*."""
-    known = (ours for phrase, ours in _REMOTE_WORDS.items() if phrase in said.lower())
-    return next(known, CopyFailed)(place, key, f"the remote command failed: {said.strip()[:500] or 'it said nothing'}")
-
-
-def words(error: BaseException) -> str:
-    """What *error* says, or at least what it is."""
-    return str(error) or type(error).__name__
 
 
 @contextmanager

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
-import re
 import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncssh
 
-from dataverse_backup.destinations.base import checked_path_key
 from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS, object_error
-from dataverse_backup.errors import CopyError, CopyFailed, CopyRefused, KeyOccupied, KeyRefused, NoSpace
+from dataverse_backup.errors import CopyError, CopyFailed, CopyRefused, KeyOccupied, NoSpace
 from dataverse_backup.fixity import Checksum
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from dataverse_backup.destinations.ssh.paths import Paths
     from dataverse_backup.fixity import Algorithm
     from dataverse_backup.outflow import Pace
 
@@ -29,47 +28,42 @@ _ERRORS_OF_ONE: tuple[type[Exception], ...] = (CopyError, *VENDOR_ERRORS)
 IN_FLIGHT = 64
 """How many operations on different files are asked for before the first one is answered."""
 _READ_CHUNK = 4 * 1024 * 1024
-_MAX_PATH_BYTES = 4095  # PATH_MAX of Linux, without the closing NUL
 _NEARLY_NOTHING = 64 * 1024  # free bytes: SFTP says no more than "failure" where a disk is full
 _TEXT_BYTES = 4096
-_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _READ_ONLY = 1  # SSH_FXE_STATVFS_ST_RDONLY of OpenSSH's PROTOCOL
 
 
 @dataclass(slots=True)
 class RemoteFiles:
-    """Files below *root*, an absolute path. Every method but ``path`` runs in the event loop's thread."""
+    """Files below a root. Every method but ``path`` runs in the event loop's thread."""
 
-    place: str
+    paths: Paths
     sftp: asyncssh.SFTPClient
-    root: bytes
     file_mode: int
     dir_mode: int
     can_fsync: bool = True
     rename_overwrites: bool = True
     """Whether a plain rename takes a name away from what has it; OpenSSH's does not."""
-    keeps_control_characters: bool = False
-    """Whether names with control characters come back as they went in. OpenSSH's do; ``rclone serve sftp`` says that it
-    stored one, and does not find it any more."""
     _known_directories: set[bytes] = field(default_factory=set)
     _has_umask: bool | None = None
 
+    @property
+    def place(self) -> str:
+        """The name of the destination."""
+        return self.paths.place
+
+    @property
+    def root(self) -> bytes:
+        """The absolute path of the root."""
+        return self.paths.root
+
     def path(self, key: str) -> bytes:
-        """Where *key* lies. Raises KeyRefused for what the server would store under another name, or not at all."""
-        if not self.keeps_control_characters and _CONTROL_CHARACTER.search(key):
-            raise KeyRefused(self.place, key, "this server is not known to keep control characters in names")
-        path = posixpath.join(self.root, key.encode())
-        if len(path) > _MAX_PATH_BYTES:
-            raise KeyRefused(self.place, key, f"its path is longer than {_MAX_PATH_BYTES} bytes")
-        return path
+        """Where *key* lies. Raises KeyRefused."""
+        return self.paths.path(key)
 
     def takes(self, key: str) -> bool:
         """Whether there is a `path` for *key*."""
-        try:
-            self.path(checked_path_key(self.place, key))
-        except KeyRefused:
-            return False
-        return True
+        return self.paths.takes(key)
 
     async def exists(self, path: bytes) -> bool:
         """Whether anything at all lies under *path*."""

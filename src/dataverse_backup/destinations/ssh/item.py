@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dataverse_backup.destinations.base import PRIVATE_MODE, Failure
+from dataverse_backup.destinations.base import PRIVATE_MODE, Failure, checked_path_key
 from dataverse_backup.destinations.partials import is_partial_name, may_pass
+from dataverse_backup.errors import KeyOccupied, ObjectError
 from dataverse_backup.fixity import VerifiedBy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from dataverse_backup.destinations.base import Receipt, Upload
-    from dataverse_backup.errors import ObjectError
-    from dataverse_backup.fixity import Checksum
+    from dataverse_backup.destinations.ssh.paths import Paths
+    from dataverse_backup.fixity import Checksum, HashingReader
 
 
 @dataclass(slots=True, eq=False)
@@ -45,3 +48,26 @@ class Item:
     def fail(self, error: ObjectError) -> None:
         """Conclude with *error*."""
         self.outcome = Failure(self.upload.key, error)
+
+
+def refuse_bad_keys(paths: Paths, items: Sequence[Item]) -> None:
+    """Fail those whose keys cannot be stored, or are those of others among them."""
+    taken: set[str] = set()
+    for item in items:
+        try:
+            for key in (item.upload.key, item.upload.supersede_to):
+                if key is not None:
+                    paths.path(checked_path_key(paths.place, key))
+            if item.upload.key in taken:  # not every server refuses to rename one onto the other
+                raise KeyOccupied(paths.place, item.upload.key, "another object of the same batch has this key")
+        except ObjectError as error:
+            item.fail(error)
+        taken.add(item.upload.key)
+
+
+def pieces(reader: HashingReader, length: int) -> Iterator[bytes]:
+    """The bytes of a source, as many as its size says, at most *length* of them at a time. Raises SourceError."""
+    left = reader.size - reader.bytes_read
+    while left and (data := reader.read(min(left, length))):
+        left -= len(data)
+        yield data

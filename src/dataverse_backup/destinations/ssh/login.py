@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import asyncssh
 
-from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS, words
+from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS
 from dataverse_backup.destinations.ssh.host_keys import HostKeys
-from dataverse_backup.destinations.ssh.route import written
+from dataverse_backup.destinations.ssh.remarks import words
+from dataverse_backup.destinations.ssh.route import DEFAULTS, written
 from dataverse_backup.errors import ConfigurationError, DestinationLost
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from dataverse_backup.destinations.ssh.settings import SshSettings
     from dataverse_backup.destinations.ssh.ssh_config import Directive
 
-_DEFAULTS = "Ciphers ^aes128-gcm@openssh.com,aes256-gcm@openssh.com\n"
-"""What applies where the configuration says nothing: these ciphers cost asyncssh less than its first one."""
 _LOGIN_ERRORS: tuple[type[Exception], ...] = (*VENDOR_ERRORS, asyncssh.KeyImportError)
 
 
@@ -78,8 +77,7 @@ class Login:
         return connection, client
 
     def _host_keys(self) -> HostKeys:
-        named = self.settings.known_hosts
-        files = [Path(named).expanduser()] if named is not None else self.hop.known_hosts()
+        files = self.hop.known_hosts(self.settings.known_hosts)
         return HostKeys(files, self.settings.accept_new_host_keys, has_alias=bool(self.hop.first("hostkeyalias")))
 
     def _options(self) -> dict[str, Any]:
@@ -140,7 +138,7 @@ def _written_down(directives: Sequence[Directive]) -> Iterator[str]:
     """A file with *directives*, one on each line: what applies is decided by us, for asyncssh reads files otherwise."""
     with NamedTemporaryFile("w", encoding="utf-8", errors="surrogateescape", suffix=".ssh_config") as file:
         file.writelines(f"{written(directive)}\n" for directive in directives)
-        file.write(_DEFAULTS)
+        file.write(DEFAULTS)
         file.flush()
         yield file.name
 

@@ -14,8 +14,9 @@ import asyncssh
 
 from dataverse_backup.destinations.base import Failure, checked_path_key
 from dataverse_backup.destinations.ssh.agent import AgentGone
-from dataverse_backup.destinations.ssh.failures import CONNECTION_ERRORS, VENDOR_ERRORS, spoken_error
+from dataverse_backup.destinations.ssh.failures import CONNECTION_ERRORS, VENDOR_ERRORS
 from dataverse_backup.destinations.ssh.files import each, is_regular
+from dataverse_backup.destinations.ssh.remarks import spoken_error
 from dataverse_backup.destinations.ssh.shell import EXTRACTED
 from dataverse_backup.errors import KeyOccupied
 

@@ -1,41 +1,60 @@
-"""Takes batches of small objects and gives them their names; runs at the destination, on Python 3.6 or later.
+"""Takes batches of objects and gives them their names; runs at the destination, on Python 3.6 or later.
 
-Started with `-c` and the standard library alone, in the root; serves until its input ends. The first two lines of that
-are the mode of new directories in octal, and the command that brings everything to the disk. Then come requests, each a
-line of words. The answers to all but the first three are lines, after the last of which comes a point alone. Names and
-texts that may hold anything are told in hexadecimal digits.
+Started with `-c` and the standard library alone, in the root; serves until its input ends, and then removes what it has
+staged, but for what may be continued. The first two lines of its input are the mode of new directories in octal, and
+the command that brings everything to the disk. Then come requests, each a line of words; a LENGTH at the end of one
+says how many bytes follow it. Where one is answered, the answer is lines, after the last of which comes a point alone.
+Two kinds of lines may come at any time: ``~`` is a sign of life while much is being hashed, ``^ NAME ERROR WORDS`` says
+that nothing more need be sent of a big object.
+
+``hello TOKEN``: the last lines of the answer are TOKEN, whatever a login shell may have printed before it, and what
+``identity`` says.
+
+``ours LENGTH`` is followed by what the identity of the root must be from now on. Requests that look into the root begin
+with a look at that, along its path, for another disk may be there by now; where it is not so, the last line of all is
+``not ours``.
+
+``identity``: the answer is what the identity is, in hexadecimal digits, or ``-`` where there is none.
+
+``sizes LENGTH``, keys: a line for each, its size, or ``-`` where no object lies.
+
+``digests ALGORITHM LENGTH``, keys: a line for each, its size and digest; ``missing`` where nothing lies; ``?`` for what
+cannot be read, or is no file: somebody else has to say why.
+
+``begin DIRECTORY`` makes the staging directory of a batch. ``listed DIRECTORY``: the names of what lies in a directory.
+
+``file ALGORITHM NAME MODE LENGTH``: an object of so many bytes lies there under that name from then on.
+
+``open ALGORITHM NAME LENGTH`` is followed by the key of a big one, which must be free; ``data LENGTH`` by the next of
+its bytes; ``close MODE`` ends it, ``drop`` removes it, ``keep LENGTH`` lets what came lie under the key that follows.
+
+``prove`` brings all that came since the last time to the disk and hashes what lies there. The answer: ``synced``, or
+why not; then for each object its name and digest, or ``!``, its name, an ERROR, and why there is none.
+
+``name LENGTH``, pairs of staged name and key: the answer tells for each its staged name and ``0``, or the ERROR that
+left it where it was, and why. ``discard LENGTH``, staged names: they are not wanted any more.
+
+``put LENGTH``: for each note its staged name, its key, and ``1`` where it is to be there or ``0`` where it is not to
+be. The answer is that to ``name``; before it ``synced`` or why nothing was done. What lies under the key of a note and
+is no file stays.
+
+``end``: the answer is ``removed`` if nothing was left in the staging directory; ``synced``, or why not.
 
 ``sync COMMAND`` says with which command everything is brought to the disk from now on.
-
-``begin ALGORITHM DIRECTORY`` makes the staging directory of a batch.
-
-``file NAME SIZE MODE`` is followed by so many bytes: they lie there under that name from then on.
-
-``prove`` brings all of that to the disk and hashes what lies there. The answer: ``synced``, or why not; then for each
-file its name and digest, or ``!``, its name, and why there is none.
-
-``name LENGTH DIRECTORY`` is followed by so many bytes, which are staged names and keys, each ended by NUL. The answer:
-for each object its staged name and ``0``, or the system's number of the error that left it where it was; ``removed`` if
-nothing was left in the staging directory; ``synced``.
-
-``put LENGTH DIRECTORY`` is followed by so many bytes: for each note its staged name, its key, and ``1`` where it is to
-be there or ``0`` where it is not to be, each ended by NUL. The answer is that to ``name``; before it ``synced`` once
-more, or why nothing was done. What lies under the key of a note and is no file stays.
 
 ``look KEY`` asks for what there is: ``root`` and its path; ``free`` and so many bytes; ``identity``, and of the file
 KEY its size, the whole seconds of its time and its text, if there is one; no such line where it cannot be read.
 
 ``try LENGTH SCRATCH CONTENT`` is followed by so many bytes, a command of the shell. It leaves a file ``probe`` with
 this content in a new directory SCRATCH, and answers with ``time``, the file's; ``folds``, and ``1`` where it lies under
-``PROBE`` too; ``said``, and what the command said in there; or with ``!`` and why not.
+``PROBE`` too; ``said``, and what the command said in there; or with ``!`` and why not. ``clear`` takes away what it
+made.
 
-``clear`` takes away what the last ``try`` made.
-
-Only ``put`` takes a name away from anything: `link` fails where a name is taken. A request that ends in the middle, as
-when a connection is lost, has no effect.
+Names and texts that may hold anything are told in hexadecimal digits. Words that follow a request are ended by NUL
+each. An ERROR is a name as in errno.h, or ``-``. Only ``put`` takes a name away from anything: `link` fails where a
+name is taken. A request that ends in the middle, as when a connection is lost, has no effect.
 """
 
-import contextlib
 import errno
 import hashlib
 import os
@@ -43,10 +62,19 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from typing import BinaryIO
 
 LENGTH = 1 << 20
 TEXT_LENGTH = 4096
+IDENTITY = ".dataverse-backup/identity"
+CONTINUED = "big-"
+"""How the names begin of what may be continued."""
+ANSWERED = frozenset(
+    ["clear", "digests", "end", "hello", "identity", "listed", "look", "name", "prove", "put", "sizes", "try"]
+)
+NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK)
 
 
 class Agent:
@@ -54,19 +82,29 @@ class Agent:
 
     def __init__(self, requests: BinaryIO, mode: int, sync: str) -> None:
         self.requests, self.mode, self.sync = requests, mode, sync
-        self.directory = self.algorithm = ""
-        self.failures: dict[str, str] = {}
-        """Of the files of this batch, by name: why it is not there, or nothing."""
+        self.root, self.identity = os.getcwd(), b""
+        self.directory, self.name, self.number = "", "", -1
+        self.came: list[tuple[str, str, str]] = []
+        """Of what came and is not proven: its name, its algorithm, and why it is not there, or nothing."""
+        self.buffer = memoryview(bytearray(LENGTH))
+        self.spoke = time.monotonic()
         self.made: list[str] = []
         """The directories that the last `try` made, from the top."""
 
     def serve(self) -> None:
         """Do all that comes."""
         for line in iter(self.requests.readline, b""):
+            if not line.endswith(b"\n"):
+                raise SystemExit
             word, *words = line.decode().split()
             getattr(self, "do_" + word)(*words)
-            if word not in ("sync", "begin", "file"):
-                print(".", flush=True)
+            if word in ANSWERED:
+                self.say(".")
+
+    def say(self, *words: object) -> None:
+        """Say it at once."""
+        print(*words, flush=True)
+        self.spoke = time.monotonic()
 
     def read(self, length: int) -> bytes:
         """So many bytes of the input; where it is over before, nobody is there any more who could be answered."""
@@ -75,111 +113,274 @@ class Agent:
             raise SystemExit
         return data
 
+    def words(self, length: str) -> "list[bytes]":
+        """What follows a request."""
+        return self.read(int(length)).split(b"\0")[:-1]
+
+    def do_hello(self, token: str) -> None:
+        """Say which line is the first of ours."""
+        self.enter()
+        print("\n" + token)
+        self.do_identity()
+
+    def do_ours(self, length: str) -> None:
+        """Note whose the root must be."""
+        self.identity = self.read(int(length))
+
+    def enter(self) -> None:
+        """Go where the root is now."""
+        try:
+            os.chdir(self.root)
+            if not self.identity or self.told() == self.identity:
+                return
+        except OSError:
+            pass
+        self.say("not ours")
+        self.directory = ""
+        raise SystemExit
+
+    def told(self) -> bytes:
+        """The identity that lies there."""
+        try:
+            with open(IDENTITY, "rb") as file:
+                return file.read(TEXT_LENGTH).strip()
+        except (FileNotFoundError, NotADirectoryError):
+            return b""
+
+    def do_identity(self) -> None:
+        """Tell it."""
+        os.chdir(self.root)
+        print(self.told().hex() or "-")
+
+    def do_sizes(self, length: str) -> None:
+        """Tell of objects."""
+        keys = self.words(length)
+        self.enter()
+        for key in keys:
+            try:
+                found = os.lstat(key)
+                print(found.st_size if stat.S_ISREG(found.st_mode) else "-")
+            except (OSError, ValueError):
+                print("-")
+
+    def do_digests(self, algorithm: str, length: str) -> None:
+        """Hash objects again."""
+        keys = self.words(length)
+        self.enter()
+        for key in keys:
+            print(self.stored(key, algorithm))
+
+    def stored(self, key: bytes, algorithm: str) -> str:
+        """What is said of one object."""
+        try:
+            number = os.open(key, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError as error:
+            return "missing" if error.errno in (errno.ENOENT, errno.ENOTDIR) else "?"
+        try:
+            is_file = stat.S_ISREG(os.fstat(number).st_mode)
+            return " ".join(self.hashed(number, algorithm)) if is_file else "?"
+        except (OSError, ValueError):
+            return "?"
+        finally:
+            os.close(number)
+
+    def hashed(self, number: int, algorithm: str) -> "tuple[str, str]":
+        """Size and digest of an open file, as it is stored; ValueError where this Python does not hash like that."""
+        try:
+            digest = hashlib.new(algorithm, usedforsecurity=False)
+        except TypeError:  # before Python 3.9
+            digest = hashlib.new(algorithm)
+        size = 0
+        with open(number, "rb", buffering=0, closefd=False) as file:
+            length = file.readinto(self.buffer)
+            while length:
+                digest.update(self.buffer[:length])
+                size += length
+                if time.monotonic() - self.spoke > 1:
+                    self.say("~")
+                length = file.readinto(self.buffer)
+        return str(size), digest.hexdigest()
+
     def do_sync(self, *command: str) -> None:
         """Take another command for that."""
         self.sync = " ".join(command)
 
-    def do_begin(self, algorithm: str, directory: str) -> None:
+    def do_begin(self, directory: str) -> None:
         """Begin with a batch."""
-        self.directory, self.algorithm, self.failures = directory, algorithm, {}
+        self.enter()
+        self.came = []
         os.makedirs(directory, self.mode, exist_ok=True)
+        self.directory = directory
 
-    def do_file(self, name: str, size: str, mode: str) -> None:
-        """Take one file."""
-        left = int(size)
+    def do_listed(self, directory: str) -> None:
+        """Tell what lies in a directory of staging."""
+        with suppress(FileNotFoundError, NotADirectoryError):
+            for name in os.listdir(directory):
+                print(name.encode("ascii", "backslashreplace").decode())
+
+    def do_file(self, algorithm: str, name: str, mode: str, length: str) -> None:
+        """Take one object."""
+        left = int(length)
+        self.start(algorithm, name)
+        while left:
+            data = self.read(min(left, LENGTH))
+            left -= len(data)
+            self.write(data)
+        self.do_close(mode)
+
+    def do_open(self, algorithm: str, name: str, length: str) -> None:
+        """Take a big one, if its key is free."""
+        key = self.read(int(length))
+        if os.path.lexists(key):
+            self.name, self.number = name, -1
+            self.came.append((name, algorithm, "EEXIST File exists"))
+            self.say("^", *self.came[-1][::2])
+        else:
+            self.start(algorithm, name)
+            if self.number < 0:
+                self.say("^", *self.came[-1][::2])
+
+    def start(self, algorithm: str, name: str) -> None:
+        """Let a new file be open."""
+        self.name, why = name, ""
         try:
-            number = os.open(os.path.join(self.directory, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                while left:
-                    data = self.read(min(left, LENGTH))
-                    left -= len(data)
-                    while data:
-                        data = data[os.write(number, data) :]
-                os.fchmod(number, int(mode, 8))
-            finally:
-                os.close(number)
-            self.failures[name] = ""
+            self.number = os.open(os.path.join(self.directory, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:
-            self.failures[name] = str(error)
-        while left:  # what comes after it shall be understood
-            left -= len(self.read(min(left, LENGTH)))
+            self.number, why = -1, named(error)
+        self.came.append((name, algorithm, why))
+
+    def do_data(self, length: str) -> None:
+        """Take more of a big one."""
+        data = self.read(int(length))
+        was_open = self.number >= 0
+        self.write(data)
+        if was_open and self.number < 0:
+            self.say("^", *self.came[-1][::2])
+
+    def write(self, data: bytes) -> None:
+        """Write to the open file, as long as that goes well."""
+        try:
+            while data and self.number >= 0:
+                data = data[os.write(self.number, data) :]
+        except OSError as error:
+            self.fail(error)
+
+    def fail(self, error: OSError) -> None:
+        """Give the open file up."""
+        os.close(self.number)
+        self.number = -1
+        self.came[-1] = (*self.came[-1][:2], named(error))
+        with suppress(OSError):
+            os.unlink(os.path.join(self.directory, self.name))
+
+    def do_close(self, mode: str) -> None:
+        """All of it is here."""
+        if self.number < 0:
+            return
+        try:
+            os.fchmod(self.number, int(mode, 8))
+        except OSError as error:
+            self.fail(error)
+            return
+        os.close(self.number)
+        self.number = -1
+
+    def do_drop(self) -> None:
+        """It is not wanted."""
+        if self.number >= 0:
+            self.fail(OSError(errno.ECANCELED, "not wanted"))
+        self.came.pop()
+
+    def do_keep(self, length: str) -> None:
+        """It is not whole, and shall lie where it is found again."""
+        key = self.read(int(length))
+        if self.number >= 0:
+            os.close(self.number)
+            self.number = -1
+            self.link(os.path.join(self.directory, self.name).encode(), key)
+        self.came.pop()
 
     def do_prove(self) -> None:
         """Hash what is on the disk."""
         self.bring_to_the_disk()
-        buffer = memoryview(bytearray(LENGTH))
-        for name, failure in self.failures.items():
-            try:
-                print(*(["!", name, failure] if failure else [name, self.digest(name, buffer)]))
-            except (OSError, ValueError) as error:  # ValueError: this Python does not hash like that
-                print("!", name, error)
+        came, self.came = self.came, []
+        for name, algorithm, why in came:
+            print("! " + name + " " + why if why else self.proof(name, algorithm))
 
-    def digest(self, name: str, buffer: memoryview) -> str:
-        """Of the bytes that are stored."""
-        digest = hashlib.new(self.algorithm)
-        with open(os.path.join(self.directory, name), "rb", buffering=0) as file:
-            length = file.readinto(buffer)
-            while length:
-                digest.update(buffer[:length])
-                length = file.readinto(buffer)
-        return digest.hexdigest()
+    def proof(self, name: str, algorithm: str) -> str:
+        """What is said of one that came."""
+        try:
+            with open(os.path.join(self.directory, name), "rb", buffering=0) as file:
+                return f"{name} {self.hashed(file.fileno(), algorithm)[1]}"
+        except OSError as error:
+            return f"! {name} {named(error)}"
+        except ValueError as error:
+            return f"! {name} - {error}"
 
-    def do_name(self, length: str, directory: str) -> None:
+    def do_name(self, length: str) -> None:
         """Let objects have their keys."""
-        words = self.read(int(length)).split(b"\0")[:-1]
+        words = self.words(length)
+        self.enter()
         for name, key in zip(words[::2], words[1::2]):
-            print(name.decode(), self.link(os.path.join(directory.encode(), name), key))
-        self.finish(directory)
+            print(name.decode(), self.link(os.path.join(self.directory.encode(), name), key))
 
-    def finish(self, directory: str) -> None:
-        """Remove what is empty now, and bring names to the disk."""
-        with contextlib.suppress(OSError):
-            os.rmdir(directory)
-            print("removed")
-        self.bring_to_the_disk()
-
-    def link(self, staged: bytes, key: bytes) -> int:
-        """Let the object have its key, and only that; 0 or an errno."""
+    def link(self, staged: bytes, key: bytes) -> str:
+        """Let the object have its key, and only that; 0 or an error."""
         try:
             try:
-                os.link(staged, key)
+                self.move(staged, key)
             except FileNotFoundError:
                 os.makedirs(os.path.dirname(key), self.mode, exist_ok=True)
-                os.link(staged, key)
-            os.unlink(staged)
+                self.move(staged, key)
         except OSError as error:
-            return error.errno or -1
-        return 0
+            return named(error)
+        return "0"
 
-    def do_put(self, length: str, directory: str) -> None:
+    def move(self, staged: bytes, key: bytes) -> None:
+        """Where there are no links the name is seen to be free first."""
+        try:
+            os.link(staged, key)
+        except OSError as error:
+            if error.errno not in NO_LINKS or os.path.lexists(key):
+                raise
+            os.rename(staged, key)
+        else:
+            os.unlink(staged)
+
+    def do_discard(self, length: str) -> None:
+        """Remove what is staged."""
+        for name in self.words(length):
+            with suppress(OSError):
+                os.unlink(os.path.join(self.directory.encode(), name))
+
+    def do_put(self, length: str) -> None:
         """Let notes lie under their keys, or nothing."""
-        words = self.read(int(length)).split(b"\0")[:-1]
+        words = self.words(length)
+        failed = {name.encode(): why for name, _, why in self.came if why}
+        self.came = []
         if not self.bring_to_the_disk():
             return
         for name, key, is_one in zip(words[::3], words[1::3], words[2::3]):
-            staged = os.path.join(directory.encode(), name)
-            print(
-                name.decode(), -1 if self.failures.get(name.decode()) else self.put(staged, key, is_one=is_one == b"1")
-            )
-        self.finish(directory)
+            staged = os.path.join(self.directory.encode(), name)
+            print(name.decode(), failed.get(name) or self.put(staged, key, is_one=is_one == b"1"))
 
-    def put(self, staged: bytes, key: bytes, *, is_one: bool) -> int:
-        """Let the note lie under its key, or nothing; 0 or an errno."""
+    def put(self, staged: bytes, key: bytes, *, is_one: bool) -> str:
+        """Let the note lie under its key, or nothing; 0 or an error."""
         try:
             try:
                 if not stat.S_ISREG(os.lstat(key).st_mode):
-                    return errno.EEXIST
+                    return "EEXIST File exists"
             except FileNotFoundError:
                 if not is_one:
-                    return 0
+                    return "0"
                 os.makedirs(os.path.dirname(key) or b".", self.mode, exist_ok=True)
             if is_one:
                 os.replace(staged, key)
             else:
                 os.unlink(key)
         except OSError as error:
-            return error.errno or -1
-        return 0
+            return named(error)
+        return "0"
 
     def do_look(self, key: str) -> None:
         """Say what there is."""
@@ -229,15 +430,37 @@ class Agent:
         if self.made:
             shutil.rmtree(self.made.pop(), ignore_errors=True)
         while self.made:
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 os.rmdir(self.made.pop())
+
+    def do_end(self) -> None:
+        """All is done with this batch."""
+        self.enter()
+        with suppress(OSError):
+            os.rmdir(self.directory)
+            self.directory = ""
+            print("removed")
+        self.bring_to_the_disk()
+
+    def leave(self) -> None:
+        """Leave nothing of a batch that did not end."""
+        with suppress(OSError):
+            for name in os.listdir(self.directory) if self.directory else ():
+                if not name.startswith(CONTINUED):
+                    os.unlink(os.path.join(self.directory, name))
+            os.rmdir(self.directory)
 
     def bring_to_the_disk(self) -> bool:
         """Say whether that succeeded."""
         done = subprocess.run(self.sync.split(), check=False, stderr=subprocess.PIPE)  # noqa: S603 -- one that was probed
-        said = done.stderr.decode("ascii", "backslashreplace").strip()
+        said = done.stderr.decode("ascii", "backslashreplace").strip().replace("\n", " ")
         print("not synced: " + said if done.returncode else "synced")
         return done.returncode == 0
+
+
+def named(error: OSError) -> str:
+    """The name of an error, which is the same on every system, and its words."""
+    return f"{errno.errorcode.get(error.errno or 0, '-')} {error.strerror}"
 
 
 def main() -> None:
@@ -245,7 +468,11 @@ def main() -> None:
     requests = sys.stdin.buffer
     mode, sync = int(requests.readline(), 8), requests.readline().decode().strip()
     os.umask(0o777 & ~mode)
-    Agent(requests, mode, sync).serve()
+    agent = Agent(requests, mode, sync)
+    try:
+        agent.serve()
+    finally:
+        agent.leave()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import posixpath
 import secrets
 import stat
@@ -13,22 +14,25 @@ from typing import TYPE_CHECKING
 
 import asyncssh
 
-from dataverse_backup.destinations.base import OWN_PREFIX, SCRATCH_PREFIX, Traits
+from dataverse_backup.destinations.base import OWN_PREFIX, SCRATCH_PREFIX
 from dataverse_backup.destinations.ssh.abilities import Abilities
 from dataverse_backup.destinations.ssh.agent import Agent, AgentGone
 from dataverse_backup.destinations.ssh.connection import Connection, connected
-from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS, words
+from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS
 from dataverse_backup.destinations.ssh.files import RemoteFiles, read_bytes
-from dataverse_backup.destinations.ssh.shell import PROBE_TIMEOUT, known_by_probe, probed_shell
+from dataverse_backup.destinations.ssh.paths import Paths, is_openssh
+from dataverse_backup.destinations.ssh.probing import PROBE_TIMEOUT, known_by_probe, probed_shell
+from dataverse_backup.destinations.ssh.remarks import words
 from dataverse_backup.errors import ConfigurationError, DataverseBackupError, DestinationLost
-from dataverse_backup.fixity import Algorithm, Durability, VerifiedBy
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from dataverse_backup.destinations.base import Traits
     from dataverse_backup.destinations.ssh.agent import Look
     from dataverse_backup.destinations.ssh.settings import SshSettings
     from dataverse_backup.destinations.ssh.shell import Shell
+    from dataverse_backup.fixity import Durability
 
 _NO_ANSWER: tuple[type[Exception], ...] = (AgentGone, ValueError, KeyError, *VENDOR_ERRORS)
 """Where our program does not run, or says what makes no sense."""
@@ -165,8 +169,8 @@ async def _begun(
         root = await connection.patiently(_checked_root(place, connection, settings.directory))
     else:
         root = posixpath.normpath(look.root)
-    files = RemoteFiles(place, connection.sftp, root, settings.file_mode, settings.dir_mode)
-    files.keeps_control_characters = connection.is_openssh
+    paths = Paths(place, root, keeps_control_characters=is_openssh(connection.server))
+    files = RemoteFiles(paths, connection.sftp, settings.file_mode, settings.dir_mode)
     if assumed is not None:
         session = _assumed(connection, files, assumed)
     elif look is not None and connection.agent is not None:
@@ -199,7 +203,7 @@ async def _checked_root(place: str, connection: Connection, directory: str) -> b
 
 def _assumed(connection: Connection, files: RemoteFiles, abilities: Abilities) -> Session:
     files.can_fsync, files.rename_overwrites = abilities.can_fsync, abilities.rename_overwrites
-    traits = _traits(abilities, free_bytes=None, clock_skew=None)
+    traits = abilities.traits()
     return Session(connection, files, abilities, traits, is_assumed=True)
 
 
@@ -229,8 +233,9 @@ async def _tried_out(
         return None
     await agent.use(shell.sync)
     overwrites, folds = files.rename_overwrites, trial.folds_case
-    abilities = Abilities(where, connection.server, files.can_fsync, overwrites, folds, shell)
-    traits = _traits(abilities, free_bytes=look.free_bytes, clock_skew=skew)
+    root = os.fsdecode(files.root)
+    abilities = Abilities(where, root, connection.server, files.can_fsync, overwrites, folds, shell)
+    traits = abilities.traits(look.free_bytes, skew)
     return Session(connection, files, abilities, traits, is_assumed=False)
 
 
@@ -253,8 +258,9 @@ async def _probed(connection: Connection, files: RemoteFiles, where: str) -> Ses
         )
     finally:
         await _cleared(files, scratch, is_new=not is_old)
-    abilities = Abilities(where, connection.server, files.can_fsync, files.rename_overwrites, folds, shell)
-    traits = _traits(abilities, free_bytes=free_bytes, clock_skew=skew)
+    root, overwrites = os.fsdecode(files.root), files.rename_overwrites
+    abilities = Abilities(where, root, connection.server, files.can_fsync, overwrites, folds, shell)
+    traits = abilities.traits(free_bytes, skew)
     return Session(connection, files, abilities, traits, is_assumed=False)
 
 
@@ -312,28 +318,6 @@ def _skew(modified: int, before: float) -> float:
     if before - 1 <= modified <= now:
         return 0.0
     return modified - now if modified > now else modified + 1 - before
-
-
-def _traits(abilities: Abilities, *, free_bytes: int | None, clock_skew: float | None) -> Traits:
-    shell = abilities.shell
-    hashes = tuple(shell.hashes.values()) if shell else ()
-    by_fsync = Durability.DATA_ONLY if abilities.can_fsync else Durability.NOT_OFFERED
-    return Traits(
-        folds_case=abilities.folds_case,
-        hashes=hashes if len(hashes) == len(Algorithm) else (*hashes, VerifiedBy.READ_BACK),
-        durable=Durability.YES if shell else by_fsync,
-        free_bytes=free_bytes,
-        clock_skew=clock_skew,
-        remarks=_remarks(shell),
-    )
-
-
-def _remarks(shell: Shell | None) -> tuple[str, ...]:
-    """How copies travel, for people."""
-    if shell is None:
-        return ("copies travel file by file over SFTP: the account has no shell that could unpack and hash them",)
-    how = "by one command" if shell.has_python else "file by file, for there is no python3"
-    return (f"small files travel as one tar stream, and a batch gets its names {how}",)
 
 
 async def _free_bytes(files: RemoteFiles) -> int | None:

@@ -27,6 +27,8 @@ class SshSettings:
     """Read instead of every known_hosts file; new host keys are added here."""
     accept_new_host_keys: bool = False
     """Accept the key of a host that was never seen; a changed key is refused always."""
+    uses_program: bool = True
+    """Whether workers may reach it with the ``ssh`` program, which costs them less than what is built in."""
     file_mode: int = 0o640
     dir_mode: int = 0o750
     connect_timeout: float = 30.0

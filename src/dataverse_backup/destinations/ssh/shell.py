@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Self
 
-from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS
 from dataverse_backup.fixity import Algorithm
 
 if TYPE_CHECKING:
@@ -26,16 +25,15 @@ _THERE = f'{ENGLISH}IFS= read -r d && cd "$d" && '
 SYNCED = "synced"
 EXTRACTED = "t"
 """The first letter of every name in a tar stream: what else lies in its directory came another way."""
-PROBE_TIMEOUT = 30.0
-"""Seconds that a probe of the shell may take; an account without one may never answer."""
 
 
-def _command(constant: str) -> str:
+def command(constant: str) -> str:
+    """A command that works in the directory which is the first line of its input."""
     return f"/bin/sh -c '{_THERE}{constant}'"
 
 
-_SYNCS = ("sync -f .", "sync")
-_HASHES = {
+SYNCS = ("sync -f .", "sync")
+HASHES = {
     Algorithm.MD5: ("md5sum", "md5 -r", "openssl dgst -md5 -r"),
     Algorithm.SHA1: ("sha1sum", "sha1 -r", "shasum -a 1", "openssl dgst -sha1 -r"),
     Algorithm.SHA256: ("sha256sum", "sha256 -r", "shasum -a 256", "openssl dgst -sha256 -r"),
@@ -43,7 +41,7 @@ _HASHES = {
 }
 
 
-_PYTHON = "python3 -I -S -c"
+PYTHON = "python3 -I -S -c"
 _RUN = '"import sys; exec(sys.stdin.buffer.read(int(sys.stdin.buffer.readline())))"'
 """Python that takes its program from its input too: the length of it on a line, the program, what the program reads."""
 _MISSING, _STORED = b"missing", re.compile(rb"[0-9]+ [0-9a-f]+")
@@ -65,7 +63,7 @@ class Shell:
     def known(cls, told: Mapping[str, Any]) -> Self:
         """The shell with these commands; ValueError, TypeError or KeyError for any that is none of ours."""
         hashes = {Algorithm(name): command for name, command in told["hashes"].items()}
-        known = told["sync"] in _SYNCS and all(command in _HASHES[name] for name, command in hashes.items())
+        known = told["sync"] in SYNCS and all(command in HASHES[name] for name, command in hashes.items())
         if not known or not isinstance(told["has_python"], bool):
             raise ValueError("not a command of ours")
         return cls(told["sync"], hashes, told["has_python"])
@@ -78,21 +76,21 @@ class Shell:
         """
         hashes = self.hashes.get(algorithm) if algorithm else None
         proof = f'printf "%s\\0" {EXTRACTED}* | xargs -0 {hashes} 2>/dev/null; ' if hashes else ""
-        return _command(f"tar -x -p -o -f -; s=$?; {self.sync} && echo {SYNCED}; {proof}exit $s")
+        return command(f"tar -x -p -o -f -; s=$?; {self.sync} && echo {SYNCED}; {proof}exit $s")
 
     async def stored(
         self, connection: Connection, root: bytes, keys: Sequence[bytes], algorithm: Algorithm
     ) -> dict[bytes, Stored | None]:
         """What lies under *keys* below *root*, hashed, or None for nothing; without those that nothing is known of."""
         words = [algorithm.lower().replace("-", "").encode(), *keys]
-        answer = await connection.run(_command(f"exec {_PYTHON} {_RUN}"), _input(root, _DIGESTS, words))
+        answer = await connection.run(AGENT, _input(root, _DIGESTS, words))
         *lines, _ = answer.output.split(b"\n")  # the last one is empty, or was cut off
         told = zip(keys, lines, strict=False)
         return {key: Stored.parse(line) for key, line in told if line == _MISSING or _STORED.fullmatch(line)}
 
     async def synced(self, connection: Connection, directory: bytes) -> Answer:
         """Bring everything on the file system of *directory* to the disk."""
-        return await connection.patiently(connection.run(_command(self.sync), directory + b"\n"))
+        return await connection.patiently(connection.run(command(self.sync), directory + b"\n"))
 
     async def digests(
         self, connection: Connection, directory: bytes, names: Sequence[bytes], algorithm: Algorithm
@@ -101,10 +99,13 @@ class Shell:
         return await _hashed(connection, directory, names, self.hashes[algorithm])
 
 
-def agent(directory: bytes, dir_mode: int, sync: str) -> tuple[str, bytes]:
-    """The command that starts `remote_agent` in *directory*, and the beginning of its input."""
-    given = _input(directory, _AGENT, []) + b"%o\n%s\n" % (dir_mode, sync.encode())
-    return _command(f"exec {_PYTHON} {_RUN}"), given
+AGENT = command(f"exec {PYTHON} {_RUN}")
+"""The command that starts `remote_agent`, or what else its input begins with."""
+
+
+def beginning(directory: bytes, dir_mode: int, sync: str) -> bytes:
+    """The beginning of the input of AGENT: `remote_agent`, in *directory*."""
+    return _input(directory, _AGENT, []) + b"%o\n%s\n" % (dir_mode, sync.encode())
 
 
 def _input(root: bytes, program: bytes, words: Iterable[bytes]) -> bytes:
@@ -151,73 +152,18 @@ def extracted(output: bytes) -> tuple[bool, dict[bytes, str]]:
     return first == SYNCED.encode(), _digests(rest)
 
 
-async def probed_shell(connection: Connection, directory: bytes, content: bytes) -> Shell | None:
-    """The shell, if there is one that sees the file ``probe`` in *directory*, with its *content*, as SFTP does."""
-    if connection.is_mute:
-        return None
-    try:
-        answer = await connection.run(_command(PROBE), directory + b"\n", PROBE_TIMEOUT)
-    except VENDOR_ERRORS:
-        if connection.lost:
-            raise
-        return None
-    return known_by_probe(answer.output, content)
-
-
-def known_by_probe(output: bytes, content: bytes) -> Shell | None:
-    """What `PROBE` found out where it ran beside a file ``probe`` with this *content*; None for no shell of use."""
-    sections = _sections(output)
-    sync = next((command for command in _SYNCS if sections.get(command) == b"done"), None)
-    if sync is None or sections.get("cat") != content:
-        return None
-    found = {algorithm: _proven_hash(sections, algorithm, content) for algorithm in Algorithm}
-    hashes = {algorithm: command for algorithm, command in found.items() if command}
-    return Shell(sync, hashes, has_python=sections.get(_PYTHON) == b"3")
-
-
-def _probe() -> str:
-    """One command that tries everything, since a login shell can be slow to start: a line ``> what``, its output."""
-    said = 'command -v tar >/dev/null && command -v xargs >/dev/null || exit 1; echo "> cat"; cat probe; echo; '
-    syncs = " || ".join(f'{{ {command} && echo "> {command}" && echo done; }}' for command in _SYNCS)
-    hashes = [command for commands in _HASHES.values() for command in commands]
-    python = f'echo "> {_PYTHON}"; {_PYTHON} "import sys; print(3 if sys.version_info >= (3, 6) else 0)"; '
-    hashing = "".join(f'echo "> {c}"; {c} probe; ' for c in hashes)
-    return "{ " + said + syncs + "; " + python + hashing + "} 2>/dev/null"
-
-
-PROBE = _probe()
-"""The command for a shell in a directory with a file ``probe``."""
-
-
-def _sections(output: bytes) -> dict[str, bytes]:
-    """What stands below each line ``> what``."""
-    found: dict[str, bytes] = {}
-    for section in output.removeprefix(b"> ").split(b"\n> "):
-        title, _, text = section.partition(b"\n")
-        found[title.decode("ascii", "replace")] = text.strip()
-    return found
-
-
-def _proven_hash(sections: Mapping[str, bytes], algorithm: Algorithm, content: bytes) -> str | None:
-    """The first command whose answer for a known content is right."""
-    digest = algorithm.new()
-    digest.update(content)
-    right = (b"probe", digest.hexdigest())
-    return next((c for c in _HASHES[algorithm] if _parsed(sections.get(c, b"")) == right), None)
-
-
-async def _hashed(connection: Connection, directory: bytes, names: Sequence[bytes], command: str) -> dict[bytes, str]:
+async def _hashed(connection: Connection, directory: bytes, names: Sequence[bytes], how: str) -> dict[bytes, str]:
     """Hash *names*, which hold no control characters, no backslash and no leading ``-``."""
     given = directory + b"\n" + b"".join(name + b"\0" for name in names)
-    answer = await connection.run(_command(f"exec xargs -0 {command}"), given)
+    answer = await connection.run(command(f"exec xargs -0 {how}"), given)
     return _digests(answer.output)
 
 
 def _digests(output: bytes) -> dict[bytes, str]:
-    return dict(_parsed(line) for line in output.splitlines() if b" " in line)
+    return dict(parsed(line) for line in output.splitlines() if b" " in line)
 
 
-def _parsed(line: bytes) -> tuple[bytes, str]:
+def parsed(line: bytes) -> tuple[bytes, str]:
     """``digest  name`` of coreutils and shasum, ``digest name`` of BSD, ``digest *name`` of openssl."""
     digest, _, name = line.partition(b" ")
     return name[1:] if name[:1] in (b" ", b"*") else name, digest.decode("ascii", "replace").lower()

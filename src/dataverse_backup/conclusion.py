@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
     from dataverse_backup.destinations.base import Receipt, StoredDigest
     from dataverse_backup.errors import DestinationLost, ObjectError, StoreLost, WorkerDied
-    from dataverse_backup.work import Work
+    from dataverse_backup.work import Batch, Work
+
+
+Brief = tuple[int, int, VerifiedBy, Durability, datetime, Reason | None, str, str, datetime, float, int]
+"""What an attempt adds to its work, where that was copied as it was wished.
+
+The place of the work in its batch; of the copy: size, how it was proven, how durable it is, when it was proven; of the
+attempt: reason, message, method, when it was begun, seconds, bytes sent.
+"""
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,53 @@ class Outcome:
     """How long it took, without waiting for other destinations."""
     bytes_read: int = 0
     """Bytes that were read from stores for it; what was read for another destination already is not among them."""
+    briefs: list[Brief] = field(default_factory=list)
+    """Further attempts, as they travel (`shortened`)."""
+
+
+def shortened(outcome: Outcome, batch: Batch) -> Outcome:
+    """*outcome* as it travels: without what everybody knows who has *batch*, by far the most of it."""
+    places = {id(work.datafile): place for place, work in enumerate(batch.works)}
+    attempts, briefs = [], []
+    for attempt in outcome.attempts:
+        place = places.get(id(attempt.datafile))
+        brief = None if place is None else _brief(attempt, place, batch.works[place])
+        if brief is None:
+            attempts.append(attempt)
+        else:
+            briefs.append(brief)
+    return replace(outcome, attempts=attempts, briefs=briefs)
+
+
+def _brief(attempt: Attempt, place: int, work: Work) -> Brief | None:
+    """*attempt* in brief; None where it says of its work what is not said in brief."""
+    copy, wished = attempt.copy, work.datafile.checksum
+    if copy is None or attempt.status is not Status.OK or not attempt.key == copy.key == work.key:
+        return None
+    if wished is None or copy.registered is not wished or copy.checksum != wished:
+        return None
+    proof = copy.size, copy.verified_by, copy.durable, copy.proven
+    remark = attempt.reason, attempt.message, attempt.method
+    return place, *proof, *remark, attempt.started, attempt.seconds, attempt.bytes_sent
+
+
+def whole(outcome: Outcome, batch: Batch) -> Outcome:
+    """*outcome* of *batch* as it was before it was `shortened`, but for the order of its attempts."""
+    if not outcome.briefs:
+        return outcome
+    attempts = [_attempt(brief, batch) for brief in outcome.briefs]
+    return replace(outcome, attempts=attempts + outcome.attempts, briefs=[])
+
+
+def _attempt(brief: Brief, batch: Batch) -> Attempt:
+    place, size, verified_by, durable, proven, reason, message, method, started, seconds, bytes_sent = brief
+    work = batch.works[place]
+    wished = work.datafile.checksum
+    if wished is None:
+        raise TypeError("only what has a registered checksum is told in brief")
+    copy = Copy(work.key, size, wished, wished, verified_by, durable, proven)
+    told = work.datafile, batch.destination, Status.OK, work.key, reason, message, copy
+    return Attempt(*told, method, started, seconds, bytes_sent)
 
 
 class Crowded(Exception):

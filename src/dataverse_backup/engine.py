@@ -19,7 +19,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar, runtime_checkable
 
-from dataverse_backup.conclusion import Crowded, Outcome
+from dataverse_backup.conclusion import Crowded, Outcome, whole
 from dataverse_backup.errors import DestinationLost, WorkerDied, WorkersLost
 from dataverse_backup.feed import Feed
 from dataverse_backup.pace import Pace
@@ -330,7 +330,7 @@ class Engine:
     def _outcomes_of(self, future: Future[Outcomes], batch: JointBatch, lane: _Lane) -> Outcomes | None:
         """What became of *batch*; None where its parts are to be done first, because a worker died of it."""
         try:
-            return future.result()
+            outcomes = future.result()
         except WorkerDied as died:
             return self._mourned(batch, died, lane)
         except Crowded as crowded:
@@ -339,6 +339,7 @@ class Engine:
             reason = DestinationLost(lost.message, lost.hint)
             reason.__cause__ = lost
             return {name: Outcome(lost_destination=reason) for name in batch.destinations}
+        return outcomes | {part.destination: whole(outcomes[part.destination], part) for part in batch.batches}
 
     def _mourned(self, batch: JointBatch, died: WorkerDied, lane: _Lane) -> Outcomes | None:
         parts = batch.parts()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dataverse_backup.conclusion import Crowded, Outcome
+from dataverse_backup.conclusion import Crowded, Outcome, shortened
 from dataverse_backup.errors import DestinationLost, SourceError
 from dataverse_backup.stores.sharing import MEMORY, Sharing
 
@@ -62,7 +62,10 @@ class JointTransfer:
                 raise Crowded(outcomes)
         return outcomes
 
-    __call__ = copy
+    def __call__(self, joint: JointBatch) -> Outcomes:
+        """As `copy`, for whoever is far away and has *joint*: what that tells already is left out."""
+        outcomes = self.copy(joint)
+        return {batch.destination: shortened(outcomes[batch.destination], batch) for batch in joint.batches}
 
     def _copied_together(self, joint: JointBatch) -> Outcomes:
         if len(joint.batches) < 2:  # noqa: PLR2004 -- alone

@@ -69,6 +69,7 @@ class _Item:
     """One piece of work on its way."""
 
     work: Work
+    started: datetime
     names: tuple[str, ...] = ()
     """Names in the store that are still to be tried."""
     supersede_to: str | None = None
@@ -79,7 +80,6 @@ class _Item:
     """What the tries gave so far."""
     attempt: Attempt | None = None
     """The conclusion; None while there is none."""
-    started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def datafile(self) -> Datafile:
@@ -131,7 +131,8 @@ class Transfer:
 
         What was not tried to its end, because its store or the destination was lost, is in none of the attempts.
         """
-        items = [_Item(work) for work in batch.works]
+        now = datetime.now(UTC)
+        items = [_Item(work, now) for work in batch.works]
         self._outflow = outflow or Outflow()
         self._outflow.notes.begin(batch.works[0].datafile.id)
         self._lost_stores = {}

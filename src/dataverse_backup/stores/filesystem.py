@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dataverse_backup.datafile import LOGO, LOGOS, PACKAGE_CONTENT_TYPE
@@ -156,28 +155,32 @@ class FileStream:
     def __init__(self, path: bytes, *, place: str, key: str) -> None:
         """Open *path*; *place* and *key* name it in errors. Raises SourceError."""
         self.place, self.key = place, key
-        with _source_errors(place, key):
+        self._closed = False
+        try:  # no context manager: this is called for the smallest of files
             # O_NONBLOCK: opening a FIFO would wait for a writer for ever; regular files do not know the flag.
             self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        self._closed = False
+        except OSError as error:
+            raise _source_error(place, key, error) from error
         try:
             self.size = self._regular_size()
+        except OSError as error:
+            self.close()
+            raise _source_error(place, key, error) from error
         except BaseException:
             self.close()
             raise
 
     def _regular_size(self) -> int:
-        with _source_errors(self.place, self.key):
-            status = os.fstat(self._descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise SourceUnreadable(self.place, self.key, "it is not a regular file")
-            if status.st_size > _READ_AHEAD and hasattr(os, "posix_fadvise"):  # not on macOS
-                os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
-            return status.st_size
+        status = os.fstat(self._descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise SourceUnreadable(self.place, self.key, "it is not a regular file")
+        if status.st_size > _READ_AHEAD and hasattr(os, "posix_fadvise"):  # not on macOS
+            os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+        return status.st_size
 
     def read(self, length: int, /) -> bytes:
         """Up to *length* further bytes; ``b''`` at the end. Raises SourceError."""
-        try:  # no context manager: this is called twice for the smallest of files
+        try:
             return os.read(self._descriptor, length)
         except OSError as error:
             raise _source_error(self.place, self.key, error) from error
@@ -187,15 +190,6 @@ class FileStream:
         if not self._closed:
             self._closed = True
             os.close(self._descriptor)
-
-
-@contextmanager
-def _source_errors(place: str, key: str) -> Iterator[None]:
-    """Say in this project's words what the system says about *key*."""
-    try:
-        yield
-    except OSError as error:
-        raise _source_error(place, key, error) from error
 
 
 def _source_error(place: str, key: str, error: OSError) -> SourceError:

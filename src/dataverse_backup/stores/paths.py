@@ -20,11 +20,11 @@ def path_names(store_id: str, datafile: Datafile) -> tuple[str, ...]:
     is escaped. Ingested files end with the form that 4.0.x gave their originals (facts 1.7). Raises SourceRefused for
     what would lead out of the store.
     """
-    dataset = datafile.dataset
-    if dataset.authority.startswith("/") or datafile.location.startswith("/"):
+    dataset, location = datafile.dataset, datafile.location
+    if dataset.authority.startswith("/") or location.startswith("/"):
         raise SourceRefused(store_id, datafile.storageidentifier, "an absolute path leads out of the store")
-    joined = f"{dataset.storage_path}/{datafile.location}"
-    main = checked_path(store_id, "/".join(part for part in joined.split("/") if part))
+    joined = f"{dataset.storage_path}/{location}"
+    main = checked_path(store_id, _without_empty_parts(joined))
     names = ordered_names(main, datafile)
     return (*names, _oldest_original(main)) if datafile.is_tabular else names
 
@@ -36,7 +36,13 @@ def dataset_folder(store_id: str, dataset: Dataset) -> str:
     """
     if dataset.authority.startswith("/"):
         raise SourceRefused(store_id, dataset.storage_path, "an absolute path leads out of the store")
-    return checked_path(store_id, "/".join(part for part in dataset.storage_path.split("/") if part))
+    return checked_path(store_id, _without_empty_parts(dataset.storage_path))
+
+
+def _without_empty_parts(path: str) -> str:
+    if "//" not in f"/{path}/":  # as nearly always
+        return path
+    return "/".join(part for part in path.split("/") if part)
 
 
 def _oldest_original(main: str) -> str:
@@ -59,7 +65,7 @@ def checked_name(store_id: str, name: str) -> str:
 
 
 def _problem(name: str) -> str | None:
-    if ".." in name.split("/"):
+    if ".." in name and ".." in name.split("/"):
         return "a '..' part leads out of the store"
     if "\0" in name:
         return "the name holds a NUL character"

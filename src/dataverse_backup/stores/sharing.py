@@ -103,7 +103,8 @@ class Sharing:
         """Read from *stores*; keep at most about *memory* bytes."""
         self._stores = stores
         self._memory = Memory(memory)
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._expected: dict[ObjectName, set[Reader]] = defaultdict(set)
         self._opening: set[ObjectName] = set()
         self._tees: dict[ObjectName, Tee[Reader]] = {}
@@ -137,6 +138,8 @@ class Sharing:
         The first one opens it for all. Raises what *store* raises, and leaves it to the others to try for themselves.
         """
         which = (store.id, name)
+        if which not in self._expected:
+            return None  # without the lock: what *reader* itself expects is there by now, or it was parted with
         with self._changed:
             self._changed.wait_for(lambda: which not in self._opening)
             if not self._stops_expecting(reader, which):
@@ -202,7 +205,7 @@ class Sharing:
 
     def count(self, reader: Reader, data: bytes) -> bytes:
         """*data*, which *reader* has read alone."""
-        with self._changed:
+        with self._lock:  # of `_changed`, without the way through Python that a Condition takes
             reader.bytes_read += len(data)
             reader.bytes_taken += len(data)
         return data

@@ -130,6 +130,11 @@ class Examiner:
         self._paces = paces or {}
         self._sleep, self._delays = sleep, RETRY_DELAYS if delays is None else delays
 
+    def take_over(self, destination: Destination) -> None:
+        """Look at this one, which is connected and known to be ours, instead of making another one."""
+        destination.pace = self._paces.get(destination.name)
+        self._reached[destination.name] = destination
+
     def examine(self, task: Task) -> Examined:
         """Look at everything that *task* names."""
         examined = Examined()

@@ -12,7 +12,7 @@ from dataverse_backup.actions.database import dumps_to_audit
 from dataverse_backup.actions.judging import judged_copy, judged_primary
 from dataverse_backup.actions.possession import take_possession
 from dataverse_backup.datafile import Datafile
-from dataverse_backup.destinations.base import Listable, Staging
+from dataverse_backup.destinations.base import Listable
 from dataverse_backup.examine import CopiesTask, WitnessesTask
 from dataverse_backup.logs import facts
 from dataverse_backup.verdict import NOT_LOOKED, Seen, Sight, Verdict, Witnesses
@@ -50,13 +50,14 @@ class CopiesAudit(PlaceAudit):
 
     def _reach(self) -> None:
         if self._ledger.knows_destination(self._place):  # otherwise there is nothing of ours, and nothing to look at
-            with self._site.open_destination(Staging(self._ledger.id, self._run)) as destination:
-                destination.connect()
-                take_possession(self._ledger, destination)
-                if self._is_about_everything() and isinstance(destination, Listable):
-                    self._dumps = dumps_to_audit(
-                        self._ledger, self._place, destination, must_be_there=self._site.dumps is not None
-                    )
+            destination = self._site.open_destination(self._workers.staging(self._run, self._site))
+            self._workers.leave_to(destination)
+            destination.connect()
+            take_possession(self._ledger, destination)
+            if self._is_about_everything() and isinstance(destination, Listable):
+                self._dumps = dumps_to_audit(
+                    self._ledger, self._place, destination, must_be_there=self._site.dumps is not None
+                )
         self._has_more = bool(self._dumps)
 
     def _is_about_everything(self) -> bool:

@@ -105,6 +105,7 @@ class PlaceAudit(ABC):
             except LockHeld as busy:
                 yield self._end_with(Ending.BUSY, busy)
                 return
+            held.callback(self._workers.close)
             if self._stop.is_set():
                 yield self._end_with(Ending.INTERRUPTED)
                 return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from dataverse_backup.destinations.base import Staging
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from dataverse_backup.actions.sites import Installation, Site
+    from dataverse_backup.destinations.base import Destination
     from dataverse_backup.engine import Submit
     from dataverse_backup.examine import Examined, Examiner, Task
     from dataverse_backup.ledger.audits import Amount
@@ -31,6 +32,21 @@ class AuditWorkers:
         """Make none yet; they are made as the first of *sites* has it, and look at all of them."""
         self._installation, self._sites = installation, sites
         self.capacity = Capacity.together([site.capacity for site in sites])
+        self._reached: list[Destination] = []
+
+    def leave_to(self, destination: Destination) -> None:
+        """Leave *destination*, which is connected and ours, to the first of them: each connection takes a while."""
+        self._reached.append(destination)
+
+    def staging(self, run: str, site: Site) -> Staging:
+        """For *site* in that *run*, with what is known of its destination."""
+        ledger = self._installation.ledger
+        return Staging(ledger.id, run, ledger.abilities(site.name))
+
+    def close(self) -> None:
+        """Give back what nobody has taken; may be called twice."""
+        while self._reached:
+            self._reached.pop().close()
 
     @contextmanager
     def opened(self, run: str, amount: Amount) -> Iterator[Submit[Task, Examined]]:
@@ -40,12 +56,15 @@ class AuditWorkers:
         with ExitStack() as held:
             factory, workers = self._factory(run, self._paces(held)), self.capacity.workers
             if not is_little or open_workers is not processes:
+                self.close()  # there may be no room for one more than theirs
                 yield held.enter_context(open_workers(factory, workers))
                 return
 
             def make() -> Examiner:
                 examiner = factory()
                 held.callback(examiner.close)
+                with suppress(IndexError):  # others came first
+                    examiner.take_over(self._reached.pop())
                 return examiner
 
             yield held.enter_context(threads(make, workers))
@@ -56,6 +75,5 @@ class AuditWorkers:
         return {name: held.enter_context(closing(Pace(bandwidth))) for name, bandwidth in limited.items()}
 
     def _factory(self, run: str, paces: Mapping[str, Pace]) -> ExaminerFactory:
-        ledger_id = self._installation.ledger.id
-        places = {site.name: site.for_workers(Staging(ledger_id, run)) for site in self._sites}
-        return ExaminerFactory(self._installation.make_stores, places, ledger_id, paces)
+        places = {site.name: site.for_workers(self.staging(run, site)) for site in self._sites}
+        return ExaminerFactory(self._installation.make_stores, places, self._installation.ledger.id, paces)

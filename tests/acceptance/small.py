@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -34,9 +35,10 @@ def small_files(number: int, **changes: Any) -> list[SampleFile]:
 def small_installation(
     folder: Path, dsn: str, files: Iterable[SampleFile], datasets: Mapping[str, SampleDataset] = DATASETS
 ) -> Installation:
-    """A Dataverse of these *files* in the empty database of *dsn*, and an empty folder to back it up to."""
+    """A Dataverse of these *files* and nothing else in the database of *dsn*, and an empty folder to back it up to."""
     rows = {
-        name: DatasetRow(number, dataset) for number, (name, dataset) in enumerate(datasets.items(), FIRST_DATASET_ID)
+        name: DatasetRow(number, replace(dataset, has_logo=False))
+        for number, (name, dataset) in enumerate(datasets.items(), FIRST_DATASET_ID)
     }
     datafiles = list(rows_of(files, rows, Random(SEED), SEED))
     site = Installation(folder, dsn, build_from(folder / "dataverse", dsn, list(rows.values()), datafiles))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.acceptance.conftest import Small
     from tests.acceptance.installation import Installation
 
-COULD_NOT_RUN, SOME_FAILED, DAMAGE = 1, 3, 4
+COULD_NOT_RUN, USAGE, SOME_FAILED, DAMAGE = 1, 2, 3, 4
 FILES = 120
 
 
@@ -58,7 +58,9 @@ def test_workers_that_are_killed_cost_nothing_but_time(small: Small) -> None:
     assert Counter(line["status"] for line in site.listed()) == {"OK": FILES}
 
 
-def test_a_scheduler_that_is_killed_ends_the_run_the_next_one_goes_on_and_an_audit_finds_damage(small: Small) -> None:
+def test_a_scheduler_that_is_killed_ends_the_run_the_next_one_goes_on_and_audit_and_restore_work_there(
+    small: Small,
+) -> None:
     site = small(small_files(FILES))
     with clustered(site, 1) as scheduler:
         run = site.start("backup")
@@ -68,16 +70,27 @@ def test_a_scheduler_that_is_killed_ends_the_run_the_next_one_goes_on_and_an_aud
     assert run.returncode == SOME_FAILED, said
     assert f"the scheduler {scheduler.address} is lost" in said
     assert untruths(site.sample, site.listed(), site.backup) == []
-    with clustered(site, 1):
+    with clustered(site, 1) as scheduler:
         answer = site.run("backup")
         assert unequal_copies(site.sample, site.backup) == []
         damaged = site.backup / site.listed()[0]["key"]
         damaged.write_bytes(damaged.read_bytes()[::-1] + b"!")
         audit = site.run("audit", "--all")
+        primaries = [path for store in site.sample.stores.values() for path in store.rglob("*") if path.is_file()]
+        contents = {path: path.read_bytes() for path in primaries}
+        for path in [path for path in primaries if path.name != damaged.name][:10]:
+            path.unlink()
+        elsewhere = site.run("restore", "--all", "--to", str(site.folder / "x"), "--scheduler", scheduler.address)
+        in_place = ("restore", "--all", "--in-place", "--fill-empty-stores", "--scheduler", scheduler.address)
+        restore = site.run(*in_place)
     assert answer.returncode == 0, answer.stderr
     assert audit.returncode == DAMAGE, audit.stderr
     assert damaged.name in audit.stdout
     assert f"{FILES - 1} intact" in audit.stdout + audit.stderr
+    assert elsewhere.returncode == USAGE
+    assert restore.returncode == 0, restore.stderr
+    assert "10 files restored to the stores" in restore.stdout, restore.stdout
+    assert {path: path.read_bytes() for path in primaries} == contents
     assert Counter(line["status"] for line in site.listed()) == {"OK": FILES - 1, "FAIL_WRITE": 1}
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dataverse_backup.cli.exit_codes import ExitCode
-from dataverse_backup.cli.invocation import limits_of, settings_of
+from dataverse_backup.cli.invocation import limits_of, option_value, settings_of
 from dataverse_backup.cli.options import DryRunOption, QuietOption, hush
 
 
@@ -78,6 +78,14 @@ def restore(
     workers: Annotated[
         int | None, typer.Option(min=1, max=64, metavar="N", help="How many processes; otherwise the destination's.")
     ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="With --in-place: let the workers of a Dask cluster do it, by tcp://host:port of its scheduler; they "
+            "must be allowed to write to the stores.",
+        ),
+    ] = None,
     quiet: QuietOption = False,
 ) -> None:
     """Bring files back from their copies, each proven first.
@@ -87,6 +95,7 @@ def restore(
     """
     from dataverse_backup.actions.restore_plan import Wanted
     from dataverse_backup.cli import restoring
+    from dataverse_backup.config.values import scheduler_address
 
     if database_dump:
         if file or dataset or everything or in_place:
@@ -97,6 +106,11 @@ def restore(
         raise typer.BadParameter("what is to be restored? --file ID, --dataset PID or --all", param_hint="--all")
     if in_place == (to is not None):
         raise typer.BadParameter("where to? --to DIR or --in-place, one of them", param_hint="--to")
+    if scheduler is not None:
+        option_value(scheduler_address, "--scheduler", scheduler)
+        if not in_place:
+            said = "workers on other machines do not see a folder of this one: --in-place alone"
+            raise typer.BadParameter(said, param_hint="--scheduler")
     order = restoring.Order(
         Wanted(tuple(file or ()), tuple(dataset or ()), everything=everything, with_gone=gone),
         to,
@@ -105,6 +119,7 @@ def restore(
         fills_empty_stores=fill_empty_stores,
         asks_destinations=from_manifests,
         workers=workers,
+        scheduler=scheduler,
         limits=limits_of(max_duration, max_bytes),
         is_quiet=quiet,
     )

@@ -27,10 +27,12 @@ from dataverse_backup.engine import Stop
 from dataverse_backup.errors import CatalogueError, RestoreError, StoreLost
 from dataverse_backup.retrieval import Came
 from dataverse_backup.stores.restorable import Restorable
+from dataverse_backup.workers import processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from dataverse_backup.actions.restore import OpenWorkers
     from dataverse_backup.actions.restore_layouts import Layout
     from dataverse_backup.actions.restore_plan import RestorePlan
     from dataverse_backup.config import Settings
@@ -64,6 +66,8 @@ class Order:
     asks_destinations: bool = False
     """Whether the destinations say what lies there, because the ledger is lost."""
     workers: int | None = None
+    scheduler: str | None = None
+    """Of a cluster whose workers bring files back into the stores, instead of processes here."""
     limits: Limits = NO_LIMITS
     is_quiet: bool = False
 
@@ -93,13 +97,26 @@ def run(settings: Settings, order: Order) -> ExitCode:
         if not order.is_quiet:
             _show_plan(plan)
         _say_what_is_odd(plan)
+        open_workers = _workers(settings, order, held, stop)
         target = _target(settings, order, held)
         retriever = assembly.make_retriever(
             settings, plan.by_destination, target, identity=None if order.asks_destinations else ledger.id
         )
         workers = order.workers or max(settings.destinations[name].workers for name in _names(settings, order))
-        restored = _shown(plan, restore(plan, retriever, stop, workers=workers, limits=order.limits), order)
+        results = restore(plan, retriever, stop, workers=workers, limits=order.limits, open_workers=open_workers)
+        restored = _shown(plan, results, order)
     return _CODES[restored.ending]
+
+
+def _workers(settings: Settings, order: Order, held: ExitStack, stop: Stop) -> OpenWorkers:
+    """Processes of this machine, or a cluster that is seen to have workers. Raises WorkersLost."""
+    if order.scheduler is None:
+        return processes
+    names = _names(settings, order)
+    clusters = held.enter_context(assembly.open_clusters(settings, names, order.scheduler, stop.is_set))
+    cluster = clusters[names[0]]  # all have the same
+    cluster.connect()
+    return cluster.open_workers
 
 
 @contextmanager

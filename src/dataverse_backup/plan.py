@@ -118,3 +118,5 @@ class Scope:
     """Write nothing down."""
     brake: Thresholds | None = None
     """How much may vanish; None where that is not looked at."""
+    get_ready: Callable[[], None] = lambda: None
+    """Called when there is something to do, as soon as that is known; perhaps again and again."""

@@ -169,7 +169,11 @@ class _Planner:
         beyond = [Planned(datafile, None) for datafile, standing in notes.wanted[within:] if standing is None]
         self._note(notes, [Planned(work.datafile, work.key) for work in works] + beyond)
         self._count(works)
-        return [] if self._scope.dry_run else works
+        if self._scope.dry_run:
+            return []
+        if works:
+            self._scope.get_ready()
+        return works
 
     def finish(self) -> None:
         """Note what waited until everything was seen."""

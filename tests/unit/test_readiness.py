@@ -1,14 +1,18 @@
-"""What worker processes need is imported before they are made."""
+"""What worker processes need is imported before they are made, and only where there is something for them to do."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dataverse_backup.actions.backup import backup
+from dataverse_backup.actions.events import Ending
 from dataverse_backup.assembly.readiness import modules_for
 from tests.unit.config_files import written
+from tests.unit.test_backup_several import Campus, ended
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,3 +71,24 @@ def test_a_worker_that_makes_its_stores_and_destinations_finds_everything_import
     stores, destinations, further = json.loads(subprocess.check_output(command, timeout=120))
     assert (stores, destinations) == (3, 4)
     assert further == []
+
+
+def gets_ready_in_a_run(campus: Campus, *, limit: int | None = None) -> tuple[bool, Ending]:
+    """Whether workers are made ready in a run, and how that ends."""
+    asked: list[None] = []
+    installation = replace(campus.installation, get_ready=lambda: asked.append(None))
+    events = list(backup(installation, campus.sites(), campus.stop, limit=limit))
+    return bool(asked), ended(events)["a"].ending
+
+
+def test_workers_are_made_ready_where_there_is_work_and_not_where_there_is_none() -> None:
+    campus = Campus(("a",))
+    assert gets_ready_in_a_run(campus) == (True, Ending.OK)
+    assert gets_ready_in_a_run(campus) == (False, Ending.OK)
+    campus.has(7)
+    assert gets_ready_in_a_run(campus) == (True, Ending.OK)
+    campus.has(8)
+    campus.store.objects.clear()
+    assert gets_ready_in_a_run(campus) == (True, Ending.FAILURES)
+    campus.catalogue.rows_now.clear()
+    assert gets_ready_in_a_run(campus)[0]  # the last run was not well: it is likely that there is something to do

@@ -57,6 +57,7 @@ class AuditWorkers:
             factory, workers = self._factory(run, self._paces(held)), self.capacity.workers
             if not is_little or open_workers is not processes:
                 self.close()  # there may be no room for one more than theirs
+                self._installation.get_ready()
                 yield held.enter_context(open_workers(factory, workers))
                 return
 

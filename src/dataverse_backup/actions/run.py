@@ -78,6 +78,7 @@ class Run:
         self.is_over = False
         """Nothing more is to be done; it has its Ended or is about to get it."""
         self._catalogue, self._ledger, self._stores = installation.catalogue, installation.ledger, installation.stores
+        self._get_ready = installation.get_ready
         self.allowance = Allowance(site.limits)
         """What it may still do."""
         self._stop = stop
@@ -114,10 +115,17 @@ class Run:
         if self._stop.is_set():
             self._end_with(Ending.INTERRUPTED)
             return
+        if self._has_work():
+            self._get_ready()
         self._id = self._ledger.begin_run(BACKUP_VERB if self._only is None else REPAIR_VERB, self.name)
         self._abilities = self._ledger.abilities(self.name)
         self._held.callback(self._contact.give_back)
         self._contact.begin()
+
+    def _has_work(self) -> bool:
+        """Whether there is something to do, as far as one can tell before the plan."""
+        last = self._ledger.last_run(self.name)
+        return self._only is not None or self.is_first or last is None or last.outcome != Ending.OK
 
     def begin(self) -> Iterator[Event]:
         """Reach the destination and plan. Raises CatalogueError and LedgerError."""
@@ -167,7 +175,15 @@ class Run:
             destination.sweep()
         folds = folded if traits.folds_case else None
         brake = None if self._brake.is_released else self.site.thresholds
-        return Scope(self.name, self._stores, folded=folds, limit=self._limit, only=self._only, brake=brake)
+        return Scope(
+            self.name,
+            self._stores,
+            folded=folds,
+            limit=self._limit,
+            only=self._only,
+            brake=brake,
+            get_ready=self._get_ready,
+        )
 
     def _contact_made(self) -> tuple[Destination, Traits]:
         """Connected; where workers may have taken the only room, they leave and it is tried again."""

@@ -61,6 +61,8 @@ class Installation:
     """Makes the same stores once more, in a worker process; picklable."""
     dumper: Dumper | None = None
     """Dumps the database; None where nobody wants that."""
+    get_ready: Callable[[], None] = lambda: None
+    """Begins what workers will need, while there is other work; waits for nothing, and may be called again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING
 from dataverse_backup.workers import get_ready
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from dataverse_backup.config import Settings
 
 
-def prepare_workers(settings: Settings, names: Iterable[str], scheduler: str | None = None) -> None:
+def prepare_workers(settings: Settings, names: Collection[str]) -> None:
     """Have this machine get ready for workers that read any store, and reach the destinations called *names*.
 
-    It does no work for those that have a *scheduler*.
+    It waits for nothing. It is for when there will be something to do: a fork server that nobody needs takes a third of
+    the processor time of a run without work, and of its memory.
     """
-    its_own = [
-        settings.destinations[name] for name in names if not (scheduler or settings.destinations[name].scheduler)
-    ]
-    if destinations := {destination.storage_type for destination in its_own}:
+    if names:
+        destinations = {settings.destinations[name].storage_type for name in names}
         get_ready(modules_for(destinations, {store.type for store in settings.stores.values()}))
 
 

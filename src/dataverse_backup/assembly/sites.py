@@ -11,6 +11,7 @@ from dataverse_backup.actions.sites import Installation, KeptDumps, Site
 from dataverse_backup.allowance import Limits
 from dataverse_backup.assembly.databases import make_dumper
 from dataverse_backup.assembly.destinations import make_destination, make_destination_for_worker
+from dataverse_backup.assembly.readiness import prepare_workers
 from dataverse_backup.assembly.stores import make_stores
 from dataverse_backup.brake import Thresholds
 from dataverse_backup.engine import Capacity
@@ -20,7 +21,7 @@ from dataverse_backup.transfer import Transfer
 from dataverse_backup.workers import processes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from dataverse_backup.catalogue.base import Catalogue
     from dataverse_backup.cluster.connection import Cluster
@@ -31,10 +32,22 @@ if TYPE_CHECKING:
     from dataverse_backup.stores.base import Store
 
 
-def make_installation(settings: Settings, catalogue: Catalogue, ledger: Ledger) -> Installation:
-    """What all destinations have in common. Raises ConfigurationError for a store that cannot be read."""
+def make_installation(
+    settings: Settings, catalogue: Catalogue, ledger: Ledger, here: Iterable[str] = ()
+) -> Installation:
+    """What all destinations have in common; this machine's workers are for those called *here*.
+
+    Raises ConfigurationError for a store that cannot be read.
+    """
     make = partial(make_stores, settings.stores)
-    return Installation(catalogue, ledger, make(), make, make_dumper(settings, settings.destinations))
+    return Installation(
+        catalogue,
+        ledger,
+        make(),
+        make,
+        make_dumper(settings, settings.destinations),
+        partial(prepare_workers, settings, tuple(here)),
+    )
 
 
 def make_site(settings: Settings, name: str, cluster: Cluster | None = None) -> Site:

@@ -59,7 +59,7 @@ def run(settings: Settings, order: Order, tell: Tell) -> ExitCode:
         stopping_on_signals(stop),
     ):
         sites = [assembly.make_site(settings, name, clusters.get(name)) for name in names]
-        installation = assembly.make_installation(settings, catalogue, ledger)
+        installation = assembly.make_installation(settings, catalogue, ledger, set(names) - clusters.keys())
         look = audit_primaries if order.is_of_stores else audit
         results = _shown(look(installation, sites, order.request, stop), order)
         return tell(ledger, results, code_of(results))

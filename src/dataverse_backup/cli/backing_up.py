@@ -75,7 +75,6 @@ def show_plan(settings: Settings, names: Sequence[str], limit: int | None) -> No
 def run(settings: Settings, wanted: Wanted, *, quiet: bool, tell: Tell) -> ExitCode:
     """Back up to all chosen destinations at the same time, and *tell*; the exit code for all of them."""
     chosen = chosen_destinations(settings, wanted.destinations)
-    assembly.prepare_workers(settings, chosen, wanted.scheduler)
     stop = Stop()
     with (
         assembly.open_clusters(settings, chosen, wanted.scheduler, stop.is_set) as clusters,
@@ -84,7 +83,7 @@ def run(settings: Settings, wanted: Wanted, *, quiet: bool, tell: Tell) -> ExitC
         stopping_on_signals(stop),
     ):
         sites = [_site(settings, name, wanted.limits, clusters.get(name)) for name in chosen]
-        installation = assembly.make_installation(settings, catalogue, ledger)
+        installation = assembly.make_installation(settings, catalogue, ledger, set(chosen) - clusters.keys())
         brake = Brake(is_released=wanted.releases_brake)
         results = show_events(backup(installation, sites, stop, limit=wanted.limit, brake=brake), quiet=quiet)
         for ended in results:

@@ -46,7 +46,9 @@ def run(
     stop = Stop()
     worst = ExitCode.OK
     with stopping_on_signals(stop), known_ledger(settings) as ledger:
-        for name in chosen_destinations(settings, names):
+        chosen = chosen_destinations(settings, names)
+        assembly.prepare_workers(settings, chosen)
+        for name in chosen:
             rehearsal = choose(ledger, name, sample=sample, max_bytes=max_bytes)
             if rehearsal is None:
                 warn(f"{name}: nothing is there that could be restored")

@@ -75,7 +75,7 @@ def make_again(settings: Settings, order: Order, tell: Tell) -> ExitCode:
             return ExitCode.OK
         sites = [assembly.make_site(settings, name) for name in damaged]
         with assembly.open_catalogue(settings) as catalogue, stopping_on_signals(stop):
-            installation = assembly.make_installation(settings, catalogue, ledger)
+            installation = assembly.make_installation(settings, catalogue, ledger, damaged)
             results = show_events(backup(installation, sites, stop, only=damaged), quiet=order.is_quiet)
         for ended in results:
             show_result(ledger, ended, quiet=order.is_quiet)

@@ -65,3 +65,9 @@ def test_nagios_is_told_that_there_was_no_run_yet(configuration: Path) -> None:
     assert answer.exit_code == 2
     assert "no run went through yet" in answer.stdout
     assert list(configuration.parent.iterdir()) == [configuration]
+
+
+def test_a_report_of_nothing_shows_no_empty_tables(configuration: Path) -> None:
+    answer = CliRunner().invoke(app, ["--config", str(configuration), "report"])
+    lines = [line.strip() for line in answer.stdout.splitlines()]
+    assert lines == ["No backup has run yet.", "destination default", "no run yet"]

@@ -151,9 +151,7 @@ def _without_state(error: psycopg.OperationalError, place: str, said: str) -> Ca
     if _is_refusal(error, said):
         hint = "check [Database] Database, Username and Password, ~/.pgpass, and the server's pg_hba.conf"
         return CatalogueError(f"{place} refuses us: {said}", hint)
-    return CatalogueUnavailable(
-        f"{place} does not answer: {said}", "check [Database] Hostname and Port, and its server"
-    )
+    return CatalogueUnavailable(f"{place} does not answer: {said}", "check [Database] Host and Port, and its server")
 
 
 def _is_refusal(error: psycopg.OperationalError, said: str) -> bool:

@@ -26,6 +26,8 @@ from dataverse_backup.wording import iso
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rich.text import Text
+
     from dataverse_backup.config import Settings
     from dataverse_backup.errors import Reason
     from dataverse_backup.ledger.base import Ledger, Listed, Tally
@@ -123,9 +125,12 @@ def _dumps_to_tell(ledger: Ledger, name: str) -> list[DumpRecord]:
     return list(dict.fromkeys(dump for dump in found if dump is not None))
 
 
-def tally_table(name: str, rows: list[Tally], companions: Sequence[Tally] = ()) -> Table:
+def tally_table(name: str, rows: list[Tally], companions: Sequence[Tally] = ()) -> Table | Text:
     """Files and bytes of a destination, by status and reason; below them what lies beside the files."""
-    table = Table("status", "reason", title=f"destination {printable(name)}", box=box.SIMPLE, title_justify="left")
+    title = f"destination {printable(name)}"
+    if not rows and not companions:
+        return plain(title)
+    table = Table("status", "reason", title=title, box=box.SIMPLE, title_justify="left")
     table.add_column("files", justify="right")
     table.add_column("bytes", justify="right")
     _add_tallies(table, rows, "")

@@ -49,7 +49,7 @@ def repair(
     if not stores and yes:
         raise typer.BadParameter("it belongs to --stores", param_hint="--yes")
     if stores and not order.files and dataset is None:
-        raise typer.BadParameter("which files? --file ID or --dataset PID", param_hint="--stores")
+        raise typer.BadParameter("say which files: --file ID or --dataset PID", param_hint="--stores")
     settings = settings_of(context)
     hush(context, is_quiet=quiet)
     if stores:

@@ -166,11 +166,10 @@ def _show(settings: Settings, ledger: Ledger, run: RunRecord | None) -> None:
 
 
 def _show_report(report: Report) -> None:
-    lacking = sum(place.lacking for place in report.in_use)
     if report.is_braked:
         out.print("The brake was pulled: the newest run stopped, because so much was wrong at once.")
         out.print("After somebody has looked: `dataverse-backup backup --release-brake`")
-    out.print("Every file is safe." if report.is_safe else f"{lacking:,} copies are missing or failing.")
+    out.print(_safety(report))
     if report.lost_primaries:
         out.print(f"{report.lost_primaries:,} files are missing or altered in Dataverse itself.")
     for place in report.places:
@@ -180,12 +179,19 @@ def _show_report(report: Report) -> None:
     for found in report.damage:
         said = f"{name_of_place(found.destination)}: {found.files:,} {found.verdict}, {size_of(found.size)}"
         out.print(plain(f"{said}, since {found.since:%Y-%m-%d %H:%M} UTC: {ADVICE[found.verdict]}"))
-    out.print(_runs_table(report.runs[:FEW_RUNS]))
+    if report.runs:
+        out.print(_runs_table(report.runs[:FEW_RUNS]))
+
+
+def _safety(report: Report) -> str:
+    if report.is_safe:
+        return "Every file is safe."
+    lacking = sum(place.lacking for place in report.in_use)
+    return f"{lacking:,} copies are missing or failing." if lacking else "No backup has run yet."
 
 
 def _place_lines(place: Place) -> Iterator[str]:
-    if place.last_run is None:
-        yield "no run yet"
+    yield _last_success(place)
     if place.oldest_proof:
         yield f"every copy was proven since {place.oldest_proof:%Y-%m-%d %H:%M} UTC"
     if place.last_audit is not None:
@@ -195,13 +201,17 @@ def _place_lines(place: Place) -> Iterator[str]:
             yield dump_line(dump)
     if place.last_drill is not None:
         yield drill_line(place.last_drill)
-    if place.last_success is None or place.last_success.ended is None:
-        yield "no run was without a failure yet"
-    else:
-        yield f"the last run without a failure ended {place.last_success.ended:%Y-%m-%d %H:%M} UTC"
     for tally in place.tallies:
         if tally.status in IN_DANGER and tally.reason:
             yield f"{tally.reason}: {HINTS[tally.reason]}"
+
+
+def _last_success(place: Place) -> str:
+    if place.last_run is None:
+        return "no run yet"
+    if place.last_success is None or place.last_success.ended is None:
+        return "no run was without a failure yet"
+    return f"the last run without a failure ended {place.last_success.ended:%Y-%m-%d %H:%M} UTC"
 
 
 def _runs_table(runs: Iterable[RunRecord]) -> Table:

@@ -103,9 +103,9 @@ def restore(
         code = _restore_dump(context, destination or [], None if dry_run else to, is_list=dry_run, quiet=quiet)
         raise typer.Exit(code)
     if not file and not dataset and not everything:
-        raise typer.BadParameter("what is to be restored? --file ID, --dataset PID or --all", param_hint="--all")
+        raise typer.BadParameter("say what is to be restored: --file ID, --dataset PID or --all")
     if in_place == (to is not None):
-        raise typer.BadParameter("where to? --to DIR or --in-place, one of them", param_hint="--to")
+        raise typer.BadParameter("say where to: --to DIR or --in-place, one of them")
     if scheduler is not None:
         option_value(scheduler_address, "--scheduler", scheduler)
         if not in_place:
@@ -137,6 +137,6 @@ def _restore_dump(context: typer.Context, names: list[str], to: Path | None, *, 
     if is_list:
         return restoring_dump.show(settings_of(context), names)
     if to is None:
-        raise typer.BadParameter("where to? --to DIR", param_hint="--to")
+        raise typer.BadParameter("say where to: --to DIR")
     hush(context, is_quiet=quiet)
     return restoring_dump.run(settings_of(context), names, to, quiet=quiet)

@@ -7,12 +7,16 @@ import sys
 
 import pytest
 
-from dataverse_backup.assembly.readiness import modules_for
 from dataverse_backup.workers import PRELOADED
 
 HELP = ["dataverse_backup.cli.running"]
 BACKUP = [*HELP, "dataverse_backup.cli.backing_up", "dataverse_backup.cli.telling", "dataverse_backup.config"]
-WORKER = [*PRELOADED, *modules_for(["ssh"], [])]
+WORKER = [
+    *PRELOADED,
+    "dataverse_backup.joint",
+    "dataverse_backup.assembly",
+    "dataverse_backup.destinations.ssh.carried",
+]
 
 DATABASES = {"sqlalchemy", "psycopg", "alembic"}
 SERVICES = {"asyncssh", "cryptography", "boto3", "botocore", "keystoneauth1", "swiftclient", "distributed"}
@@ -27,7 +31,7 @@ OTHER_VERBS = {
     [
         (HELP, {*DATABASES, *SERVICES, *TELLING, *OTHER_VERBS, "pydantic", "importlib.metadata"}),
         (BACKUP, {*DATABASES, *SERVICES, *TELLING, *OTHER_VERBS}),
-        (WORKER, {*DATABASES, *TELLING, "boto3", "swiftclient", "typer", "rich", "dataverse_backup.cli"}),
+        (WORKER, {*DATABASES, *TELLING, *SERVICES, "typer", "rich", "dataverse_backup.cli"}),
     ],
     ids=["help", "backup", "worker"],
 )

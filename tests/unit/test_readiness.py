@@ -8,10 +8,12 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from dataverse_backup.actions.backup import backup
 from dataverse_backup.actions.events import Ending
 from dataverse_backup.assembly.readiness import modules_for
-from tests.unit.config_files import written
+from tests.unit.config_files import loaded
 from tests.unit.test_backup_several import Campus, ended
 
 if TYPE_CHECKING:
@@ -52,25 +54,34 @@ WORKER = """
 import json, sys
 from importlib import import_module
 from pathlib import Path
-modules, path = json.loads(sys.argv[1]), Path(sys.argv[2])
+modules, path, to_restore = json.loads(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "True"
 for module in modules:
     import_module(module)
-from dataverse_backup import assembly, config
+from dataverse_backup import config
+from dataverse_backup.assembly.destinations import make_destination, make_destination_for_worker
+from dataverse_backup.assembly.stores import make_stores
 from dataverse_backup.destinations.base import Staging
 settings = config.load(path)
 before = set(sys.modules)
-stores = assembly.make_stores(settings.stores)
-destinations = [assembly.make_destination(one, Staging("", "")) for one in settings.destinations.values()]
-print(json.dumps([len(stores), len(destinations), sorted(set(sys.modules) - before)]))
+stores = make_stores(settings.stores)
+make = make_destination if to_restore else make_destination_for_worker
+destinations = [make(one, Staging("", "")) for one in settings.destinations.values()]
+print(json.dumps([len(stores), len(destinations), sorted(set(sys.modules) - before), "asyncssh" in before]))
 """
 
 
-def test_a_worker_that_makes_its_stores_and_destinations_finds_everything_imported(tmp_path: Path) -> None:
-    modules = modules_for(["ssh", "filesystem", "s3", "swift"], ["s3", "swift"])
-    command = [sys.executable, "-c", WORKER, json.dumps(modules), str(written(tmp_path, EVERY_KIND))]
-    stores, destinations, further = json.loads(subprocess.check_output(command, timeout=120))
+@pytest.mark.parametrize("to_restore", [False, True])
+def test_a_worker_that_makes_its_stores_and_destinations_finds_everything_imported(
+    tmp_path: Path, to_restore: bool
+) -> None:
+    settings = loaded(tmp_path, EVERY_KIND)
+    modules = modules_for(settings, settings.destinations, to_restore=to_restore)
+    modules.remove("dataverse_backup.stores.file")  # which is one of those that are imported in any case
+    command = [sys.executable, "-c", WORKER, json.dumps(modules), str(settings.path), str(to_restore)]
+    stores, destinations, further, has_asyncssh = json.loads(subprocess.check_output(command, timeout=120))
     assert (stores, destinations) == (3, 4)
     assert further == []
+    assert has_asyncssh == to_restore
 
 
 def gets_ready_in_a_run(campus: Campus, *, limit: int | None = None) -> tuple[bool, Ending]:

@@ -50,6 +50,14 @@ def make_destination_for_worker(settings: DestinationSettings, staging: Staging)
     return make_destination(settings, staging)
 
 
+def module_of(settings: DestinationSettings, *, for_worker: bool) -> str:
+    """What the destination is made from, or that which is made for a worker; no module where a package brings it."""
+    if isinstance(settings, SshDestinationSettings):
+        is_carried = for_worker and settings.program == "auto"
+        return f"dataverse_backup.destinations.ssh.{'carried' if is_carried else 'destination'}"
+    return f"dataverse_backup.destinations.{settings.storage_type}"
+
+
 def open_destination(settings: Settings, name: str) -> Callable[[Staging], Destination]:
     """Makes the destination called *name*, given where it stages."""
     return partial(make_destination, settings.destinations[name])

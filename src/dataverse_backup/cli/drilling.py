@@ -47,7 +47,7 @@ def run(
     worst = ExitCode.OK
     with stopping_on_signals(stop), known_ledger(settings) as ledger:
         chosen = chosen_destinations(settings, names)
-        assembly.prepare_workers(settings, chosen)
+        assembly.prepare_workers(settings, chosen, to_restore=True)
         for name in chosen:
             rehearsal = choose(ledger, name, sample=sample, max_bytes=max_bytes)
             if rehearsal is None:

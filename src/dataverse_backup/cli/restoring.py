@@ -92,7 +92,7 @@ def run(settings: Settings, order: Order) -> ExitCode:
     stop = Stop()
     with ExitStack() as held:
         held.enter_context(stopping_on_signals(stop))
-        assembly.prepare_workers(settings, _names(settings, order))
+        assembly.prepare_workers(settings, _names(settings, order), to_restore=True)
         ledger = held.enter_context(_ledger(settings, order))
         plan = held.enter_context(_plan(settings, order, ledger))
         if not order.is_quiet:

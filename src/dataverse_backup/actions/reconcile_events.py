@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from dataverse_backup.errors import DataverseBackupError
+    from dataverse_backup.ledger.base import RunRecord
 
 
 class Presence(StrEnum):
@@ -137,4 +138,22 @@ class Reconciled:
         return Amounts(sum(one.objects for one in its), sum(one.size for one in its))
 
 
-ReconcileEvent = Progress | Finding | Reconciled
+@dataclass(frozen=True, slots=True)
+class ReconcileEnded:
+    """What came of all stores, or of one destination, as it is in the ledger."""
+
+    place: str
+    """The destination's name, or ``ledger.audits.PRIMARY``."""
+    parts: tuple[Reconciled, ...]
+    """Several, where there are several stores."""
+    record: RunRecord
+    first_lost: tuple[Finding, ...]
+    """The first of what is lost; all of it was told."""
+
+    @property
+    def lost(self) -> int:
+        """How many objects are lost."""
+        return sum(part.of(Presence.LOST).objects for part in self.parts)
+
+
+ReconcileEvent = Progress | Finding | Reconciled | ReconcileEnded

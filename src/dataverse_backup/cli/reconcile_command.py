@@ -42,6 +42,7 @@ def reconcile(
     or changed. Nothing is read: `audit` does that. What is lost is exit code 4; what is dark is told, and exit code 0.
     """
     from dataverse_backup.cli import reconciling
+    from dataverse_backup.cli.telling import Telling
 
     if as_json and as_csv:
         raise typer.BadParameter("it cannot be given together with --json", param_hint="--csv")
@@ -49,4 +50,6 @@ def reconcile(
     order = reconciling.Order(tuple(destination or ()), has_stores=stores, has_beside=beside, is_quiet=quiet, form=form)
     settings = settings_of(context)
     hush(context, is_quiet=quiet)
-    raise typer.Exit(reconciling.run(settings, order))
+    with Telling(settings, pings=False) as telling:
+        code = reconciling.run(settings, order, telling.tell)
+    raise typer.Exit(code)

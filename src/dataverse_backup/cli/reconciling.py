@@ -15,7 +15,7 @@ from rich.table import Table
 from dataverse_backup import assembly
 from dataverse_backup.actions.events import Ending
 from dataverse_backup.actions.reconcile import reconcile_destinations, reconcile_stores
-from dataverse_backup.actions.reconcile_events import Finding, Presence, Progress, Reconciled
+from dataverse_backup.actions.reconcile_events import Finding, Presence, Progress, ReconcileEnded
 from dataverse_backup.cli.backing_up import chosen_destinations
 from dataverse_backup.cli.exit_codes import ExitCode, code_of
 from dataverse_backup.cli.progress import listing
@@ -29,11 +29,14 @@ from dataverse_backup.errors import printable
 from dataverse_backup.spreadsheet import cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from dataverse_backup.actions.reconcile_events import Amounts, ReconcileEvent
+    from dataverse_backup.actions.reconcile_events import Amounts, Reconciled, ReconcileEvent
     from dataverse_backup.config import Settings
     from dataverse_backup.ledger.base import Ledger
+
+    Tell = Callable[[Ledger, list[ReconcileEnded], ExitCode], ExitCode]
+    """Tells everybody what came of it; the exit code then."""
 
 
 class Form(StrEnum):
@@ -55,14 +58,14 @@ class Order:
     form: Form = Form.TEXT
 
 
-def run(settings: Settings, order: Order) -> ExitCode:
-    """Look at what was asked for, and say what is dark or lost; the exit code."""
+def run(settings: Settings, order: Order, tell: Tell) -> ExitCode:
+    """Look at what was asked for, say what is dark or lost, and *tell*; the exit code."""
     stop = Stop()
     if order.form is Form.CSV:
         csv.writer(sys.stdout).writerow(RECONCILE_COLUMNS)
     with ledger_to_read(settings) as ledger, stopping_on_signals(stop):
-        results = _shown(_events(settings, order, ledger, stop), order)
-    return code_of(results)
+        ended = _shown(_events(settings, order, ledger, stop), order)
+        return tell(ledger, ended, code_of(part for one in ended for part in one.parts))
 
 
 def _events(settings: Settings, order: Order, ledger: Ledger, stop: Stop) -> Iterator[ReconcileEvent]:
@@ -79,19 +82,20 @@ def _events(settings: Settings, order: Order, ledger: Ledger, stop: Stop) -> Ite
         yield from chain.from_iterable(looks)
 
 
-def _shown(events: Iterator[ReconcileEvent], order: Order) -> list[Reconciled]:
+def _shown(events: Iterator[ReconcileEvent], order: Order) -> list[ReconcileEnded]:
     """Show what is found as it is; what came of each place."""
-    results: list[Reconciled] = []
+    results: list[ReconcileEnded] = []
     with listing(quiet=order.is_quiet or order.form is not Form.TEXT) as advance:
         for event in events:
             if isinstance(event, Progress):
                 advance(event.what, event.objects, event.size)
             elif isinstance(event, Finding):
                 _show(event, order)
-            else:
+            elif isinstance(event, ReconcileEnded):
                 results.append(event)
     for ended in results:
-        _show_end(ended, order)
+        for part in ended.parts:
+            _show_end(part, order)
     return results
 
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from dataverse_backup.actions.audit_events import AuditEnded
 from dataverse_backup.actions.events import WELL
+from dataverse_backup.actions.reconcile_events import Presence, ReconcileEnded
 from dataverse_backup.cli.terminal import size_of
 from dataverse_backup.errors import CatalogueUnavailable, ConfigurationError, DumpError
 from dataverse_backup.ledger.audits import AUDIT_VERB
-from dataverse_backup.ledger.base import BACKUP_VERB, Status
+from dataverse_backup.ledger.base import BACKUP_VERB, RECONCILE_VERB, Status
 from dataverse_backup.notify import text
 from dataverse_backup.notify.summary import Result
 from dataverse_backup.verdict import Verdict
@@ -24,8 +25,10 @@ MOST_UNEXPLAINED = 5
 """So many of the manifests that could not be written are named."""
 
 
-def result_of(ended: Ended | AuditEnded) -> Result:
-    """What a run at one destination came to, or an audit of one place."""
+def result_of(ended: Ended | AuditEnded | ReconcileEnded) -> Result:
+    """What a run at one destination came to, or an audit of one place, or a reconciliation."""
+    if isinstance(ended, ReconcileEnded):
+        return _reconciled(ended)
     return _audited(ended) if isinstance(ended, AuditEnded) else _backed_up(ended)
 
 
@@ -45,6 +48,24 @@ def _audited(ended: AuditEnded) -> Result:
         verdicts=tuple((verdict, ended.verdicts[verdict]) for verdict in Verdict if ended.verdicts[verdict]),
         remarks=tuple(ended.remarks()),
         damaged_dumps=ended.damaged_dumps,
+    )
+
+
+def _reconciled(ended: ReconcileEnded) -> Result:
+    troubles = [part.trouble for part in ended.parts if part.trouble is not None and part.ending not in WELL]
+    unknown = ended.parts[0].unknown_stores if ended.parts else {}
+    dark = [(part.place, part.of(Presence.DARK)) for part in ended.parts]
+    return Result(
+        destination=ended.place,
+        ending=ended.record.outcome,
+        is_well=ended.record.outcome in WELL,
+        run=ended.record,
+        proven=ended.record.files_ok,
+        failed=ended.lost,
+        troubles=(*troubles, *(unknown_store(store_id, count) for store_id, count in sorted(unknown.items()))),
+        verb=RECONCILE_VERB,
+        remarks=tuple(f"{place}: {dark.objects:,} dark, {size_of(dark.size)}" for place, dark in dark if dark.objects),
+        lost=tuple(f"{one.place}: {one.key}: {one.message or one.why}" for one in ended.first_lost),
     )
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from dataverse_backup.actions.audit_events import AuditEnded
     from dataverse_backup.actions.events import Ended
+    from dataverse_backup.actions.reconcile_events import ReconcileEnded
     from dataverse_backup.config import Settings
     from dataverse_backup.ledger.base import Ledger
     from dataverse_backup.notify.base import Channel
@@ -55,7 +56,7 @@ class Telling:
             self._tell_error(error)
         logging.getLogger().removeHandler(self._tail)
 
-    def tell(self, ledger: Ledger, ended: Sequence[Ended | AuditEnded], code: ExitCode) -> ExitCode:
+    def tell(self, ledger: Ledger, ended: Sequence[Ended | AuditEnded | ReconcileEnded], code: ExitCode) -> ExitCode:
         """Tell everybody; the exit code: what could not be told counts only where nothing else went wrong."""
         self._is_told = True
         results = [result_of(one) for one in ended]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 BACKUP_VERB = "backup"
 REPAIR_VERB = "repair"
 DRILL_VERB = "drill"
+RECONCILE_VERB = "reconcile"
 """What the runs of these verbs are called; each verb that keeps runs has a word of its own."""
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dataverse_backup.errors import DumpError
 from dataverse_backup.hints import HINTS
 from dataverse_backup.ledger.audits import AUDIT_VERB, name_of_place
-from dataverse_backup.ledger.base import BACKUP_VERB, Status
+from dataverse_backup.ledger.base import BACKUP_VERB, RECONCILE_VERB, Status
 from dataverse_backup.notify.lists import (
     COPIED_COLUMNS,
     COPIED_LIST,
@@ -63,6 +63,8 @@ class Result:
     """Dumps of the database that an audit found missing or altered."""
     remarks: tuple[str, ...] = ()
     """What else is worth knowing of it, a sentence each."""
+    lost: tuple[str, ...] = ()
+    """The first objects that a reconciliation found lost, in words."""
     companions: int = 0
     """Companions that a run copied or proved; ``failed`` counts those that failed."""
 
@@ -203,7 +205,7 @@ def _section(ledger: Ledger, result: Result, copied: BoundedList) -> Section:
     runs = [*reversed(killed), *([result.run] if result.run else [])]
     attempts = chain.from_iterable(ledger.attempts(run=run.id) for run in runs)
     is_other = before is None or before.outcome != result.ending
-    if result.run is not None and result.verb == AUDIT_VERB:  # an audit tries nothing: what it found is its outcome
+    if result.run is not None and result.verb in (AUDIT_VERB, RECONCILE_VERB):  # these try nothing: what they found
         is_other |= before is None or before.files_failed != result.run.files_failed
     changes = _changes(attempts, copied, is_other_outcome=is_other)
     in_order = tuple(sorted(groups, key=lambda group: -group.files))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dataverse_backup.errors import printable
 from dataverse_backup.ledger.audits import AUDIT_VERB, LISTING_VERB, name_of_place
+from dataverse_backup.ledger.base import RECONCILE_VERB
 from dataverse_backup.wording import duration_of, size_of
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def outcome(summary: Summary) -> str:
         return "STOPPED AT A LIMIT" if summary.is_limited else "OK"
     if summary.damaged:
         return "DAMAGE FOUND"
+    if any(section.result.lost for section in summary.sections):
+        return "LOSS FOUND"
     if summary.is_braked:
         return "STOPPED BY THE BRAKE"
     return "INTERRUPTED" if summary.is_interrupted else "FAILED"
@@ -57,6 +60,8 @@ def _headline(summary: Summary) -> str:
     if summary.verb == AUDIT_VERB:
         dumps = f", {summary.damaged_dumps} of the database's dumps damaged" if summary.damaged_dumps else ""
         return f"{proven:,} files intact, {failed:,} not{dumps}{could_not}"
+    if summary.verb == RECONCILE_VERB:
+        return f"{proven:,} objects in their places, {failed:,} lost{could_not}"
     left = sum(section.result.left_files for section in summary.sections if section.result.limit)
     to_do = f", {left:,} left for the next run" if left else ""
     no_dump = ", the database was not dumped" if summary.lacks_dump else ""
@@ -97,6 +102,9 @@ def describe(result: Result) -> str:
         return f"{result.name}: {result.ending}"
     if result.verb == AUDIT_VERB:
         return _describe_audit(result)
+    if result.verb == RECONCILE_VERB:
+        there = f"{result.proven:,} objects in their places, {result.failed:,} lost"
+        return f"{result.name}: {result.ending}; {there}; listed in {duration_of(seconds_of(result))}"
     sent = f"{size_of(result.run.bytes_sent)} in {duration_of(seconds_of(result))}{rate(result)}"
     beside = f" and {result.companions:,} beside them" if result.companions else ""
     did = f"{result.proven:,} copied or proven{beside}, {result.failed:,} failed"
@@ -193,6 +201,7 @@ def _section(section: Section) -> Iterator[str]:
     for run in section.killed:
         yield f"  the run that began {run.started:%Y-%m-%d %H:%M:%S} UTC told nobody; what it did is told here"
     yield ""
+    yield from _lost(section.result)
     yield from _findings(section)
     for tally in section.tallies:
         yield f"  {tally.status:<10} {tally.reason or '':<16} {tally.files:>10,} files  {size_of(tally.size):>12}"
@@ -216,6 +225,17 @@ def _findings(section: Section) -> Iterator[str]:
         yield f"    {one_line(one.message)}"
     if section.result.failed > len(section.findings):
         yield f"  … and {section.result.failed - len(section.findings):,} more"
+    yield ""
+
+
+def _lost(result: Result) -> Iterator[str]:
+    """What a reconciliation did not find in its place."""
+    if not result.lost:
+        return
+    yield f"Lost: {result.failed:,} objects"
+    yield from (f"  - {one_line(line)}" for line in result.lost)
+    if result.failed > len(result.lost):
+        yield f"  … and {result.failed - len(result.lost):,} more"
     yield ""
 
 
@@ -284,14 +304,22 @@ def advice(summary: Summary) -> list[str]:
         found.append("every run tries again what failed")
     if summary.is_well and summary.is_limited:
         return ["nothing: the next run goes on where the limit stopped this one"]
-    if summary.is_well and summary.verb != AUDIT_VERB:
-        return ["nothing: every file that can be copied has a proven copy"]
     if summary.is_well:
-        return ["nothing: everything that was looked at is what it was"]
+        return [_NOTHING_TO_DO.get(summary.verb, "nothing: every file that can be copied has a proven copy")]
     return found or ["the log of the run says what happened"]
 
 
+_NOTHING_TO_DO = {
+    AUDIT_VERB: "nothing: everything that was looked at is what it was",
+    RECONCILE_VERB: "nothing: everything that is known lies where it should; what is dark is for a person to look at",
+}
+"""What there is to do when all is well, by verb."""
+
+
 def _advice_on_damage(summary: Summary) -> Iterator[str]:
+    if any(section.result.lost for section in summary.sections):
+        yield "a copy that is lost: `audit --all` judges it, and the next backup makes it again"
+        yield "a file that is lost in Dataverse itself: `repair --stores`, when a person has looked"
     if summary.damaged_dumps:
         yield "the next backup makes another dump; `restore --database-dump --dry-run` lists those that there are"
     if summary.damaged > summary.damaged_dumps:

@@ -298,7 +298,8 @@ def test_a_login_shell_that_talks_is_listened_to_for_what_we_asked_only() -> Non
 
 def tried(root: Path, *, clears: bool) -> tuple[Trial, list[str]]:
     command = (ENGLISH + PROBE).encode()
-    requests = [b"try %d own/scratch/abc 0123456789\n%s" % (len(command), command), *([b"clear\n"] if clears else [])]
+    requests = [b"make own/scratch/abc 0123456789\n", b"try %d\n%s" % (len(command), command)]
+    requests += [b"clear\n"] if clears else []
     answer = told(root, *requests)
     end = answer.index(".")
     return Trial.of([line.encode() for line in answer[:end]]), answer[end + 1 :]

@@ -123,14 +123,22 @@ class Agent:
         named = await self.ask(b"name %d\n%send\n" % (len(words), words))
         return Revealed.of(named + await self.answer())
 
-    async def look(self) -> Look:
-        """What there is. Raises ValueError and KeyError where the answer makes no sense."""
-        return Look.of(await self.ask(b"look %s\n" % IDENTITY_KEY.encode()))
+    async def look(self, scratch: str = "", content: bytes = b"") -> Look:
+        """What there is. Raises ValueError and KeyError where the answer makes no sense.
 
-    async def try_out(self, scratch: str, content: bytes) -> Trial:
-        """Leave a file ``probe`` of that *content* in the new directory *scratch*, until `clear`. Raises as `look`."""
-        command = (shell.ENGLISH + PROBE).encode()
-        return Trial.of(await self.ask(b"try %d %s %s\n%s" % (len(command), scratch.encode(), content, command)))
+        Before that a file ``probe`` of that *content* comes into the new directory *scratch*, if one is given, where it
+        lies until `clear`; and what can be done with it is being tried out.
+        """
+        request = b"look %s\n" % IDENTITY_KEY.encode()
+        if scratch:
+            command = (shell.ENGLISH + PROBE).encode()
+            begin = b"make %s %s\n" % (scratch.encode(), content)
+            request = b"%s%stry %d\n%s" % (begin, request, len(command), command)
+        return Look.of(await self.ask(request))
+
+    async def trial(self) -> Trial:
+        """What came of what the last `look` began. Raises as that does."""
+        return Trial.of(await self.answer())
 
     async def clear(self) -> None:
         """Take away what was made to try things out."""

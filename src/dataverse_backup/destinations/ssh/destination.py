@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
 from dataverse_backup.destinations.base import (
@@ -53,8 +54,10 @@ if TYPE_CHECKING:
     from dataverse_backup.destinations.base import Receipt, Staging, Traits, Upload
     from dataverse_backup.destinations.ssh.agent import Look
     from dataverse_backup.destinations.ssh.connection import Connection
+    from dataverse_backup.destinations.ssh.files import RemoteFiles
     from dataverse_backup.destinations.ssh.session import Session
     from dataverse_backup.destinations.ssh.settings import SshSettings
+    from dataverse_backup.errors import DestinationRefused
     from dataverse_backup.fixity import Algorithm
 
 _Result = TypeVar("_Result")
@@ -146,12 +149,12 @@ class SshDestination(Destination, Listable, Explainable, Resumable, Prunable):
     def sizes(self, keys: Sequence[str]) -> dict[str, int]:
         session = self._connected()
         asked = [key for key in keys if session.files.takes(key)]
-        found = self._run_for_all(each(session.files.size, asked))
+        found, is_ours = self._run_for_all(_sized(session.files, asked, self._identity))
         for result in found:
             if isinstance(result, CONNECTION_ERRORS):
                 raise DestinationLost(f"{self.name}: the connection was lost: {words(result)}") from result
-        if not all(isinstance(result, int) for result in found):
-            self._confirm_identity(session)
+        if not is_ours and not all(isinstance(result, int) for result in found):
+            raise self._refused()
         return {key: size for key, size in zip(asked, found, strict=True) if isinstance(size, int)}
 
     def open(self, key: str) -> RemoteStream:
@@ -191,7 +194,8 @@ class SshDestination(Destination, Listable, Explainable, Resumable, Prunable):
         for failure in self._run_for_all(notes.write({IDENTITY_KEY: ledger_id.encode()})):
             said = failure.error.message
             raise DestinationLost(f"{self.name}: it cannot be marked as ours: {said}", failure.error.hint)
-        self._run_for_all(self._identity.written(ledger_id, session.files))
+        self._identity.text = ledger_id
+        self._loop.submit(self._identity.written(ledger_id, session.files))  # nobody waits for that
 
     def entries(self, folder: str = "") -> Iterator[Entry]:
         session = self._connected()
@@ -256,13 +260,23 @@ class SshDestination(Destination, Listable, Explainable, Resumable, Prunable):
         """A root that does not carry its identity any more is the mount point of a disk that has gone."""
         if self._identity.is_in(look) if look else self._run_for_all(self._identity.is_there(session.files)):
             return
+        raise self._refused()
+
+    def _refused(self) -> DestinationRefused:
         self._disconnect()
-        raise not_ours(self.name, self._settings.directory)
+        return not_ours(self.name, self._settings.directory)
 
     def _disconnect(self) -> None:
         session, self._session = self._session, None
         if session is not None:
             self._loop.run(session.connection.close())
+
+
+async def _sized(
+    files: RemoteFiles, keys: Sequence[str], identity: Identity
+) -> tuple[list[int | Exception | None], bool]:
+    """The sizes of objects, and whether the root is ours: asked for together."""
+    return await asyncio.gather(each(files.size, keys), identity.is_there(files))
 
 
 async def _open(sftp: asyncssh.SFTPClient, path: bytes) -> asyncssh.SFTPClientFile:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dataverse_backup.destinations.base import IDENTITY_KEY
+from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS
 
 if TYPE_CHECKING:
     from dataverse_backup.destinations.ssh.agent import Look
@@ -36,8 +38,10 @@ class Identity:
         return self.text is None or self.text == look.identity
 
     async def written(self, text: str, files: RemoteFiles) -> None:
-        """Remember *text*, which lies there from now on."""
-        self.text, self._mark = text, await _mark(files)
+        """Remember *text*, which lies there from now on; that is so before the first question is answered."""
+        self.text, self._mark = text, None
+        with suppress(*VENDOR_ERRORS):  # it is read when it is needed
+            self._mark = await _mark(files)
 
     async def is_there(self, files: RemoteFiles) -> bool:
         """Whether the root carries what we remember: one question, where the file has not been touched since."""

@@ -45,10 +45,9 @@ is no file stays.
 ``look KEY`` asks for what there is: ``root`` and its path; ``free`` and so many bytes; ``identity``, and of the file
 KEY its size, the whole seconds of its time and its text, if there is one; no such line where it cannot be read.
 
-``try LENGTH SCRATCH CONTENT`` is followed by so many bytes, a command of the shell. It leaves a file ``probe`` with
-this content in a new directory SCRATCH, and answers with ``time``, the file's; ``folds``, and ``1`` where it lies under
-``PROBE`` too; ``said``, and what the command said in there; or with ``!`` and why not. ``clear`` takes away what it
-made.
+``make SCRATCH CONTENT`` leaves a file ``probe`` with this content in a new directory. ``try LENGTH`` is followed by so
+many bytes, a command of the shell. The answer is ``time``, that of the file; ``folds``, and ``1`` where it lies under
+``PROBE`` too; ``said``, and what the command said in there; or ``!`` and why not. ``clear`` takes away what was made.
 
 Names and texts that may hold anything are told in hexadecimal digits. Words that follow a request are ended by NUL
 each. An ERROR is a name as in errno.h, or ``-``. Only ``put`` takes a name away from anything: `link` fails where a
@@ -89,7 +88,9 @@ class Agent:
         self.buffer = memoryview(bytearray(LENGTH))
         self.spoke = time.monotonic()
         self.made: list[str] = []
-        """The directories that the last `try` made, from the top."""
+        """The directories that the last `make` made, from the top."""
+        self.trouble = "nothing was made"
+        """Why it did not leave what it was to leave, or nothing."""
 
     def serve(self) -> None:
         """Do all that comes."""
@@ -398,22 +399,15 @@ class Agent:
         except OSError:
             pass  # somebody else has to say why
 
-    def do_try(self, length: str, scratch: str, content: str) -> None:
-        """Find out what can be done here."""
-        command = self.read(int(length)).decode()
+    def do_make(self, scratch: str, content: str) -> None:
+        """Leave something to try things out with."""
         try:
             self.make(scratch)
-            probe = os.path.join(scratch, "probe")
-            with open(probe, "x") as file:
+            with open(os.path.join(scratch, "probe"), "x") as file:
                 file.write(content)
-            print("time", int(os.stat(probe).st_mtime))
-            print("folds", int(os.path.lexists(os.path.join(scratch, "PROBE"))))
-            shell = ["/bin/sh", "-c", command]
-            pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
-            done = subprocess.run(shell, check=False, cwd=scratch, stdin=nothing, stdout=pipe)  # noqa: S603 -- ours
-            print("said", done.stdout.hex())
+            self.trouble = ""
         except OSError as error:
-            print("!", error)
+            self.trouble = str(error)
 
     def make(self, directory: str) -> None:
         """Make a new directory, and remember those that were not there."""
@@ -425,8 +419,23 @@ class Agent:
             self.made = [directory]
         os.makedirs(directory, self.mode)
 
+    def do_try(self, length: str) -> None:
+        """Find out what can be done with it."""
+        command = self.read(int(length)).decode()
+        if self.trouble:
+            print("!", self.trouble)
+            return
+        scratch = self.made[-1]
+        print("time", int(os.stat(os.path.join(scratch, "probe")).st_mtime))
+        print("folds", int(os.path.lexists(os.path.join(scratch, "PROBE"))))
+        shell = ["/bin/sh", "-c", command]
+        pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+        done = subprocess.run(shell, check=False, cwd=scratch, stdin=nothing, stdout=pipe)  # noqa: S603 -- ours
+        print("said", done.stdout.hex())
+
     def do_clear(self) -> None:
         """Leave nothing of that; what somebody else has put into a directory since stays."""
+        self.trouble = "nothing was made"
         if self.made:
             shutil.rmtree(self.made.pop(), ignore_errors=True)
         while self.made:

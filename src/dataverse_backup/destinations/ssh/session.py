@@ -41,6 +41,16 @@ _FRESH_SECONDS = 5.0
 """So long what was seen counts as what there is, for who connects and then asks."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Trying:
+    """What is tried out with."""
+
+    scratch: str = field(default_factory=lambda: f"{SCRATCH_PREFIX}/{secrets.token_hex(8)}")
+    """A key that nobody else has."""
+    content: bytes = field(default_factory=lambda: secrets.token_hex(16).encode())
+    began: float = field(default_factory=time.time)
+
+
 @dataclass(slots=True)
 class Session:
     """A connection, the files on it, and the shell if there is one."""
@@ -106,8 +116,9 @@ async def opened_session(
         assumed = None
     try:
         sftp = asyncio.ensure_future(connection.open_sftp(place))  # first: it may be the only channel that is allowed
-        look, _ = await asyncio.gather(_looked(connection, settings, assumed), sftp)
-        return await _begun(place, connection, settings, look, assumed)
+        trying = _Trying()
+        look, _ = await asyncio.gather(_looked(connection, settings, assumed, trying), sftp)
+        return await _begun(place, connection, settings, assumed, (look, trying) if look else None)
     except VENDOR_ERRORS as error:
         await connection.close()
         raise DestinationLost(
@@ -136,8 +147,10 @@ async def given_up(login: Future[Connection]) -> None:
         connection.give_up()
 
 
-async def _looked(connection: Connection, settings: SshSettings, assumed: Abilities | None) -> Look | None:
-    """What our program says that there is; None where it cannot run."""
+async def _looked(
+    connection: Connection, settings: SshSettings, assumed: Abilities | None, trying: _Trying
+) -> Look | None:
+    """What our program says that there is; None where it cannot run. It is *trying* then, if nothing is assumed."""
     shell = assumed.shell if assumed is not None else None
     if assumed is not None and (shell is None or not shell.has_python):
         return None
@@ -146,7 +159,7 @@ async def _looked(connection: Connection, settings: SshSettings, assumed: Abilit
         async with asyncio.timeout(PROBE_TIMEOUT):
             started = Agent.started(connection, shell.sync if shell else "", directory, settings.dir_mode)
             connection.agent = await started
-            return await connection.agent.look()
+            return await (connection.agent.look() if assumed else connection.agent.look(trying.scratch, trying.content))
     except _NO_ANSWER as error:
         if connection.lost:
             raise
@@ -162,26 +175,30 @@ def _wanted(directory: str) -> str:
 
 
 async def _begun(
-    place: str, connection: Connection, settings: SshSettings, look: Look | None, assumed: Abilities | None
+    place: str,
+    connection: Connection,
+    settings: SshSettings,
+    assumed: Abilities | None,
+    looked: tuple[Look, _Trying] | None,
 ) -> Session:
-    """The session on an open *connection*, where our program has had a *look* unless it could not."""
-    if look is None:
+    """The session on an open *connection*, where our program has *looked* unless it could not."""
+    if looked is None:
         root = await connection.patiently(_checked_root(place, connection, settings.directory))
     else:
-        root = posixpath.normpath(look.root)
+        root = posixpath.normpath(looked[0].root)
     paths = Paths(place, root, keeps_control_characters=is_openssh(connection.server))
     files = RemoteFiles(paths, connection.sftp, settings.file_mode, settings.dir_mode)
     if assumed is not None:
         session = _assumed(connection, files, assumed)
-    elif look is not None and connection.agent is not None:
-        found = await _tried_out(connection.agent, connection, files, look, settings.where)
+    elif looked is not None and connection.agent is not None:
+        found = await _tried_out(connection.agent, connection, files, settings.where, looked)
         if found is None:  # it sees other files than SFTP does, or cannot write
             connection.agent.end()
             return await _begun(place, connection, settings, None, None)
         session = found
     else:
         session = await _probed(connection, files, settings.where)
-    session.look = look
+    session.look = looked[0] if looked else None
     connection.watch(root)
     return session
 
@@ -208,33 +225,36 @@ def _assumed(connection: Connection, files: RemoteFiles, abilities: Abilities) -
 
 
 async def _tried_out(
-    agent: Agent, connection: Connection, files: RemoteFiles, look: Look, where: str
+    agent: Agent, connection: Connection, files: RemoteFiles, where: str, looked: tuple[Look, _Trying]
 ) -> Session | None:
     """What our program finds out, and what SFTP does beside what it made; None where they do not see the same."""
-    name, content = f"{SCRATCH_PREFIX}/{secrets.token_hex(8)}", secrets.token_hex(16).encode()
-    scratch, before = files.path(name), time.time()
+    look, trying = looked
+    scratch = files.path(trying.scratch)
+    coming = asyncio.ensure_future(connection.patiently(agent.trial()))
     try:
-        trial = await connection.patiently(agent.try_out(name, content))
-        skew = _skew(trial.modified, before)
-        files.can_fsync, files.rename_overwrites, is_same = await asyncio.gather(
+        can_fsync, overwrites, is_same = await asyncio.gather(
             _fsyncs(files, posixpath.join(scratch, b"fsync")),
             _overwrites(files, *(posixpath.join(scratch, other) for other in (b"a", b"b"))),
-            _holds(files, posixpath.join(scratch, b"probe"), content),
+            _holds(files, posixpath.join(scratch, b"probe"), trying.content),
         )
+        trial = await coming
     except _NO_ANSWER:
         if connection.lost:
             raise
         return None
     finally:
+        with suppress(*_NO_ANSWER):  # it was raised above
+            await coming  # our program answers one question after the other
         with suppress(AgentGone):
             await agent.clear()
-    shell = known_by_probe(trial.said, content)
+    skew = _skew(trial.modified, trying.began)
+    shell = known_by_probe(trial.said, trying.content)
     if not is_same or shell is None or not shell.has_python:
         return None
     await agent.use(shell.sync)
-    overwrites, folds = files.rename_overwrites, trial.folds_case
-    root = os.fsdecode(files.root)
-    abilities = Abilities(where, root, connection.server, files.can_fsync, overwrites, folds, shell)
+    files.can_fsync, files.rename_overwrites = can_fsync, overwrites
+    root, folds = os.fsdecode(files.root), trial.folds_case
+    abilities = Abilities(where, root, connection.server, can_fsync, overwrites, folds, shell)
     traits = abilities.traits(look.free_bytes, skew)
     return Session(connection, files, abilities, traits, is_assumed=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -307,3 +308,25 @@ def test_the_main_object_of_an_ingested_file_is_lost_once(world: ReconcileWorld)
     world.catalogue.rows_now[7] = replace(row, companions=(row.beside(TAB),))
     world.store.objects[f"{key_of(row)}.orig"] = world.store.objects.pop(key_of(row))
     assert world.look().lost == {key_of(row): "main-missing"}
+
+
+def test_a_store_in_the_directory_of_another_one_is_looked_at_once(tmp_path: Path) -> None:
+    world = ReconcileWorld()
+    outer, inner = FilesystemStore("file", tmp_path), FilesystemStore("local", tmp_path / "more" / "files")
+    for folder, number, store_id in ((tmp_path, 1, "file"), (tmp_path / "more" / "files", 2, "local")):
+        file = world.has(number, b"data")
+        world.catalogue.rows_now[number] = replace(file, store_id=store_id)
+        (folder / FOLDER).mkdir(parents=True)
+        (folder / key_of(file)).write_bytes(b"data")
+        (folder / FOLDER / f"dark-{store_id}").write_bytes(b"x")
+    (tmp_path / "more" / "files-of-nobody").write_bytes(b"x")
+    for path in tmp_path.rglob("*"):
+        os.utime(path, (0, 0))
+    stores = {store.id: store for store in (outer, inner)}
+    told = Told(list(reconcile_stores(replace(world.installation, stores=stores), world.stop)))
+    found = {(one.place.name, one.key) for one in told.findings}
+    assert found == {
+        ("file", f"{FOLDER}/dark-file"),
+        ("file", "more/files-of-nobody"),
+        ("local", f"{FOLDER}/dark-local"),
+    }

@@ -54,6 +54,8 @@ class _Group:
     inventory: Inventory
     ended: Reconciled
     missing: Spool[Missing]
+    others: tuple[str, ...] = ()
+    """What the names of objects begin with that are of other stores, which lie in the same directory."""
     datafiles: int = 0
     """How many datafiles the first reading found in it."""
 
@@ -110,6 +112,14 @@ class StoresReconciliation:
             ended = Reconciled(Place(", ".join(store.id for store in stores), is_store=True))
             self._groups[place] = group = _Group(stores, inventory, ended, missing)
             self._group_of |= {store.id: group for store in stores}
+        for group in self._groups.values():
+            group.others = tuple(self._folders_in(group.stores[0]))
+
+    def _folders_in(self, store: Store) -> Iterator[str]:
+        """Where in *store* other stores lie."""
+        listed = [one for group in self._groups.values() if isinstance(one := group.stores[0], ListableStore)]
+        folders = (one.folder_in(store) for one in listed if isinstance(store, ListableStore) and one is not store)
+        return filter(None, folders)
 
     def _looked(self) -> Iterator[ReconcileEvent]:
         yield from self._read(is_first=True)
@@ -227,7 +237,8 @@ class StoresReconciliation:
         if not isinstance(store, ListableStore):
             raise TypeError(f"{store.id} cannot be listed")
         try:
-            for some in chunks(store.entries(), TOGETHER):
+            its_own = (one for one in store.entries() if not one.name.startswith(group.others))
+            for some in chunks(its_own, TOGETHER):
                 if self._stop.is_set():
                     return
                 group.inventory.take(

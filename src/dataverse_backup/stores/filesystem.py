@@ -123,6 +123,13 @@ class FilesystemStore(Store, Restorable, ListableStore):
     def place(self) -> tuple[str, bytes]:
         return "file", os.path.realpath(self._directory)
 
+    def folder_in(self, other: ListableStore) -> str | None:
+        if not isinstance(other, FilesystemStore):
+            return None
+        (_, own), (_, around) = self.place, other.place
+        folder = own.removeprefix(around.rstrip(b"/") + b"/")
+        return None if folder == own else os.fsdecode(folder) + "/"
+
     def entries(self) -> Iterator[StoredObject]:
         self.probe()
         try:

@@ -49,6 +49,14 @@ class ListableStore(ABC):
     def place(self) -> Hashable:
         """Equal for stores that have the same objects: several may share a directory or a bucket (facts 2.2, 2.3)."""
 
+    def folder_in(self, other: ListableStore) -> str | None:
+        """The beginning of the names that *other* has for the objects of this store; None where it has none of them.
+
+        A store may lie in the directory of another one.
+        """
+        del other
+        return None
+
     @abstractmethod
     def entries(self) -> Iterator[StoredObject]:
         """Everything that lies there. Raises StoreLost."""

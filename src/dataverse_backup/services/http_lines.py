@@ -16,11 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib3.util import wait_for_read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from io import BufferedReader
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-_LONGEST_LINE = 1 << 16
-_MOST_HEADERS = 200
+_LONGEST_HEAD = 1 << 16
 _LONGEST_BODY = 1 << 16
 _FINAL = 200
 """Answers below are interim (RFC 9110, 15.2)."""
@@ -61,8 +59,7 @@ class Lines:
             raise ValueError("a header that is none")
         with self._line(origin) as line:
             line.sendall("\r\n".join((*head, "", "")).encode("latin-1") + body)
-            with line.makefile("rb") as reader:
-                answer = _answer(reader)
+            answer = _answer(line)
             if not answer.is_last:
                 self._idle[origin].append(line)
             else:
@@ -113,18 +110,39 @@ class Lines:
         return ssl.create_default_context(cafile=self._authorities())
 
 
-def _answer(reader: BufferedReader) -> Answer:
+def _answer(line: socket.socket) -> Answer:
     """The next final answer, its body read and dropped where that is short."""
-    version, status = "", 0
-    headers: dict[str, str] = {}
+    version, status, headers, rest = "", 0, dict[str, str](), b""
     while status < _FINAL:
-        version, status = _status(_line_of(reader))
-        headers = _headers(reader)
+        head, rest = _head(line, rest)
+        first, *others = head.split("\r\n")
+        version, status = _status(first)
+        headers = _headers(others)
     length = headers.get("content-length", "")
     is_short = "transfer-encoding" not in headers and length.isdecimal() and int(length) <= _LONGEST_BODY
-    is_whole = is_short and len(reader.read(int(length))) == int(length)
+    is_whole = is_short and _body(line, rest, int(length)) == int(length)
     goes_on = version == "HTTP/1.1" and headers.get("connection", "").lower() != "close"
     return Answer(status, headers, is_last=not (goes_on and is_whole))
+
+
+def _head(line: socket.socket, said: bytes) -> tuple[str, bytes]:
+    """What comes before an empty line, and what came after it; *said* came already."""
+    while (end := said.find(b"\r\n\r\n")) < 0:
+        if len(said) > _LONGEST_HEAD:
+            raise ValueError("headers without an end")
+        more = line.recv(_LONGEST_HEAD)
+        if not more:
+            raise ConnectionError("an answer that was cut")
+        said += more
+    return said[:end].decode("latin-1"), said[end + 4 :]
+
+
+def _body(line: socket.socket, said: bytes, length: int) -> int:
+    """How many bytes came of a body of *length*, of which *said* came already; more than that is none of it."""
+    count = len(said)
+    while count < length and (more := line.recv(length - count)):
+        count += len(more)
+    return count
 
 
 def _status(line: str) -> tuple[str, int]:
@@ -134,19 +152,6 @@ def _status(line: str) -> tuple[str, int]:
     return version, int(rest[:3])
 
 
-def _headers(reader: BufferedReader) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for _ in range(_MOST_HEADERS):
-        line = _line_of(reader)
-        if not line:
-            return headers
-        name, _, value = line.partition(":")
-        headers[name.strip().lower()] = value.strip()
-    raise ValueError("headers without an end")
-
-
-def _line_of(reader: BufferedReader) -> str:
-    line = reader.readline(_LONGEST_LINE)
-    if not line.endswith(b"\n"):
-        raise ConnectionError("an answer that was cut")
-    return line.decode("latin-1").rstrip("\r\n")
+def _headers(lines: Iterable[str]) -> dict[str, str]:
+    named = (line.partition(":") for line in lines)
+    return {name.strip().lower(): value.strip() for name, _, value in named}

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hmac
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
+from time import time
 from typing import TYPE_CHECKING
 
 from botocore.auth import SIGNED_HEADERS_BLACKLIST, UNSIGNED_PAYLOAD
@@ -28,20 +30,33 @@ def signed(
 
     *path* is percent-encoded, and there is no query.
     """
-    time = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    told = {**headers, "x-amz-content-sha256": UNSIGNED_PAYLOAD, "x-amz-date": time}
+    now = _written(int(time()))
+    told = {**headers, "x-amz-content-sha256": UNSIGNED_PAYLOAD, "x-amz-date": now}
     if credentials.token:
         told["x-amz-security-token"] = credentials.token
     names = sorted(told.keys() - SIGNED_HEADERS_BLACKLIST)
     lines = (f"{name}:{' '.join(told[name].split())}\n" for name in names)
     canonical = f"{method}\n{path}\n\n{''.join(lines)}\n{';'.join(names)}\n{UNSIGNED_PAYLOAD}"
-    scope = f"{time[:8]}/{region}/s3/aws4_request"
-    text = f"{_ALGORITHM}\n{time}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
-    key = f"AWS4{credentials.secret_key}".encode()
-    for part in (*scope.split("/"), text):
-        key = hmac.digest(key, part.encode(), "sha256")
+    scope = f"{now[:8]}/{region}/s3/aws4_request"
+    text = f"{_ALGORITHM}\n{now}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
+    signature = hmac.digest(_key(credentials.secret_key, scope), text.encode(), "sha256")
     told["authorization"] = (
         f"{_ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={';'.join(names)}, "
-        f"Signature={key.hex()}"
+        f"Signature={signature.hex()}"
     )
     return told
+
+
+@lru_cache(maxsize=1)
+def _written(seconds: int) -> str:
+    """That second, since 1970, as AWS writes it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+@lru_cache(maxsize=8)
+def _key(secret: str, scope: str) -> bytes:
+    """What is signed with on that day, in that region."""
+    key = f"AWS4{secret}".encode()
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dataverse_backup import crew, workers
+from dataverse_backup.conclusion import whole
 from dataverse_backup.destinations.memory import MemoryDestination
 from dataverse_backup.errors import CopyFailed, WorkerDied, WorkersLost
 from dataverse_backup.joint import JointTransferFactory
@@ -55,7 +56,8 @@ def working(stores: Mapping[str, Store]) -> Transfer:
 def test_a_process_copies_with_transfers_of_its_own() -> None:
     with workers.processes(JointTransferFactory(stores, {HERE: working, "there": working}), 1) as submit:
         outcomes = submit(BATCH).result(60)
-    assert {name: [attempt.status for attempt in outcome.attempts] for name, outcome in outcomes.items()} == {
+    told = {batch.destination: whole(outcomes[batch.destination], batch) for batch in BATCH.batches}
+    assert {name: [attempt.status for attempt in outcome.attempts] for name, outcome in told.items()} == {
         HERE: [Status.OK],
         "there": [Status.OK],
     }

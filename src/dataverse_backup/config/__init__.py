@@ -1,5 +1,6 @@
 """The configuration: one INI file, read and checked, all mistakes at once."""
 
+from dataverse_backup.config.database import DatabaseSettings
 from dataverse_backup.config.destinations import (
     DestinationSettings,
     FilesystemDestinationSettings,
@@ -9,7 +10,7 @@ from dataverse_backup.config.documentation import generate
 from dataverse_backup.config.finding import find
 from dataverse_backup.config.loading import load
 from dataverse_backup.config.notifications import NotificationSettings
-from dataverse_backup.config.settings import DatabaseSettings, Settings
+from dataverse_backup.config.settings import Settings
 from dataverse_backup.config.stores import StoreSettings
 
 __all__ = [

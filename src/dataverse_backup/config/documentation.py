@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticUndefined
 
+from dataverse_backup.config.database import DatabaseSettings
 from dataverse_backup.config.destinations import (
     DestinationSettings,
     FilesystemDestinationSettings,
@@ -16,7 +17,7 @@ from dataverse_backup.config.destinations import (
     SwiftDestinationSettings,
 )
 from dataverse_backup.config.notifications import NotificationSettings
-from dataverse_backup.config.settings import DatabaseSettings, RepositorySettings
+from dataverse_backup.config.settings import RepositorySettings
 from dataverse_backup.config.stores import STORES, WITHOUT_MEANING, FileStoreSettings
 from dataverse_backup.config.values import is_secret
 

@@ -12,7 +12,7 @@ from dataverse_backup.config.values import absolute
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dataverse_backup.config.settings import DatabaseSettings
+    from dataverse_backup.config.database import DatabaseSettings
 
 POSTGRESQL = "postgresql+psycopg"
 SQLITE = "sqlite:///"

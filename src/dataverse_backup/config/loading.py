@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from dataverse_backup.config.database import DatabaseSettings
 from dataverse_backup.config.ini import Entry, Section, read
 from dataverse_backup.config.mistakes import WHOLE_FILE, Mistakes
 from dataverse_backup.config.named_sections import BACKUP, STORE, destinations, refuse_shared_places, stores
 from dataverse_backup.config.notifications import NotificationSettings
 from dataverse_backup.config.passwords import DATABASE, NOTIFICATIONS, Secrets, open_to_others
 from dataverse_backup.config.sections import check, line_of, nearest, of_model, refuse_unknown_keys, values
-from dataverse_backup.config.settings import DatabaseSettings, RepositorySettings, Settings
+from dataverse_backup.config.settings import RepositorySettings, Settings
 from dataverse_backup.errors import ConfigurationError, printable
 
 if TYPE_CHECKING:

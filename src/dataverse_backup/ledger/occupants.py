@@ -38,10 +38,15 @@ def in_the_way(connection: Connection, destination: str, names: Sequence[str], k
 
     Where there are several: the one with the same key, else with the topmost folder, else the first key below.
     """
-    exact = _holders(
-        connection, destination, sorted({probe for name in names for probe in (name, *folders(name))}), keys
-    )
-    below = _first_below(connection, destination, names, keys)
+    its_folder = {name: name.rpartition("/")[0] for name in names}
+    lowest = sorted(set(its_folder.values()) - {""})
+    used = _first_below(connection, destination, lowest, keys)  # new datasets have folders of their own
+    near = [name for name, folder in its_folder.items() if not folder or folder in used]
+    above = {folder for one in lowest for folder in (one, *folders(one))}
+    exact = _holders(connection, destination, sorted({*above, *near}), keys)
+    below = _first_below(connection, destination, near, keys)
+    if not exact and not below:
+        return {}
     found: dict[str, int] = {}
     for name in names:
         holder = next((exact[probe] for probe in (name, *folders(name)) if probe in exact), below.get(name))

@@ -66,6 +66,10 @@ class Allowance:
             return float("inf")
         return self._began + self._limits.seconds + GRACE_SECONDS - self._clock()
 
+    def send(self, size: int) -> None:
+        """So many bytes are sent that are no file's."""
+        self._sent += size
+
     def begin(self, batch: Batch) -> None:
         """*batch* is on its way: as far as we know all of it is sent."""
         self._in_flight += batch.size

@@ -12,6 +12,7 @@
     ├── ManifestError             what a destination says of itself cannot be used
     ├── BrakePulled               so much is wrong at once that a run stopped
     ├── DumpError                 the Dataverse database was not dumped
+    │   └── DumpInterrupted       … this time; it may be the next
     ├── CatalogueError            the Dataverse database cannot be read
     │   └── CatalogueUnavailable  … now; it may be later
     ├── LedgerError               the ledger cannot be used
@@ -135,6 +136,10 @@ class BrakePulled(DataverseBackupError):
 
 class DumpError(DataverseBackupError):
     """The Dataverse database was not dumped, or not whole; files are backed up all the same."""
+
+
+class DumpInterrupted(DumpError):
+    """The database went away in the middle, or somebody held a table; the same call may succeed later."""
 
 
 class CatalogueError(DataverseBackupError):

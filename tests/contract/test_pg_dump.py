@@ -11,7 +11,7 @@ import pytest
 
 from dataverse_backup.catalogue.connection import DatabaseAddress
 from dataverse_backup.catalogue.pg_dump import PgDump, Release, candidates, installed
-from dataverse_backup.errors import CatalogueError, DumpError
+from dataverse_backup.errors import CatalogueError, DumpError, DumpInterrupted
 from tests.servers import unavailable
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def test_a_connection_that_is_lost_in_the_middle_leaves_no_dump(
         while not (found := database.execute(waiting).fetchall()):
             next(sizes)
         database.execute("SELECT pg_terminate_backend(%s)", found[0])
-        with pytest.raises(DumpError, match="terminating connection"):
+        with pytest.raises(DumpInterrupted, match="terminating connection"):
             list(sizes)
 
 

@@ -12,11 +12,12 @@ import pytest
 from dataverse_backup.actions.backup import backup
 from dataverse_backup.actions.events import Dumping, Ended, Ending, Planning
 from dataverse_backup.actions.sites import KeptDumps
+from dataverse_backup.allowance import Allowance, Limit, Limits
 from dataverse_backup.catalogue.memory import MemoryDumper
 from dataverse_backup.cli.summary import result_of
-from dataverse_backup.destinations.base import DATABASE_PREFIX
+from dataverse_backup.destinations.base import DATABASE_PREFIX, Failure
 from dataverse_backup.destinations.memory import MemoryDestination
-from dataverse_backup.errors import DumpError
+from dataverse_backup.errors import CopyRefused, DumpError, DumpInterrupted, Unavailable
 from dataverse_backup.fixity import Algorithm, Checksum
 from dataverse_backup.generations import Generation, Retention, generations
 from dataverse_backup.ledger.base import Status
@@ -24,9 +25,10 @@ from dataverse_backup.notify.text import dump_line
 from tests.unit.test_backup_several import Campus, endings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
+    from typing import IO
 
-    from dataverse_backup.destinations.base import Failure, Receipt, Upload
+    from dataverse_backup.destinations.base import Receipt, Upload
     from dataverse_backup.ledger.dumps import DumpRecord
 
 ALWAYS = KeptDumps(Retention(2, timedelta(0)), timedelta(0))
@@ -247,3 +249,77 @@ def test_a_destination_that_takes_long_over_its_dump_does_not_hold_up_the_others
             is_over.set()
     assert order == ["b", "a"]
     assert place.ledger.last_good_dump("a") is not None
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing here is worth waiting for."""
+    monkeypatch.setattr("dataverse_backup.actions.database.RETRY_DELAYS", (0.0, 0.0))
+
+
+class Passing(MemoryDumper):
+    """Goes well at last."""
+
+    tries = 2
+
+    def dump(self, file: IO[bytes], is_stopping: Callable[[], bool]) -> Generator[int]:
+        self.error = DumpInterrupted("terminating connection") if self.dumps < self.tries else None
+        yield from super().dump(file, is_stopping)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_dump_that_is_interrupted_is_tried_again_from_the_beginning() -> None:
+    place = campus(names=("a",))
+    place.dumper = dumper = Passing()
+    assert place.run()["a"].ending is Ending.OK
+    assert dumper.dumps == 3
+    assert place.destinations["a"].objects[kept(place)[0].key] == dumper.data
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_dump_that_stays_interrupted_is_given_up() -> None:
+    place = campus(names=("a",))
+    place.dumper = dumper = Passing()
+    dumper.tries = 100
+    result = place.run()["a"]
+    assert (dumper.dumps, dump_of(result).message) == (3, "terminating connection")
+    assert below(place, "a") == set()
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_dump_that_could_not_be_sent_for_a_moment_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = campus(names=("a",))
+    put, refusals = MemoryDestination.put, iter((True, False))
+
+    def put_at_last(self: MemoryDestination, batch: Sequence[Upload]) -> Iterator[Receipt | Failure]:
+        if batch[0].key.startswith(DATABASE_PREFIX) and next(refusals):
+            return iter([Failure(batch[0].key, Unavailable("a", batch[0].key, "busy"))])
+        return put(self, batch)
+
+    monkeypatch.setattr(MemoryDestination, "put", put_at_last)
+    assert dump_of(place.run()["a"]).is_ok
+    assert next(refusals, None) is None
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_dump_that_is_refused_is_not_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = campus(names=("a",))
+    put, tries = MemoryDestination.put, list[str]()
+
+    def refuse(self: MemoryDestination, batch: Sequence[Upload]) -> Iterator[Receipt | Failure]:
+        if batch[0].key.startswith(DATABASE_PREFIX):
+            tries.append(batch[0].key)
+            return iter([Failure(batch[0].key, CopyRefused("a", batch[0].key, "no"))])
+        return put(self, batch)
+
+    monkeypatch.setattr(MemoryDestination, "put", refuse)
+    assert not dump_of(place.run()["a"]).is_ok
+    assert len(tries) == 1
+
+
+def test_the_bytes_of_a_dump_count_for_what_a_run_may_send() -> None:
+    allowance = Allowance(Limits(size=10))
+    allowance.send(9)
+    assert allowance.reached is None
+    allowance.send(1)
+    assert allowance.reached is Limit.BYTES

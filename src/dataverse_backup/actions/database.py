@@ -6,8 +6,10 @@ destination is told how many bytes an object has before it gets them, and a dump
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,16 +19,21 @@ from typing import TYPE_CHECKING, Self
 from dataverse_backup.destinations.base import DATABASE_PREFIX, Listable, Receipt, Upload
 from dataverse_backup.errors import (
     CatalogueError,
+    CatalogueUnavailable,
     DataverseBackupError,
     DestinationLost,
+    DestinationRefused,
     DumpError,
+    DumpInterrupted,
     ObjectError,
     SourceUnreadable,
+    Unavailable,
 )
 from dataverse_backup.fixity import Durability, VerifiedBy, checksum_of
 from dataverse_backup.generations import ALGORITHM, Generation, generations
 from dataverse_backup.ledger.base import Copy
 from dataverse_backup.ledger.dumps import DumpRecord
+from dataverse_backup.transfer import RETRY_DELAYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,6 +48,9 @@ if TYPE_CHECKING:
     from dataverse_backup.ledger.base import Ledger
     from dataverse_backup.outflow import Outflow
 
+log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 0.2
 _PLACE = "the Dataverse database"
 _ROOMY = "/var/tmp"  # noqa: S108 -- the file has no name there, and its owner alone can read it
 
@@ -64,14 +74,32 @@ class OneDump:
         """Dump, unless that was tried already; how many bytes there are, meanwhile."""
         if self.taken is not None:
             return
-        self.taken = datetime.now(UTC)
+        for delay in (*RETRY_DELAYS, None):
+            yield from self._try()
+            if delay is None or not isinstance(self.error, DumpInterrupted | CatalogueUnavailable):
+                return
+            log.warning("the database was not dumped, and is tried again: %s", self.error)
+            if not self.wait(delay):
+                return
+
+    def _try(self) -> Iterator[int]:
+        """Once, from the beginning."""
+        self.taken, self.error = datetime.now(UTC), None
         try:
+            self._forget()
             self._file = _spool()
             yield from self._dumper.dump(self._file, self._stop.is_set)
             _, checksum = checksum_of(self.open(), ALGORITHM)
             self.generation = Generation.of(self.taken, checksum)
         except (DumpError, CatalogueError, ObjectError) as error:
             self.error = error
+
+    def wait(self, seconds: float) -> bool:
+        """Wait before another try; False as soon as there is to be none."""
+        end = time.monotonic() + seconds
+        while not self._is_over() and (left := end - time.monotonic()) > 0:
+            time.sleep(min(_LOOK_SECONDS, left))
+        return not self._is_over()
 
     def open(self) -> ByteStream:
         """Its bytes; several may read them at the same time."""
@@ -90,6 +118,9 @@ class OneDump:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
         if self._file is not None:
             self._file.close()
 
@@ -156,12 +187,14 @@ class DumpOfRun:
             self._is_due = True
             yield from self._dump.take()
 
-    def send(self, open_destination: Callable[[], Destination], outflow: Outflow) -> None:
-        """Begin to send it, if there is something to send."""
+    def send(self, open_destination: Callable[[], Destination], outflow: Outflow) -> int:
+        """Begin to send it, if there is something to send: how many bytes that are."""
         dump, rule = self._dump, self._rule
         if self._is_due and dump is not None and rule is not None and dump.generation is not None:
             order = _Order(self._name, open_destination, dump, dump.generation, rule, outflow)
             self._sending = self._pool.enter_context(ThreadPoolExecutor(1)).submit(_keep, order)
+            return dump.open().size
+        return 0
 
     @property
     def is_sending(self) -> bool:
@@ -191,14 +224,26 @@ def _is_due(ledger: Ledger, name: str, rule: KeptDumps) -> bool:
 
 
 def _keep(order: _Order) -> DumpRecord:
-    """Send the dump, and then remove the generations that are too old."""
-    try:
-        with order.open_destination() as destination:
-            destination.connect()
-            copy = _sent(destination, order)
-            message, kept = _thinned_out(destination, order)
-    except (DestinationLost, ObjectError) as error:
-        return _failed(order.name, order.generation.taken, error)
+    """Send the dump, and then remove the generations that are too old; what may pass is tried again."""
+    for delay in (*RETRY_DELAYS, None):
+        try:
+            return _kept(order)
+        except (DestinationLost, ObjectError) as error:
+            may_pass = isinstance(error, Unavailable | DestinationLost) and not isinstance(error, DestinationRefused)
+            if delay is None or not may_pass:
+                return _failed(order.name, order.generation.taken, error)
+            log.warning("the dump of the database is sent again: %s", error)
+            if not order.dump.wait(delay):
+                return _failed(order.name, order.generation.taken, error)
+    raise RuntimeError("the last try has its end")
+
+
+def _kept(order: _Order) -> DumpRecord:
+    """One try at it. Raises DestinationLost and ObjectError."""
+    with order.open_destination() as destination:
+        destination.connect()
+        copy = _sent(destination, order)
+        message, kept = _thinned_out(destination, order)
     return DumpRecord(order.name, order.generation.taken, copy, message, kept=kept)
 
 

@@ -158,7 +158,8 @@ class Run:
 
     def send_dump(self, outflow: Outflow) -> None:
         """Begin to send the dump of the database, where one was taken for this destination."""
-        self._dump.send(partial(self.site.open_destination, self.staging), outflow)
+        size = self._dump.send(partial(self.site.open_destination, self.staging), outflow)
+        self.allowance.send(size)
 
     @property
     def is_sending_dump(self) -> bool:

@@ -22,7 +22,7 @@ from psycopg.conninfo import make_conninfo
 
 from dataverse_backup.catalogue.connection import session
 from dataverse_backup.catalogue.dumping import Dumper
-from dataverse_backup.errors import DumpError, printable
+from dataverse_backup.errors import DumpError, DumpInterrupted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -251,7 +251,22 @@ def _check(code: int, said: str, *, is_stopping: bool) -> None:
         name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
         hint = "`journalctl -k` says whether it was killed for memory; the next run makes a dump"
         raise DumpError(f"pg_dump was ended by {name}{f': {said}' if said else ''}", hint)
-    raise DumpError(f"pg_dump failed: {said or f'exit code {code}'}", hint_for(said))
+    kind = DumpInterrupted if any(word in said.lower() for word in _PASSING) else DumpError
+    raise kind(f"pg_dump failed: {said or f'exit code {code}'}", hint_for(said))
+
+
+_PASSING = (
+    "terminating connection",
+    "server closed the connection",
+    "connection to server",
+    "could not receive data",
+    "could not send data",
+    "ssl connection has been closed",
+    "lock timeout",
+    "could not obtain lock",
+    "too many clients",
+)
+"""What pg_dump and libpq say when the same call may succeed later."""
 
 
 def hint_for(said: str) -> str:

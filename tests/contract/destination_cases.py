@@ -257,3 +257,6 @@ CASES: dict[str, Callable[[pytest.FixtureRequest], AbstractContextManager[Place]
     "swift": swift,
     "swift service with keystone": swift_service_with_keystone,
 }
+
+WITH_NOTES_AND_LISTS = tuple(case for case in CASES if case != "ssh program")
+"""Those that are used by others than workers, which neither list anything nor write notes."""

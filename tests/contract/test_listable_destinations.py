@@ -10,10 +10,19 @@ import pytest
 from dataverse_backup.testing.listable import *  # noqa: F403 -- the suite: pytest collects what is here
 from dataverse_backup.testing.listable import listed
 from dataverse_backup.testing.places import FolderPlace
-from tests.contract.destination_cases import CASES
+from tests.contract.destination_cases import CASES, WITH_NOTES_AND_LISTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from dataverse_backup.testing.places import Place
+
+
+@pytest.fixture(params=WITH_NOTES_AND_LISTS)
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    """One of each kind that can be listed."""
+    with CASES[request.param](request) as place:
+        yield place
 
 
 @pytest.fixture(params=["filesystem", "ssh with shell", "ssh without shell"])

@@ -24,7 +24,7 @@ from logging import LogRecord
 from multiprocessing import forkserver
 from multiprocessing.connection import wait as wait_for
 from multiprocessing.reduction import ForkingPickler
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast, runtime_checkable
 
 from dataverse_backup import garbage, logs
 from dataverse_backup.crew import SECONDS_TO_END, Crew, Died
@@ -76,6 +76,14 @@ def processes(make_work: Callable[[], Callable[[Task], Result]], workers: int) -
         yield crew
     finally:
         crew.close()
+
+
+@runtime_checkable
+class Closeable(Protocol):
+    """Work that has connections to give back."""
+
+    def close(self) -> None:
+        """Give them back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,13 +269,21 @@ def _do_all(line: _Line, make_work: Callable[[], Callable[[Any], Any]]) -> None:
     made = _answer(make_work)
     garbage.seldom()
     line.send(replace(made, result=None))
-    while made.error is None:
-        task = line.receive_bytes()
-        answer = _answer(lambda: made.result(pickle.loads(task)))  # noqa: B023, S301 -- called now; from our parent
-        try:
-            line.send(answer)
-        except (pickle.PicklingError, AttributeError, TypeError) as error:  # the three that pickle raises
-            line.send(_Answer(error=RuntimeError(f"what came of a task cannot be sent: {error}")))
+    try:
+        while made.error is None:
+            _do_one(line, made.result)
+    finally:
+        if isinstance(made.result, Closeable):
+            made.result.close()
+
+
+def _do_one(line: _Line, work: Callable[[Any], Any]) -> None:
+    task = line.receive_bytes()
+    answer = _answer(lambda: work(pickle.loads(task)))  # noqa: S301 -- from our parent
+    try:
+        line.send(answer)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:  # the three that pickle raises
+        line.send(_Answer(error=RuntimeError(f"what came of a task cannot be sent: {error}")))
 
 
 def _answer(call: Callable[[], Any]) -> _Answer:

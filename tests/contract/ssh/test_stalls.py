@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from dataverse_backup.destinations.base import Destination
     from dataverse_backup.destinations.ssh import SshSettings
-    from dataverse_backup.destinations.ssh.destination import SshDestination
 
 BIG = bytes(12 << 20)
 """More than what the network and a channel's window hold."""
@@ -60,7 +60,7 @@ def quick(server: SshServer, root: Path, **changes: Any) -> SshSettings:
     )
 
 
-def refused_in_time(one: SshDestination, ice: Ice) -> None:
+def refused_in_time(one: Destination, ice: Ice) -> None:
     """What is sent while *ice* comes is unavailable, and soon."""
     began = time.monotonic()
     with ice:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from dataverse_backup.destinations.base import Destination
     from dataverse_backup.destinations.ssh import SshSettings
     from dataverse_backup.fixity import ByteStream
 
@@ -48,7 +49,7 @@ def destination(settings: SshSettings, abilities: str = "") -> SshDestination:
     return SshDestination("offsite", settings, replace(STAGING, abilities=abilities))
 
 
-def stored(one: SshDestination, *uploads: Upload) -> list[Receipt]:
+def stored(one: Destination, *uploads: Upload) -> list[Receipt]:
     """The receipts of uploads that must succeed."""
     receipts = []
     for result in one.put(uploads):

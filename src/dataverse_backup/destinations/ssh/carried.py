@@ -113,7 +113,15 @@ class CarriedSshDestination(Destination, Resumable):
         except NotOurs as error:
             raise self._refused() from error
         if flights.others:
-            yield from self._others().put(flights.others)
+            yield from self._put_by_others(flights.others)
+
+    def _put_by_others(self, uploads: Sequence[Upload]) -> Iterator[Receipt | Failure]:
+        try:
+            others = self._reached_others()
+        except DestinationLost as lost:
+            yield from all_unavailable(self.name, [upload.key for upload in uploads], lost)
+        else:
+            yield from others.put(uploads)
 
     def digests(self, keys: Sequence[str], algorithm: Algorithm) -> Iterator[StoredDigest | Failure]:
         try:
@@ -186,10 +194,10 @@ class CarriedSshDestination(Destination, Resumable):
         self._part()  # the next one is told
 
     def open(self, key: str) -> ByteStream:
-        return self._others().open(key)
+        return self._reached_others().open(key)
 
     def supersede(self, key: str, to: str) -> None:
-        self._others().supersede(key, to)
+        self._reached_others().supersede(key, to)
 
     def sweep(self) -> None:
         self._others().sweep()
@@ -267,6 +275,19 @@ class CarriedSshDestination(Destination, Resumable):
         self._other.pace = self.pace
         return self._other
 
+    def _reached_others(self) -> SshDestination:
+        """The same, connected; where there is no room for one more connection ours goes. Raises DestinationLost."""
+        others = self._others()
+        if self._carrier is not None and not others.is_connected:
+            try:
+                others.connect()
+            except DestinationRefused:
+                raise
+            except DestinationLost:
+                self._part()
+                others.connect()
+        return others
+
     def _paths(self) -> Paths:
         if self._abilities is None:
             raise RuntimeError("a carrier was started with abilities")
@@ -282,9 +303,10 @@ class CarriedSshDestination(Destination, Resumable):
             self._other = None
 
     def _part(self) -> None:
+        """Be carried no more; nothing is on its way, or all of that was given up."""
         carrier, self._carrier = self._carrier, None
         if carrier is not None:
-            carrier.close()
+            carrier.kill()
 
     def _refused(self) -> DestinationRefused:
         self._part()

@@ -93,6 +93,11 @@ class SshDestination(Destination, Listable, Explainable, Resumable, Prunable):
         self._disconnect()
         return self._connected().traits
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the next call need not connect."""
+        return self._session is not None and not self._session.connection.lost
+
     def prepare(self) -> None:
         if self._session is None and self._login is None:
             self._login = self._loop.submit(connected(self.name, self._settings))
@@ -248,7 +253,7 @@ class SshDestination(Destination, Listable, Explainable, Resumable, Prunable):
 
     def _connected(self) -> Session:
         """The session, a new one if the last was lost. Raises DestinationLost, ConfigurationError."""
-        if self._session is None or self._session.connection.lost:
+        if self._session is None or not self.is_connected:
             self._disconnect()
             login, self._login = self._login, None
             self._session = self._loop.run(opened_session(self.name, self._settings, self._abilities, login))

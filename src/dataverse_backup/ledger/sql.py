@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import URL, bindparam, case, delete, func, insert, make_url, null, or_, select, tuple_, update
+from sqlalchemy import URL, func, insert, make_url, or_, select, tuple_, update
 
 from dataverse_backup.datafile import MAIN
 from dataverse_backup.errors import LedgerError
@@ -16,49 +16,41 @@ from dataverse_backup.ledger import takeover as original
 from dataverse_backup.ledger.audits import PRIMARY
 from dataverse_backup.ledger.base import BACKUP_VERB, Ledger, Status
 from dataverse_backup.ledger.bulk import write_columns
-from dataverse_backup.ledger.occupants import in_the_way, is_stale, refold
 from dataverse_backup.ledger.postgresql import PostgresDatabase
 from dataverse_backup.ledger.rules import FAILED, check_attempts, counts, in_order, new_run_id
 from dataverse_backup.ledger.sql_audits import SqlAudits
 from dataverse_backup.ledger.sql_destinations import SqlDestinations
 from dataverse_backup.ledger.sql_drills import SqlDrills
 from dataverse_backup.ledger.sql_dumps import SqlDumps
-from dataverse_backup.ledger.sql_history import PAGE
+from dataverse_backup.ledger.sql_kept import SqlKept
+from dataverse_backup.ledger.sql_planning import SqlPlanning
 from dataverse_backup.ledger.sql_removals import SqlRemovals
 from dataverse_backup.ledger.sqlite import SqliteDatabase, is_there
-from dataverse_backup.ledger.statements import by_statement
 from dataverse_backup.ledger.tables import (
     IS_COMPANION,
-    IS_LOGO,
     copies,
     datafilestatus,
-    destinations,
     ledger,
     primaries,
     runs,
     shown_reason,
     shown_status,
-    stale_manifests,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import Connection
 
-    from dataverse_backup.datafile import Datafile, Mark, NotHere
+    from dataverse_backup.datafile import Datafile
     from dataverse_backup.errors import Reason
     from dataverse_backup.ledger.base import (
         Attempt,
         Holder,
-        Kept,
         Listed,
         Lock,
-        Marked,
-        Planned,
         RunRecord,
-        Standing,
         Takeover,
         Tally,
     )
@@ -106,7 +98,7 @@ def _database(url: URL, busy_timeout: float) -> Database:
     )
 
 
-class SqlLedger(SqlAudits, SqlDestinations, SqlDumps, SqlRemovals, SqlDrills, Ledger):
+class SqlLedger(SqlAudits, SqlDestinations, SqlKept, SqlPlanning, SqlDumps, SqlRemovals, SqlDrills, Ledger):
     """A ledger in a database, by SQLAlchemy Core; every read is short."""
 
     def __init__(self, database: Database) -> None:
@@ -188,116 +180,7 @@ class SqlLedger(SqlAudits, SqlDestinations, SqlDumps, SqlRemovals, SqlDrills, Le
             row = connection.execute(newest).first()
         return None if row is None else rows.run_record(row)
 
-    # What the plan reads and writes
-
-    def keep_layout(self, destination: str, layout: str) -> None:
-        """One question where it is the one that is known."""
-        if self._layout(destination) == layout:
-            return
-        with self._database.writing() as connection:
-            self._know(connection, destination)
-            connection.execute(upserts.FORGET, {"its_destination": destination})
-            connection.execute(update(destinations).where(destinations.c.name == destination).values(layout=layout))
-
-    def _layout(self, destination: str) -> str | None:
-        with self._database.reading() as connection:
-            return connection.scalar(select(destinations.c.layout).where(destinations.c.name == destination))
-
-    def marks(self, destination: str, layout: str) -> Iterator[Marked]:
-        """Page by page, from one table; as the driver gives them, for nothing in them is of a type of ours."""
-        its = datafilestatus.c
-        is_settled = or_(its.status == Status.OK, its.not_here.is_not(None))
-        mark = case((is_settled, its.mark), else_=null()) if self._layout(destination) == layout else null()
-        page = select(its.datafile_id, mark, its.store, its.size, its.not_here).order_by(its.datafile_id).limit(PAGE)
-        page = page.where(its.destination == destination, its.object == MAIN, its.gone_since.is_(None))
-        page = page.where(its.datafile_id > bindparam("last"))
-        unsettled = self._with_unsettled_companions(destination)
-        doubtful = next(unsettled, None)
-        found: Sequence[Marked] = [(-1, None, "", None, None)]
-        while found:
-            with self._database.reading() as connection:
-                found = connection.execute(page, {"last": found[-1][0]}).cursor.fetchall()
-            if doubtful is None or not found or doubtful > found[-1][0]:
-                yield from found
-                continue
-            for marked in found:  # few pages have one that is in doubt
-                while doubtful is not None and doubtful < marked[0]:
-                    doubtful = next(unsettled, None)
-                yield marked if doubtful != marked[0] else (marked[0], None, *marked[2:])
-
-    def _with_unsettled_companions(self, destination: str) -> Iterator[int]:
-        """Page by page, by an index of their own."""
-        its = datafilestatus.c
-        page = select(its.datafile_id).where(its.destination == destination, IS_COMPANION, its.gone_since.is_(None))
-        page = page.where(its.status.is_distinct_from(Status.OK)).group_by(its.datafile_id).order_by(its.datafile_id)
-        for row in self._paged(page, lambda last: its.datafile_id > last.datafile_id):
-            yield row.datafile_id
-
-    def standings(self, destination: str, ids: Sequence[int] | None = None) -> Iterator[Standing]:
-        """Page by page, by datafile id."""
-        its = datafilestatus.c
-        page = rows.every_standing.where(its.destination == destination).order_by(its.datafile_id, its.object)
-        if ids is not None:
-            page = page.where(its.datafile_id.in_(ids))
-        order = tuple_(its.datafile_id, its.object)
-        for row in self._paged(page, lambda last: order > (last.datafile_id, last.object)):
-            yield rows.standing(row)
-
-    def with_logos(self, destination: str) -> list[int]:
-        """By an index of their own."""
-        its = datafilestatus.c
-        known = select(its.datafile_id).where(its.destination == destination, IS_LOGO, its.gone_since.is_(None))
-        with self._database.reading() as connection:
-            return list(connection.scalars(known.distinct().order_by(its.datafile_id)))
-
-    def occupants(
-        self, destination: str, names: Sequence[str], *, folded: Callable[[str], str] | None
-    ) -> dict[str, int]:
-        """By key, or by folded key; the folded ones are brought up to date first."""
-        if folded is None:
-            with self._database.reading() as connection:
-                return in_the_way(connection, destination, names, "key")
-        seen = {name: folded(name) for name in names}
-        self._refold(destination, folded)
-        with self._database.reading() as connection:
-            found = in_the_way(connection, destination, sorted(set(seen.values())), "folded_key")
-        return {name: found[as_seen] for name, as_seen in seen.items() if as_seen in found}
-
-    def _refold(self, destination: str, folded: Callable[[str], str]) -> None:
-        with self._database.reading() as connection:
-            if not is_stale(connection, destination, folded):
-                return
-        with self._database.writing() as connection:
-            self._know(connection, destination)
-            refold(connection, destination, folded)
-
-    def note(
-        self,
-        destination: str,
-        *,
-        planned: Sequence[Planned] = (),
-        refreshed: Sequence[Datafile] = (),
-        not_here: Sequence[NotHere] = (),
-        gone: Sequence[int] = (),
-        companions_gone: Sequence[tuple[int, str]] = (),
-        marked: Sequence[Mark] = (),
-    ) -> None:
-        """One upsert for each kind."""
-        now = _now()
-        with self._database.writing() as connection:
-            self._know(connection, destination)
-            write_columns(connection, upserts.plan(self._dialect), columns.planned(destination, planned))
-            if self._took_over:
-                its_own = [p.datafile.id for p in planned if not p.datafile.is_companion]
-                original.carry_times(connection, destination, its_own)
-            write_columns(connection, upserts.refresh(self._dialect), columns.refreshed(destination, refreshed))
-            write_columns(connection, upserts.leave_out(self._dialect), columns.not_here(destination, not_here))
-            write_columns(connection, upserts.VANISH, columns.gone(destination, gone, now))
-            write_columns(connection, upserts.VANISH_ALONE, columns.companions_gone(destination, companions_gone, now))
-            write_columns(connection, upserts.MARK, columns.marks(destination, marked))
-            self._spoil(connection, destination, [datafile.dataset.storage_path for datafile in refreshed])
-            for some in by_statement([*gone, *(datafile_id for datafile_id, _ in companions_gone)]):
-                self._spoil_of(connection, destination, datafilestatus.c.datafile_id.in_(some))
+    # What is recorded
 
     def record(self, run: str, attempts: Sequence[Attempt]) -> None:
         """All of it or nothing."""
@@ -355,68 +238,6 @@ class SqlLedger(SqlAudits, SqlDestinations, SqlDumps, SqlRemovals, SqlDrills, Le
         page = page.order_by(its.destination, its.datafile_id, its.object)
         for row in self._paged(page, lambda last: order > (last.destination, last.datafile_id, last.object)):
             yield rows.listed(row)
-
-    def kept(
-        self,
-        *,
-        destinations: Sequence[str] | None = None,
-        dataset: str | None = None,
-        storage_paths: Sequence[str] | None = None,
-        datafile_id: int | None = None,
-    ) -> Iterator[Kept]:
-        """Page by page."""
-        its = datafilestatus.c
-        wanted = {its.persistent_id: dataset, its.datafile_id: datafile_id}
-        page = rows.every_kept.where(*(column == value for column, value in wanted.items() if value is not None))
-        # nearly all copies are at the same few destinations: SQLite, which has no statistics, would begin with these
-        where = func.coalesce(its.destination, "")
-        for column, values in ((where, destinations), (its.datasetidentifier, storage_paths)):
-            page = page if values is None else page.where(column.in_(values))
-        columns = (its.datasetidentifier, its.datafile_id, its.object, its.destination)
-        order, page = tuple_(*columns), page.order_by(*columns)
-        for row in self._paged(page, lambda r: order > (r.datasetidentifier, r.datafile_id, r.object, r.destination)):
-            yield rows.kept(row)
-
-    def note_kept(self, destination: str, kept: Sequence[Kept]) -> None:
-        """Two inserts that leave alone what is there."""
-        if not kept:
-            return
-        with self._database.writing() as connection:
-            self._know(connection, destination)
-            for table, values in zip((datafilestatus, copies), columns.kept(kept, _now()), strict=True):
-                write_columns(connection, upserts.leave_alone(self._dialect, table), values)
-
-    def stale_manifests(self, destination: str) -> Iterator[str]:
-        """Page by page."""
-        its = stale_manifests.c
-        page = select(its.datasetidentifier).where(its.destination == destination).order_by(its.datasetidentifier)
-        for row in self._paged(page, lambda last: its.datasetidentifier > last.datasetidentifier):
-            yield row.datasetidentifier
-
-    def manifests_written(self, destination: str, storage_paths: Sequence[str]) -> None:
-        """They are forgotten."""
-        its = stale_manifests.c
-        with self._database.writing() as connection:
-            for some in by_statement(storage_paths):
-                connection.execute(
-                    delete(stale_manifests).where(its.destination == destination, its.datasetidentifier.in_(some))
-                )
-
-    def _spoil(self, connection: Connection, destination: str, paths: Iterable[str]) -> None:
-        stale = [{"destination": destination, "datasetidentifier": path} for path in sorted(set(paths))]
-        self._write(connection, upserts.spoil(self._dialect), stale)
-
-    def _spoil_all(self, connection: Connection, attempts: Sequence[Attempt]) -> None:
-        """What these attempts proved, or found gone, is to be told."""
-        told = [attempt for attempt in attempts if attempt.copy is not None or attempt.status is Status.GONE]
-        for destination in {attempt.destination for attempt in told}:
-            its = [attempt for attempt in told if attempt.destination == destination]
-            self._spoil(connection, destination, [attempt.datafile.dataset.storage_path for attempt in its])
-
-    def _spoil_of(self, connection: Connection, destination: str, *which: ColumnElement[bool]) -> None:
-        its = datafilestatus.c
-        known = select(its.datasetidentifier).distinct().where(its.destination == destination, *which)
-        self._spoil(connection, destination, [path for path in connection.scalars(known) if path is not None])
 
     def oldest_failure(self, destination: str) -> datetime | None:
         """Of those that are still here and failing."""

@@ -9,7 +9,7 @@ import pytest
 
 from dataverse_backup.actions.contact import Contact
 from dataverse_backup.destinations.memory import MemoryDestination
-from dataverse_backup.errors import DestinationLost
+from dataverse_backup.errors import DestinationLost, DestinationRefused
 
 if TYPE_CHECKING:
     from dataverse_backup.destinations.base import Traits
@@ -37,12 +37,13 @@ class Crowded(Watched):
     """A server that has no room for one more connection, for a while."""
 
     refusals = 1
+    refusal = DestinationLost("offsite: no room")
 
     def connect(self) -> Traits:
         self.may_connect.set()
         if self.times_connected < self.refusals:
             self.times_connected += 1
-            raise DestinationLost("offsite: no room")
+            raise self.refusal
         return super().connect()
 
 
@@ -77,18 +78,35 @@ def test_where_there_is_no_room_it_is_raised_when_it_is_wanted_and_nothing_stays
     assert destination.closed.is_set()
 
 
-def test_what_failed_before_is_tried_again_in_the_end() -> None:
+@pytest.mark.parametrize("refusals", [0, 1, 2, 3])
+def test_where_there_was_no_room_it_is_tried_again_for_a_while(refusals: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dataverse_backup.actions.contact._DELAYS", (0, 0, 0))
     destination = Crowded()
+    destination.refusals = refusals
     contact = Contact(lambda: destination)
     contact.begin()
-    assert contact.made_in_the_end()[0] is destination
+    assert contact.made_at_last()[0] is destination
 
 
-def test_what_fails_in_the_end_is_lost() -> None:
+@pytest.mark.parametrize(("within", "tries"), [(5.0, 4), (-1.0, 1)])
+def test_what_has_no_room_for_long_or_is_not_there_is_lost(
+    within: float, tries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dataverse_backup.actions.contact._DELAYS", (0, 0, 0))
+    monkeypatch.setattr("dataverse_backup.actions.contact._REFUSES_WITHIN", within)
     destination = Crowded()
     destination.refusals = 9
     with pytest.raises(DestinationLost, match="no room"):
-        Contact(lambda: destination).made_in_the_end()
+        Contact(lambda: destination).made_at_last()
+    assert destination.times_connected == tries
+
+
+def test_what_waits_for_somebodys_decision_is_not_tried_again() -> None:
+    destination = Crowded()
+    destination.refusals, destination.refusal = 9, DestinationRefused("offsite: another host key")
+    with pytest.raises(DestinationRefused):
+        Contact(lambda: destination).made_at_last()
+    assert destination.times_connected == 1
 
 
 @pytest.mark.parametrize("is_connected_first", [True, False])

@@ -10,7 +10,8 @@ import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from dataverse_backup.errors import DestinationLost
+from dataverse_backup.errors import DestinationLost, DestinationRefused
+from dataverse_backup.pause import pause
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from dataverse_backup.destinations.base import Destination, Traits
 
     Reached = tuple[Destination, Traits]
+
+_DELAYS = (0.3, 1.0, 3.0)
+"""Seconds before each further try, where there was no room."""
+_REFUSES_WITHIN = 5.0
+"""Seconds that a server without room takes to say so."""
 
 
 class Contact:
@@ -42,12 +48,19 @@ class Contact:
         """The destination, which stays ours, and what it is like. Raises what connecting raises: DestinationLost."""
         return self._waited_for(self._reached or self.begin())
 
-    def made_in_the_end(self) -> Reached:
-        """The same, where there may not have been room before: one that failed meanwhile is tried again."""
-        try:
-            return self.made()
-        except DestinationLost:
-            return self._waited_for(self.begin())
+    def made_at_last(self) -> Reached:
+        """The same, where others had the only room, and have just left: a server may notice that a little later."""
+        for delay in _DELAYS:
+            began = time.monotonic()
+            try:
+                return self._waited_for(self.begin())
+            except DestinationRefused:
+                raise
+            except DestinationLost:
+                if time.monotonic() - began > _REFUSES_WITHIN:  # it is not there
+                    raise
+            pause(delay)
+        return self._waited_for(self.begin())
 
     def _waited_for(self, reached: Future[Reached]) -> Reached:
         found = reached.result()

@@ -195,7 +195,7 @@ class Run:
         except DestinationLost:
             if self._stop.is_set() or not self.make_room():
                 raise
-            return self._contact.made_in_the_end()
+            return self._contact.made_at_last()
 
     @property
     def is_first(self) -> bool:
@@ -314,7 +314,7 @@ class Run:
             return
         try:
             self._confirm()
-            destination, _ = self._contact.made_in_the_end()
+            destination, _ = self._contact.made_at_last()
             self._ended.unexplained = write_manifests(self._ledger, destination, self._stop)
         except (DestinationLost, LockHeld) as error:
             self._ended.unexplained = [error]

@@ -98,8 +98,8 @@ class Examined:
 
     copies: dict[tuple[str, str], Seen] = field(default_factory=dict)
     """By destination and key."""
-    primaries: dict[int, Seen] = field(default_factory=dict)
-    """By datafile id."""
+    primaries: dict[tuple[int, str], Seen] = field(default_factory=dict)
+    """By `Datafile.place`."""
     lost: dict[str, DestinationLost] = field(default_factory=dict)
     """By destination."""
     lost_stores: dict[str, StoreLost] = field(default_factory=dict)
@@ -226,10 +226,10 @@ class Examiner:
     def _see_primary(self, datafile: Datafile, algorithms: Sequence[Algorithm], examined: Examined) -> None:
         store = self._stores.get(datafile.store_id)
         if store is None or store.excludes(datafile) is not None:
-            examined.primaries[datafile.id] = NOT_LOOKED
+            examined.primaries[datafile.place] = NOT_LOOKED
         elif datafile.store_id not in examined.lost_stores:
             try:
-                examined.primaries[datafile.id] = self._primary(store, datafile, algorithms)
+                examined.primaries[datafile.place] = self._primary(store, datafile, algorithms)
             except StoreLost as lost:
                 examined.lost_stores[datafile.store_id] = lost
 

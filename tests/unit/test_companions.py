@@ -309,3 +309,27 @@ def test_the_primary_of_a_datafile_is_judged_by_its_own_copy(audited: AuditWorld
     audited.store.objects[f"{TOP}.orig"] = b"rotten!!"
     found = [(one.datafile.tag, one.verdict) for one in audited.audit_stores().findings]
     assert found == [(MAIN, Verdict.PRIMARY_ALTERED)]
+
+
+def test_the_primaries_of_companions_are_held_to_what_is_registered_or_was_proven(audited: AuditWorld) -> None:
+    told = audited.audit_stores()
+    assert (told.findings, told.ended.intact) == ([], 4)
+    audited.store.objects[TOP] = b"a\tX\n"
+    audited.store.objects[f"{TOP}.dpJson_v1"] = b"[]"
+    del audited.store.objects[f"{TOP}.prov-json.json"]
+    found = {one.datafile.tag: one for one in audited.audit_stores().findings}
+    assert {tag: one.verdict for tag, one in found.items()} == {
+        TAB: Verdict.NO_REFERENCE,
+        AUX: Verdict.PRIMARY_ALTERED,
+        PROVENANCE: Verdict.PRIMARY_MISSING,
+    }
+    assert "restore --in-place --file 1` writes it back" in found[AUX].message
+    audited.store.objects |= OBJECTS
+    assert audited.audit_stores().findings == []
+
+
+def test_a_companion_that_changed_since_the_backup_is_for_the_next_backup(audited: AuditWorld) -> None:
+    audited.catalogue.rows_now[1] = ingested(ingest="row 2")
+    audited.store.objects[TOP] = b"a\tX\n"
+    told = audited.audit_stores()
+    assert (told.findings, told.ended.intact) == ([], 3)

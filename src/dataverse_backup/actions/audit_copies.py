@@ -183,4 +183,4 @@ def _primary_of(datafile: Datafile, examined: Examined) -> Seen:
     lost = examined.lost_stores.get(datafile.store_id)
     if lost is not None:
         return Seen(Sight.UNREACHABLE, said=str(lost))
-    return examined.primaries.get(datafile.id, NOT_LOOKED)
+    return examined.primaries.get(datafile.place, NOT_LOOKED)

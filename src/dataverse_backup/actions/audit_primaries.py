@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from dataverse_backup.actions.audit_run import PlaceAudit
 from dataverse_backup.actions.judging import Hearing, judged_primary
-from dataverse_backup.datafile import Datafile
+from dataverse_backup.datafile import Datafile, fingerprint
 from dataverse_backup.errors import StoreLost
 from dataverse_backup.examine import PrimariesTask, WitnessesTask
 from dataverse_backup.fixity import OWN_ALGORITHM
 from dataverse_backup.ledger.audits import PRIMARY, Amount
+from dataverse_backup.ledger.base import Status
 from dataverse_backup.verdict import NOT_LOOKED, Verdict, Witnesses
 
 if TYPE_CHECKING:
@@ -81,13 +82,27 @@ class PrimariesAudit(PlaceAudit):
             yield PrimariesTask(tuple((datafile, (self._algorithm_for(datafile),)) for datafile in batch))
 
     def _datafiles(self, ids: Iterable[int]) -> Iterator[Datafile]:
-        """Those of *ids* that Dataverse still has, in a store that is read and not lost; others are forgotten."""
+        """Those of *ids* that Dataverse still has, in a store that is read and not lost; others are forgotten.
+
+        Each with those of its companions that can be held to something.
+        """
         remaining = iter(ids)
         while some := list(islice(remaining, _TOGETHER)):
             rows = self._installation.catalogue.read(some)
             here = [row for row in map(rows.get, some) if isinstance(row, Datafile) and self._is_readable(row)]
             self._ledger.forget_primaries(sorted(set(some) - {row.id for row in here}))
-            yield from (row for row in here if row.store_id not in self._ended.lost_stores)
+            here = [row for row in here if row.store_id not in self._ended.lost_stores]
+            proven = self._proven_companions([row.id for row in here if row.companions])
+            for row in here:
+                yield row
+                for one in row.companions:
+                    if one.checksum is not None or (one.id, one.tag, fingerprint(one)) in proven:
+                        yield one
+
+    def _proven_companions(self, ids: Sequence[int]) -> set[tuple[int, str, str]]:
+        """Companions of which there is a proven copy, with what the catalogue said of them then (their fingerprint)."""
+        standings = (one for name in self._sites for one in self._ledger.standings(name, ids)) if ids else ()
+        return {(one.datafile_id, one.tag, one.fingerprint) for one in standings if one.status is Status.OK}
 
     def _algorithm_for(self, datafile: Datafile) -> Algorithm:
         reference = datafile.checksum or self._recorded(self._copies_of(datafile))
@@ -112,7 +127,7 @@ class PrimariesAudit(PlaceAudit):
         settled: list[Judged | None] = []
         doubtful: list[Datafile] = []
         for datafile, _ in task.primaries:
-            seen = examined.primaries.get(datafile.id, NOT_LOOKED)
+            seen = examined.primaries.get(datafile.place, NOT_LOOKED)
             recorded = None if datafile.checksum else self._recorded(self._copies_of(datafile))
             witnesses = Witnesses(datafile.checksum, recorded, primary=seen)
             if witnesses.on_primary() in (*_CONCLUSIVE, None):
@@ -121,17 +136,19 @@ class PrimariesAudit(PlaceAudit):
                 doubtful.append(datafile)
         yield [one for one in settled if one is not None]
         if doubtful:
-            yield from self._heard([datafile.id for datafile in doubtful], submit)
+            yield from self._heard(doubtful, submit)
 
-    def _heard(self, doubtful: Sequence[int], submit: Submit[Task, Examined]) -> Iterator[list[Judged]]:
+    def _heard(self, doubtful: Sequence[Datafile], submit: Submit[Task, Examined]) -> Iterator[list[Judged]]:
         """What comes of each of *doubtful*, once all three witnesses were heard."""
-        rows = self._rows(doubtful)
+        ids = sorted({datafile.id for datafile in doubtful})
+        rows = self._rows(ids)
         if rows is None:  # no verdict on a primary whose row cannot be read again
             self._ended.undecided += len(doubtful)
             return
-        here = [row for row in map(rows.get, doubtful) if isinstance(row, Datafile)]
-        self._ledger.forget_primaries(sorted(set(doubtful) - {row.id for row in here}))
-        known = [(row, self._copies_of(row)) for row in here]
+        here = {row.id: row for row in rows.values() if isinstance(row, Datafile)}
+        self._ledger.forget_primaries(sorted(set(ids) - here.keys()))
+        there = (here[one.id].object_of(one.tag) for one in doubtful if one.id in here)
+        known = [(one, self._copies_of(one)) for one in there if one is not None]
         hearings = {WitnessesTask.of(row, copies): copies for row, copies in known}
         for task, examined in self._answers(submit, hearings):
             yield self._judged(task, hearings[task], examined)
@@ -155,5 +172,6 @@ def _advice(hearing: Hearing) -> str:
         return ""
     if (intact := hearing.intact_copy) is None:
         return "no intact copy is known"
-    order = f"`dataverse-backup repair --stores --file {hearing.datafile.id}`"
+    verb = "restore --in-place" if hearing.datafile.is_companion else "repair --stores"
+    order = f"`dataverse-backup {verb} --file {hearing.datafile.id}`"
     return f"the copy at {intact.destination} is intact: {order} writes it back"

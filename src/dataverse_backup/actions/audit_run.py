@@ -216,7 +216,8 @@ class PlaceAudit(ABC):
         self._ended.verdicts.update(one.verdict for one in judged)
         for one in findings:
             _log(self._run, one)
-        sizes = tuple(one.size or 0 for one in judged if one.destination == self._place)
+        planned = (one for one in judged if one.destination == self._place and not _comes_along(one))
+        sizes = tuple(one.size or 0 for one in planned)
         yield Looked(self._place, sizes, findings)
 
     def _is_still_locked(self) -> bool:
@@ -284,6 +285,11 @@ def _share_of(amount: Amount, share: float | None) -> Amount:
     if share is None:
         return amount
     return Amount(round(amount.files * share) or min(1, amount.files), round(amount.size * share), amount.oldest)
+
+
+def _comes_along(judged: Judged) -> bool:
+    """Whether it was not counted before: companions in the stores, which are looked at with their datafiles."""
+    return judged.destination == PRIMARY and judged.datafile.is_companion
 
 
 def _log(run: str, judged: Judged) -> None:

@@ -69,7 +69,7 @@ class Hearing:
         """What *examined* says of *datafile* and *copies*."""
         places = [(kept, examined.copies.get((kept.destination, kept.copy.key))) for kept in copies]
         seen = tuple((kept, each) for kept, each in places if each is not None)
-        return cls(datafile, examined.primaries.get(datafile.id, NOT_LOOKED), seen)
+        return cls(datafile, examined.primaries.get(datafile.place, NOT_LOOKED), seen)
 
     @property
     def witnesses(self) -> Witnesses:

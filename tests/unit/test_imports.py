@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
 from dataverse_backup.workers import PRELOADED
+from tests.unit.config_files import REST, written
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HELP = ["dataverse_backup.cli.running"]
 BACKUP = [*HELP, "dataverse_backup.cli.backing_up", "dataverse_backup.cli.telling", "dataverse_backup.config"]
@@ -40,3 +45,13 @@ def test_what_is_not_needed_is_not_imported(imported: list[str], needless: set[s
     found = subprocess.check_output([sys.executable, "-c", script], text=True, timeout=60).split()
     assert set(imported) <= set(found)
     assert needless & set(found) == set()
+
+
+def test_a_command_looks_for_garbage_again_once_it_has_imported_what_it_needs(tmp_path: Path) -> None:
+    path = written(tmp_path, REST)
+    script = (
+        "import atexit, gc, sys; from dataverse_backup.cli import main;"
+        "atexit.register(lambda: print(gc.isenabled(), gc.get_freeze_count() > 10_000)); main()"
+    )
+    command = [sys.executable, "-c", script, "--config", str(path), "config", "validate"]
+    assert subprocess.check_output(command, text=True, timeout=60).splitlines()[-1] == "True True"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
+from dataverse_backup import garbage
 from dataverse_backup.cli.terminal import warn
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def settings_of(context: typer.Context) -> Settings:
     from dataverse_backup import config  # noqa: PLC0415 -- as in application.py
 
     settings = config.load(config.find(context.obj.config_file))
+    garbage.seldom()  # every command that works for long comes here, with its verb imported
     for warning in settings.warnings:
         warn(warning)
     return settings

@@ -67,7 +67,7 @@ class SshDestinationSettings(DestinationSettings):
         "auto",
         alias="SshProgram",
         description="auto: workers send files with OpenSSH's ssh program, where there is one here, Python is there, and"
-        " no jump host or ProxyCommand lies between; that takes a third of the processor time. no: they never do.",
+        " no jump host or ProxyCommand lies between; that takes half of the processor time. no: they never do.",
         json_schema_extra=OF_MACHINE,
     )
 

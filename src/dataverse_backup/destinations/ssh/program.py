@@ -1,6 +1,6 @@
 """The system's own ``ssh`` program: whether it can take us to the destination, and what it is told.
 
-It encrypts in a process of its own, beside ours that reads and hashes, and for a third of what asyncssh needs. Only
+It encrypts in a process of its own, beside ours that reads and hashes, and for less than asyncssh needs. Only
 what has been reached before is reached with it: it asks nobody anything, and stores no host key.
 """
 

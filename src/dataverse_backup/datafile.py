@@ -115,6 +115,11 @@ class Datafile:
         return self.tag != MAIN
 
     @property
+    def is_dataset(self) -> bool:
+        """Whether it is the row of a dataset, which alone is no object."""
+        return self.tag == DATASET
+
+    @property
     def is_logo(self) -> bool:
         """Whether it is an image of a dataset; ``storageidentifier`` is the dataset's."""
         return self.tag in LOGOS
@@ -143,7 +148,7 @@ class Datafile:
 
         Of a dataset the logo of that tag, for a store alone knows whether it has one.
         """
-        if self.tag == DATASET and tag in LOGOS:
+        if self.is_dataset and tag in LOGOS:
             return self.logo(tag)
         return next((one for one in (self, *self.companions) if one.tag == tag), None)
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dataverse_backup.actions.explain import explain
 from dataverse_backup.actions.manifests import write_manifests
 from dataverse_backup.actions.rebuild import rebuild
 from dataverse_backup.actions.restore_layouts import StoreLayout
@@ -17,7 +18,7 @@ from dataverse_backup.actions.restore_plan import make_plan as make_restore_plan
 from dataverse_backup.datafile import DATASET, LOGO, Dataset
 from dataverse_backup.destinations.base import SUPERSEDED_PREFIX
 from dataverse_backup.engine import Stop
-from dataverse_backup.errors import Reason, SourceRefused
+from dataverse_backup.errors import DataverseBackupError, Reason, SourceRefused
 from dataverse_backup.ledger.base import LogoTurn, Status
 from dataverse_backup.ledger.memory import MemoryLedger
 from dataverse_backup.logos import choose
@@ -300,3 +301,12 @@ def test_damage_of_a_copy_is_found_and_the_next_backup_makes_it_good(audited: Au
     assert audited.copies[name_of(10)] == b"picture"
     assert not audited.audit().findings
     assert {status for status, _ in audited.statuses().values()} == {Status.OK}
+
+
+def test_a_dataset_is_explained_by_its_logos_and_without_one_it_is_nothing(world: LogoWorld) -> None:
+    world.run()
+    (file,) = explain("10", world.ledger, lambda: world.catalogue, world.stores).files
+    assert (file.is_dataset, file.objects) == (True, ())
+    assert [place.tag for place in file.places] == [LOGO, SMALL]
+    with pytest.raises(DataverseBackupError, match="nothing is known of 20"):
+        explain("20", world.ledger, lambda: world.catalogue, world.stores)

@@ -45,6 +45,16 @@ class Explanation:
     removals: tuple[Removal, ...] = ()
     """Copies of it that were deleted, or were to be, oldest first."""
 
+    @property
+    def is_dataset(self) -> bool:
+        """Whether it is a dataset, with its logos."""
+        return isinstance(self.row, Datafile) and self.row.is_dataset
+
+    @property
+    def is_something(self) -> bool:
+        """Whether anything is known of it; a dataset by itself is not what is backed up."""
+        return bool(self.places) or (self.row is not None and not self.is_dataset)
+
     def advice(self, listed: Listed) -> str:
         """What to do about where it stands; '' where there is nothing to do."""
         if listed.reason is not None:
@@ -79,7 +89,7 @@ def explain(name: str, ledger: Ledger, catalogue: Callable[[], Catalogue], store
     except CatalogueError as error:
         trouble = error
     explained = [_explanation(ledger, number, rows.get(number), stores) for number in known[:MOST_FILES]]
-    files = tuple(file for file in explained if file.row is not None or file.places)
+    files = tuple(file for file in explained if file.is_something)
     if not files:
         raise _unknown(name, trouble)
     return Answer(files, are_more=len(known) > MOST_FILES, trouble=trouble)
@@ -107,7 +117,7 @@ def _explanation(
 
 def _objects(datafile: Datafile, stores: Mapping[str, Store]) -> tuple[str, ...]:
     store = stores.get(datafile.store_id)
-    if store is None:
+    if store is None or datafile.is_dataset:
         return ()
     try:
         return store.names(datafile)

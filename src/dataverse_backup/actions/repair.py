@@ -109,7 +109,7 @@ class PrimariesRepair:
             if stop.is_set():
                 return
             row = self._installation.catalogue.read([datafile_id]).get(datafile_id)
-            if isinstance(row, Datafile):
+            if isinstance(row, Datafile) and not row.is_dataset:
                 yield self._proposal(row)
 
     def _proposal(self, datafile: Datafile) -> Proposal:

@@ -55,7 +55,7 @@ def explain(settings: Settings, name: str, *, as_json: bool) -> None:
 
 
 def _lines(file: Explanation, *, is_asked: bool) -> Iterator[Text]:
-    yield Text(f"datafile {file.datafile_id}", style="bold")
+    yield Text(f"{'dataset' if file.is_dataset else 'datafile'} {file.datafile_id}", style="bold")
     yield from map(plain, _row_lines(file, is_asked=is_asked))
     yield from (_verdict_line(one) for one in file.verdicts if one.destination == PRIMARY)
     if not file.places:
@@ -74,6 +74,9 @@ def _which(listed: Listed) -> tuple[str, str]:
 def _row_lines(file: Explanation, *, is_asked: bool) -> Iterator[str]:
     if file.row is None:
         yield "  Dataverse: no such datafile now" if is_asked else "  Dataverse: not asked"
+        return
+    if file.is_dataset:
+        yield f"  Dataverse: {_dataset(file.row)}; the database does not tell whether it has a logo"
         return
     yield f"  Dataverse: {_name(file.row) or '(no name)'} in {_dataset(file.row) or '(no dataset)'}"
     made = iso(file.row.created) or "(unknown)"
@@ -98,7 +101,13 @@ def _dataset(row: Datafile | NotHere) -> str:
 
 def _place_lines(file: Explanation, listed: Listed) -> Iterator[Text]:
     word = f"{listed.status}{f' ({listed.reason})' if listed.reason else ''}"
-    beside = "" if listed.tag == MAIN else f", beside it {listed.tag} ({listed.label})"
+    beside = (
+        ""
+        if listed.tag == MAIN
+        else f", {listed.tag} ({listed.label})"
+        if file.is_dataset
+        else f", beside it {listed.tag} ({listed.label})"
+    )
     yield plain(f"  destination {listed.destination}{beside}: ") + Text(word, style=_STYLES.get(listed.status, ""))
     if listed.message:
         yield plain(f"    {listed.message}")

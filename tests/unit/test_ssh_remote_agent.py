@@ -107,8 +107,13 @@ def test_what_is_dropped_leaves_nothing_and_what_is_kept_lies_where_it_is_found_
     assert (tmp_path / "partial" / "big-1").read_text() == "two"
 
 
-def test_an_input_that_ends_leaves_in_staging_what_may_be_continued_and_nothing_else(tmp_path: Path) -> None:
-    begun = [BEGIN, sent("t0", b"one"), b"prove\n", sent_in_pieces("big-1", "b", b"two")]
+def test_an_input_that_ends_leaves_in_staging_what_may_be_continued_and_what_others_have_to_do_with(
+    tmp_path: Path,
+) -> None:
+    told(tmp_path, BEGIN, sent("t0", b"one"))
+    assert [path.name for path in (tmp_path / "staging").iterdir()] == ["t0"]
+    (tmp_path / "staging" / "t0").unlink()
+    begun = [b"begin staging alone\n", sent("t0", b"one"), b"prove\n", sent_in_pieces("big-1", "b", b"two")]
     told(tmp_path, *begun, b"data 100\nthr")
     assert [path.name for path in (tmp_path / "staging").iterdir()] == ["big-1"]
 
@@ -134,7 +139,8 @@ def test_what_is_not_on_the_disk_is_not_said_to_be(tmp_path: Path) -> None:
 def test_a_request_for_names_that_is_cut_off_gives_none(tmp_path: Path, length: int) -> None:
     request = named({"t0": "first/key", "t1": "second/key"})
     assert length < len(request)
-    answer = told(tmp_path, BEGIN, sent("t0", b"t0"), sent("t1", b"t1"), request[:length])
+    begun = b"begin staging alone\n"
+    answer = told(tmp_path, begun, sent("t0", b"t0"), sent("t1", b"t1"), request[:length])
     assert answer == []
     assert list(tmp_path.iterdir()) == []
 

@@ -110,7 +110,7 @@ class Flights:
         if not ours:
             return
         self._open = {item.upload.key: item for item in ours}
-        self._ask(f"begin {self._folder}\nlisted {self._partials_folder}\n".encode(), self._note_partials)
+        self._ask(f"begin {self._folder} alone\nlisted {self._partials_folder}\n".encode(), self._note_partials)
         lost: StoreLost | None = None
         try:
             for item in ours:

@@ -1,11 +1,10 @@
 """Takes batches of objects and gives them their names; runs at the destination, on Python 3.6 or later.
 
-Started with `-c` and the standard library alone, in the root; serves until its input ends, and then removes what it has
-staged, but for what may be continued. The first two lines of its input are the mode of new directories in octal, and
-the command that brings everything to the disk. Then come requests, each a line of words; a LENGTH at the end of one
-says how many bytes follow it. Where one is answered, the answer is lines, after the last of which comes a point alone.
-Two kinds of lines may come at any time: ``~`` is a sign of life while much is being hashed, ``^ NAME ERROR WORDS`` says
-that nothing more need be sent of a big object.
+Started with `-c` and the standard library alone, in the root; serves until its input ends. The first two lines of that
+are the mode of new directories in octal, and the command that brings everything to the disk. Then come requests, each a
+line of words; a LENGTH at the end of one says how many bytes follow it. Where one is answered, the answer is lines,
+after the last of which comes a point alone. Two kinds of lines may come at any time: ``~`` is a sign of life while much
+is being hashed, ``^ NAME ERROR WORDS`` says that nothing more need be sent of a big object.
 
 ``hello TOKEN``: the last lines of the answer are TOKEN, whatever a login shell may have printed before it, and what
 ``identity`` says.
@@ -21,7 +20,10 @@ with a look at that, along its path, for another disk may be there by now; where
 ``digests ALGORITHM LENGTH``, keys: a line for each, its size and digest; ``missing`` where nothing lies; ``?`` for what
 cannot be read, or is no file: somebody else has to say why.
 
-``begin DIRECTORY`` makes the staging directory of a batch. ``listed DIRECTORY``: the names of what lies in a directory.
+``begin DIRECTORY`` makes the staging directory of a batch; ``begin DIRECTORY alone`` says that nobody else has to do
+with what lies there, so that it is removed where the input ends, but for what may be continued.
+
+``listed DIRECTORY``: the names of what lies in a directory.
 
 ``file ALGORITHM NAME MODE LENGTH``: an object of so many bytes lies there under that name from then on.
 
@@ -82,7 +84,7 @@ class Agent:
     def __init__(self, requests: BinaryIO, mode: int, sync: str) -> None:
         self.requests, self.mode, self.sync = requests, mode, sync
         self.root, self.identity = os.getcwd(), b""
-        self.directory, self.name, self.number = "", "", -1
+        self.directory, self.is_alone, self.name, self.number = "", False, "", -1
         self.came: list[tuple[str, str, str]] = []
         """Of what came and is not proven: its name, its algorithm, and why it is not there, or nothing."""
         self.buffer = memoryview(bytearray(LENGTH))
@@ -206,12 +208,12 @@ class Agent:
         """Take another command for that."""
         self.sync = " ".join(command)
 
-    def do_begin(self, directory: str) -> None:
+    def do_begin(self, directory: str, *how: str) -> None:
         """Begin with a batch."""
         self.enter()
         self.came = []
         os.makedirs(directory, self.mode, exist_ok=True)
-        self.directory = directory
+        self.directory, self.is_alone = directory, how == ("alone",)
 
     def do_listed(self, directory: str) -> None:
         """Tell what lies in a directory of staging."""
@@ -453,11 +455,12 @@ class Agent:
 
     def leave(self) -> None:
         """Leave nothing of a batch that did not end."""
-        with suppress(OSError):
-            for name in os.listdir(self.directory) if self.directory else ():
-                if not name.startswith(CONTINUED):
-                    os.unlink(os.path.join(self.directory, name))
-            os.rmdir(self.directory)
+        if self.directory and self.is_alone:
+            with suppress(OSError):
+                for name in os.listdir(self.directory):
+                    if not name.startswith(CONTINUED):
+                        os.unlink(os.path.join(self.directory, name))
+                os.rmdir(self.directory)
 
     def bring_to_the_disk(self) -> bool:
         """Say whether that succeeded."""

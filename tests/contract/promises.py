@@ -8,7 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dataverse_backup.testing import destinations as suite
+from dataverse_backup.testing import destination_keys, destination_puts, destination_reads, destinations
 from tests.contract.destination_cases import CASES
 
 if TYPE_CHECKING:
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "promises.md"
 """The page that a run of the suite writes where DATAVERSE_BACKUP_PROMISES is set."""
+
+SUITE = (destination_puts, destination_reads, destination_keys, destinations)
+
+_LAST = 100
+"""Clauses without a number come after the others."""
 
 KEPT, BROKEN, NOT_RUN = "✓", "✗", "(not run)"
 
@@ -59,15 +64,21 @@ def page(kept: Mapping[tuple[str, str], bool]) -> str:
 
 
 def sentences() -> dict[str, list[str]]:
-    """The names of the tests, by the clause whose heading they stand under."""
+    """The names of the tests, by the clause whose heading they stand under: by number, then those without one."""
     found: dict[str, list[str]] = defaultdict(list)
-    clause = ""
-    for line in inspect.getsource(suite).splitlines():
-        if heading := re.fullmatch(r"# (.+)", line):
-            clause = heading[1][0].upper() + heading[1][1:]
-        elif test := re.match(r"def (test_\w+)", line):
-            found[clause].append(test[1])
-    return dict(found)
+    for part in SUITE:
+        clause = ""
+        for line in inspect.getsource(part).splitlines():
+            if heading := re.fullmatch(r"# (.+)", line):
+                clause = heading[1][0].upper() + heading[1][1:]
+            elif test := re.match(r"def (test_\w+)", line):
+                found[clause].append(test[1])
+    return {clause: found[clause] for clause in sorted(found, key=_number)}
+
+
+def _number(clause: str) -> int:
+    found = re.match(r"\d+", clause)
+    return int(found[0]) if found else _LAST
 
 
 def _sentence(test: str) -> str:

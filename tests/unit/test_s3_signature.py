@@ -37,7 +37,7 @@ HEADERS = st.dictionaries(
 def _clock() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.auth, "get_current_datetime", lambda: NOW)
-        patch.setattr(s3_signature, "datetime", SimpleNamespace(now=lambda _: NOW))
+        patch.setattr(s3_signature, "time", NOW.timestamp)
         yield
 
 

@@ -2,8 +2,9 @@
 
 They are forked, but not from the run, whose threads, locks and connections must not be copied into another process:
 from a fork server. That is a process of one thread which was itself spawned, which has imported what workers need, and
-has nothing else: no connection, no secret and no file of the run. So a worker is there in a hundredth of a second, and
-all of them share the memory of what is imported. Where there can be no fork server, workers are spawned one by one.
+has nothing of the run but its environment: no connection, no file, and no secret that it has read. So a worker is there
+in a hundredth of a second, and all of them share the memory of what is imported. Where there can be no fork server,
+workers are spawned one by one.
 Why so: docs/decisions/0006.
 """
 
@@ -51,13 +52,14 @@ OUT_OF_MEMORY = 99
 UNKNOWN = 255
 """The exit status that multiprocessing has for a worker whose fork server, which would know it, has gone."""
 
-multiprocessing.get_context("forkserver").set_forkserver_preload(list(PRELOADED))
+multiprocessing.get_context("forkserver").set_forkserver_preload(list(PRELOADED))  # where nobody says more
 
 
 def get_ready(modules: Iterable[str] = ()) -> None:
-    """Start the fork server, which imports *modules* meanwhile; waits for nothing.
+    """Start the fork server, unless it is running, and let it import *modules*; waits for nothing.
 
-    To be called once, early, where there will be work: else the first worker waits until everything is imported.
+    To be called as soon as it is known that there will be work: else the first worker waits for the server, and every
+    worker imports what it needs by itself.
     """
     multiprocessing.get_context("forkserver").set_forkserver_preload([*PRELOADED, *modules])
     _context()

@@ -83,6 +83,10 @@ class Feed:
     def _next_step(self) -> Step | None:
         """The next datafile that enough of the destinations need."""
         while self._heads and len(self._heads) >= self._least:
+            if len(self._heads) == 1:  # with one destination there is nothing to merge
+                ((name, work),) = self._heads.items()
+                self._advance(name)
+                return {name: work}
             lowest = min(work.datafile.place for work in self._heads.values())
             step = {name: work for name, work in self._heads.items() if work.datafile.place == lowest}
             for name in step:

@@ -71,6 +71,12 @@ def body(mail: EmailMessage, kind: str = "plain") -> str:
     return str(part.get_content())
 
 
+def copied(installation: Installation) -> set[str]:
+    """The ids of all datafiles that can be copied, and those of datasets with a logo."""
+    files = {str(e.datafile_id) for e in installation.sample.expected if e.status is Status.OK}
+    return files | {str(logo.id) for logo in installation.sample.logos}
+
+
 def test_the_mail_names_exactly_the_planted_files_with_their_reasons(
     installation: Installation, server: SmtpServer
 ) -> None:
@@ -82,8 +88,7 @@ def test_the_mail_names_exactly_the_planted_files_with_their_reasons(
     planted = {(str(e.datafile_id), e.status, e.reason) for e in installation.sample.expected if e.status in FAILED}
     assert mail["Subject"].startswith(f"Dataverse backup FAILED: 292 files backed up, {len(planted)} failed (")
     assert {(row["datafile_id"], row["status"], row["reason"]) for row in rows(mail, "failed.csv")} == planted
-    copied = {str(e.datafile_id) for e in installation.sample.expected if e.status is Status.OK}
-    assert {row["datafile_id"] for row in rows(mail, "copied.csv")} == copied
+    assert {row["datafile_id"] for row in rows(mail, "copied.csv")} == copied(installation)
     named = re.findall(r"^(FAIL_\w+) (\S+): |^  - datafile (\d+), ", body(mail), re.MULTILINE)
     assert {number for _, _, number in named if number} == {number for number, _, _ in planted}
     assert {(status, reason) for status, reason, _ in named if status} == {(s, r) for _, s, r in planted}
@@ -177,8 +182,7 @@ def test_what_a_killed_run_did_is_told_by_the_next(installation: Installation, s
     installation.run("backup")
     (mail,) = server.received
     assert "told nobody" in body(mail)
-    copied = {str(e.datafile_id) for e in installation.sample.expected if e.status is Status.OK}
-    assert {row["datafile_id"] for row in rows(mail, "copied.csv")} == copied
+    assert {row["datafile_id"] for row in rows(mail, "copied.csv")} == copied(installation)
 
 
 def test_the_log_is_for_people_for_programs_or_for_the_journal(small: Small) -> None:

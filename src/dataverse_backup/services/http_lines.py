@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib3.util import wait_for_read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _LONGEST_HEAD = 1 << 16
+_MOST_HEADERS = 100
+"""As many as Python's own client takes."""
 _LONGEST_BODY = 1 << 16
 _FINAL = 200
 """Answers below are interim (RFC 9110, 15.2)."""
@@ -152,6 +154,8 @@ def _status(line: str) -> tuple[str, int]:
     return version, int(rest[:3])
 
 
-def _headers(lines: Iterable[str]) -> dict[str, str]:
+def _headers(lines: Sequence[str]) -> dict[str, str]:
+    if len(lines) > _MOST_HEADERS:
+        raise ValueError("more headers than an answer has")
     named = (line.partition(":") for line in lines)
     return {name.strip().lower(): value.strip() for name, _, value in named}

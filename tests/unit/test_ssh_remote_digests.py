@@ -12,12 +12,18 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from dataverse_backup.destinations.ssh import remote_digests
+from dataverse_backup.destinations.base import Failure, Staging, StoredDigest
+from dataverse_backup.destinations.ssh import SshSettings, remote_digests
+from dataverse_backup.destinations.ssh.abilities import Abilities
+from dataverse_backup.destinations.ssh.carried import CarriedSshDestination
 from dataverse_backup.destinations.ssh.connection import Answer
 from dataverse_backup.destinations.ssh.shell import Shell, Stored
-from dataverse_backup.fixity import Algorithm
+from dataverse_backup.errors import CopyMissing
+from dataverse_backup.fixity import Algorithm, Checksum, VerifiedBy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from dataverse_backup.destinations.ssh.connection import Connection
 
 
@@ -72,3 +78,38 @@ def test_only_what_is_whole_and_well_formed_is_believed(output: bytes, believed:
     shell = Shell("sync", has_python=True)
     connection = cast("Connection", Answering(output))
     assert asyncio.run(shell.stored(connection, b"/backup", [b"a", b"b", b"c"], Algorithm.MD5)) == believed
+
+
+class Babbling:
+    """A program over there whose answers make no sense."""
+
+    is_over = False
+
+    def ask(self, *request: bytes) -> list[bytes]:
+        assert request
+        return [b"3 abc", b"three abc"]
+
+    def kill(self) -> None:
+        self.is_over = True
+
+
+class Others:
+    """The way over asyncssh."""
+
+    def digests(self, keys: Sequence[str], algorithm: Algorithm) -> Iterator[Failure]:
+        assert algorithm is Algorithm.MD5
+        return (Failure(key, CopyMissing("offsite", key, "asked elsewhere")) for key in keys)
+
+
+def test_a_worker_asks_elsewhere_about_what_it_was_told_no_sense_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = SshSettings(host="offsite.example.edu", directory="/backup")
+    shell = Shell("sync", has_python=True)
+    flags = {"can_fsync": True, "rename_overwrites": False, "folds_case": False}
+    abilities = Abilities(settings.where, "/backup", "SSH-2.0-OpenSSH_9", **flags, shell=shell)
+    one = CarriedSshDestination("offsite", settings, Staging("ledger", "run", abilities.to_text()))
+    monkeypatch.setattr(one, "_carrier", Babbling())
+    monkeypatch.setattr(one, "_others", Others)
+    first, *rest = one.digests(["a", "b", "c"], Algorithm.MD5)
+    assert first == StoredDigest("a", 3, Checksum(Algorithm.MD5, "abc"), VerifiedBy.REMOTE_HASH)
+    assert [result.key for result in rest] == ["b", "c"]
+    assert all(isinstance(result, Failure) for result in rest)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from dataverse_backup.destinations.base import Receipt, Staging, Upload
 from dataverse_backup.destinations.ssh.destination import SshDestination
-from dataverse_backup.fixity import Algorithm, BytesStream, Checksum
+from dataverse_backup.fixity import Algorithm, BytesStream
+from dataverse_backup.testing.uploads import checksum
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,12 +20,6 @@ if TYPE_CHECKING:
 
 STAGING = Staging("ledger-1", "run-1")
 DATA = b"some bytes"
-
-
-def checksum(data: bytes, algorithm: Algorithm = Algorithm.MD5) -> Checksum:
-    digest = algorithm.new()
-    digest.update(data)
-    return Checksum(algorithm, digest.hexdigest())
 
 
 def upload(

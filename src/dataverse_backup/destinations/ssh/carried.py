@@ -22,7 +22,7 @@ from dataverse_backup.destinations.ssh.flights import Flights, word
 from dataverse_backup.destinations.ssh.paths import Paths, is_openssh
 from dataverse_backup.destinations.ssh.program import NoProgram
 from dataverse_backup.destinations.ssh.remarks import unavailable
-from dataverse_backup.destinations.ssh.shell import AGENT, beginning
+from dataverse_backup.destinations.ssh.shell import AGENT, beginning, believed
 from dataverse_backup.errors import (
     ConfigurationError,
     CopyMissing,
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _NO_CARRIER = (NoProgram, Lost, Gone, OSError, ConfigurationError)
-_MISSING, _NOT_SAID = b"missing", b"?"
 
 
 class CarriedSshDestination(Destination, Resumable):
@@ -151,16 +150,13 @@ class CarriedSshDestination(Destination, Resumable):
         except (Lost, Gone) as error:
             yield from (Failure(key, unavailable(self.name, key, error)) for key in keys)
             return
-        not_said = []
-        for key, line in zip(keys, lines, strict=True):
-            if line == _NOT_SAID:
-                not_said.append(key)
-            elif line == _MISSING:
+        told = believed(keys, lines)
+        for key, stored in told.items():
+            if stored is None:
                 yield Failure(key, CopyMissing(self.name, key, "there is no such object"))
             else:
-                size, _, value = line.decode("ascii").partition(" ")
-                yield StoredDigest(key, int(size), Checksum(algorithm, value), VerifiedBy.REMOTE_HASH)
-        if not_said:
+                yield StoredDigest(key, stored.size, Checksum(algorithm, stored.digest), VerifiedBy.REMOTE_HASH)
+        if not_said := [key for key in keys if key not in told]:
             yield from self._others().digests(not_said, algorithm)
 
     def sizes(self, keys: Sequence[str]) -> dict[str, int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from dataverse_backup.fixity import Algorithm
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 ENGLISH = "LC_ALL=C; export LC_ALL; "
 _THERE = f'{ENGLISH}IFS= read -r d && cd "$d" && '
 """In English, for complaints are read (`spoken_error`), and ssh configurations send the user's language along."""
+Key = TypeVar("Key", bytes, str)
+
 SYNCED = "synced"
 EXTRACTED = "t"
 """The first letter of every name in a tar stream: what else lies in its directory came another way."""
@@ -85,8 +87,7 @@ class Shell:
         words = [algorithm.lower().replace("-", "").encode(), *keys]
         answer = await connection.run(AGENT, _input(root, _DIGESTS, words))
         *lines, _ = answer.output.split(b"\n")  # the last one is empty, or was cut off
-        told = zip(keys, lines, strict=False)
-        return {key: Stored.parse(line) for key, line in told if line == _MISSING or _STORED.fullmatch(line)}
+        return believed(keys, lines)
 
     async def synced(self, connection: Connection, directory: bytes) -> Answer:
         """Bring everything on the file system of *directory* to the disk."""
@@ -111,6 +112,12 @@ def beginning(directory: bytes, dir_mode: int, sync: str) -> bytes:
 def _input(root: bytes, program: bytes, words: Iterable[bytes]) -> bytes:
     """What `_RUN` reads, after the directory to work in."""
     return b"".join([root, b"\n", str(len(program)).encode(), b"\n", program, *(word + b"\0" for word in words)])
+
+
+def believed(keys: Sequence[Key], lines: Sequence[bytes]) -> dict[Key, Stored | None]:
+    """What our programs say of *keys*, a line for each; without those of which nothing is said that makes sense."""
+    told = zip(keys, lines, strict=False)
+    return {key: Stored.parse(line) for key, line in told if line == _MISSING or _STORED.fullmatch(line)}
 
 
 @dataclass(frozen=True, slots=True)

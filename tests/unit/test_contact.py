@@ -80,7 +80,7 @@ def test_where_there_is_no_room_it_is_raised_when_it_is_wanted_and_nothing_stays
 
 @pytest.mark.parametrize("refusals", [0, 1, 2, 3])
 def test_where_there_was_no_room_it_is_tried_again_for_a_while(refusals: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dataverse_backup.actions.contact._DELAYS", (0, 0, 0))
+    monkeypatch.setattr("dataverse_backup.room._DELAYS", (0, 0, 0))
     destination = Crowded()
     destination.refusals = refusals
     contact = Contact(lambda: destination)
@@ -92,8 +92,8 @@ def test_where_there_was_no_room_it_is_tried_again_for_a_while(refusals: int, mo
 def test_what_has_no_room_for_long_or_is_not_there_is_lost(
     within: float, tries: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dataverse_backup.actions.contact._DELAYS", (0, 0, 0))
-    monkeypatch.setattr("dataverse_backup.actions.contact._REFUSES_WITHIN", within)
+    monkeypatch.setattr("dataverse_backup.room._DELAYS", (0, 0, 0))
+    monkeypatch.setattr("dataverse_backup.room._REFUSES_WITHIN", within)
     destination = Crowded()
     destination.refusals = 9
     with pytest.raises(DestinationLost, match="no room"):

@@ -10,8 +10,7 @@ import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from dataverse_backup.errors import DestinationLost, DestinationRefused
-from dataverse_backup.pause import pause
+from dataverse_backup.room import left_by_others
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,11 +18,6 @@ if TYPE_CHECKING:
     from dataverse_backup.destinations.base import Destination, Traits
 
     Reached = tuple[Destination, Traits]
-
-_DELAYS = (0.3, 1.0, 3.0)
-"""Seconds before each further try, where there was no room."""
-_REFUSES_WITHIN = 5.0
-"""Seconds that a server without room takes to say so."""
 
 
 class Contact:
@@ -50,17 +44,7 @@ class Contact:
 
     def made_at_last(self) -> Reached:
         """The same, where others had the only room, and have just left: a server may notice that a little later."""
-        for delay in _DELAYS:
-            began = time.monotonic()
-            try:
-                return self._waited_for(self.begin())
-            except DestinationRefused:
-                raise
-            except DestinationLost:
-                if time.monotonic() - began > _REFUSES_WITHIN:  # it is not there
-                    raise
-            pause(delay)
-        return self._waited_for(self.begin())
+        return left_by_others(lambda: self._waited_for(self.begin()))
 
     def _waited_for(self, reached: Future[Reached]) -> Reached:
         found = reached.result()

@@ -31,6 +31,7 @@ from dataverse_backup.errors import (
     KeyRefused,
 )
 from dataverse_backup.fixity import Checksum, VerifiedBy
+from dataverse_backup.room import left_by_others
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -281,7 +282,7 @@ class CarriedSshDestination(Destination, Resumable):
                 raise
             except DestinationLost:
                 self._part()
-                others.connect()
+                left_by_others(others.connect)
         return others
 
     def _paths(self) -> Paths:

@@ -9,7 +9,7 @@ import shutil
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from dataverse_backup.destinations.base import IDENTITY_KEY, OWN_PREFIX, STAGING_PREFIX, Staging
+from dataverse_backup.destinations.base import IDENTITY_KEY, OWN_PREFIX, SCRATCH_PREFIX, STAGING_PREFIX, Staging
 from dataverse_backup.errors import LockHeld, RestoreError
 
 if TYPE_CHECKING:
@@ -36,6 +36,10 @@ def claimed(folder: Path, run: str) -> Iterator[Staging]:
             raise RestoreError(f"{folder} is a destination of a backup", "restore to a folder of its own")
         if is_locked:
             shutil.rmtree(folder / STAGING_PREFIX / STAGED_BY, ignore_errors=True)
+        with suppress(OSError):  # read-only: what is right there already is still seen to be right
+            # Before any worker: one that finds no place of ours takes away what it made to try the folder out,
+            # from under another one that began a moment later.
+            (folder / STAGING_PREFIX / STAGED_BY).mkdir(parents=True, exist_ok=True)
         try:
             yield Staging(STAGED_BY, run)
         finally:
@@ -71,7 +75,7 @@ def _lock(folder: Path, descriptor: int) -> bool:
 def _clear(folder: Path, run: str) -> None:
     """Leave nothing of our own behind."""
     shutil.rmtree(folder / STAGING_PREFIX / STAGED_BY / run, ignore_errors=True)
-    for key in (f"{STAGING_PREFIX}/{STAGED_BY}", STAGING_PREFIX, OWN_PREFIX):
+    for key in (f"{STAGING_PREFIX}/{STAGED_BY}", STAGING_PREFIX, SCRATCH_PREFIX, OWN_PREFIX):
         with suppress(OSError):  # not empty: another restore's, or somebody's
             (folder / key).rmdir()
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from dataverse_backup.destinations.base import Failure, StoredDigest, checked_path_key
+from dataverse_backup.destinations.ssh.agent import AgentGone
 from dataverse_backup.destinations.ssh.failures import CONNECTION_ERRORS, VENDOR_ERRORS, object_error
 from dataverse_backup.destinations.ssh.files import each, is_regular
+from dataverse_backup.destinations.ssh.shell import about, believed, word
 from dataverse_backup.errors import CopyFailed, CopyMissing, ObjectError
 from dataverse_backup.fixity import Algorithm, Checksum, VerifiedBy
 
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from dataverse_backup.destinations.ssh.session import Session
     from dataverse_backup.destinations.ssh.shell import Stored
     from dataverse_backup.outflow import Pace
+
+log = logging.getLogger(__name__)
 
 _READS_IN_FLIGHT = 16
 
@@ -55,13 +60,18 @@ class Audit:
         yield from self._asked_one_by_one([key for key in keys if key not in told])
 
     def _told_over_there(self, keys: Sequence[str]) -> dict[str, Stored | None]:
-        """What one remote program says of all keys at once; without those that it cannot say anything of."""
-        session, shell = self._session, self._session.shell
-        if shell is None or not shell.has_python:
+        """What our program says of all keys at once; without those that it cannot say anything of."""
+        asked = [key for key in keys if self._session.files.takes(key)]
+        try:
+            return believed(asked, self._loop.run(self._lines_about(asked)))
+        except AgentGone as gone:
+            log.warning("%s: %s", self._place, gone)
             return {}
-        possible = {key.encode(): key for key in keys if self._session.files.takes(key)}
-        found = self._loop.run(shell.stored(session.connection, session.files.root, list(possible), self._algorithm))
-        return {possible[key]: stored for key, stored in found.items()}
+
+    async def _lines_about(self, keys: Sequence[str]) -> list[bytes]:
+        """One for each of *keys*; none where our program cannot run. Raises AgentGone."""
+        agent = await self._session.agent()
+        return [] if agent is None else await agent.ask(about(b"digests %s" % word(self._algorithm), keys))
 
     def _missing(self, key: str) -> CopyMissing:
         return CopyMissing(self._place, key, "there is no such object")

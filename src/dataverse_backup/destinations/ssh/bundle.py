@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dataverse_backup.destinations.ssh.agent import AgentGone
 from dataverse_backup.destinations.ssh.item import pieces
-from dataverse_backup.destinations.ssh.shell import SYNCED, extracted
+from dataverse_backup.destinations.ssh.shell import SYNCED, extracted, word
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -100,7 +100,7 @@ class AgentBundle(Bundle):
         """Stage in *directory*, below the root."""
         super().__init__(loop, mode)
         self._agent = agent
-        self._algorithm = algorithm.lower().replace("-", "").encode()
+        self._algorithm = word(algorithm)
         self._pending += b"begin %s\n" % directory.encode()
         self._complaint: str | None = None
 

@@ -18,11 +18,11 @@ from dataverse_backup.destinations.partials import Resumable
 from dataverse_backup.destinations.ssh.abilities import Abilities
 from dataverse_backup.destinations.ssh.carrier import Carrier, Gone, Lost, NotOurs
 from dataverse_backup.destinations.ssh.doubts import all_unavailable, doubted, not_ours
-from dataverse_backup.destinations.ssh.flights import Flights, word
+from dataverse_backup.destinations.ssh.flights import Flights
 from dataverse_backup.destinations.ssh.paths import Paths, is_openssh
 from dataverse_backup.destinations.ssh.program import NoProgram
 from dataverse_backup.destinations.ssh.remarks import unavailable
-from dataverse_backup.destinations.ssh.shell import AGENT, beginning, believed
+from dataverse_backup.destinations.ssh.shell import AGENT, about, beginning, believed, word
 from dataverse_backup.errors import (
     ConfigurationError,
     CopyMissing,
@@ -145,7 +145,7 @@ class CarriedSshDestination(Destination, Resumable):
         self, carrier: Carrier, keys: Sequence[str], algorithm: Algorithm
     ) -> Iterator[StoredDigest | Failure]:
         try:
-            lines = _ask_about(carrier, b"digests %s" % word(algorithm), keys)
+            lines = carrier.ask(about(b"digests %s" % word(algorithm), keys))
         except NotOurs as error:
             raise self._refused() from error
         except (Lost, Gone) as error:
@@ -166,7 +166,7 @@ class CarriedSshDestination(Destination, Resumable):
             return self._others().sizes(keys)
         asked = [key for key in keys if self._paths().takes(key)]
         try:
-            lines = _ask_about(carrier, b"sizes", asked)
+            lines = carrier.ask(about(b"sizes", asked))
         except (Lost, Gone) as error:
             raise self._lost(error) from error
         return {key: int(line) for key, line in zip(asked, lines, strict=True) if line != b"-"}
@@ -320,9 +320,3 @@ def _shell_with_python(abilities: Abilities) -> Shell:
     if abilities.shell is None or not abilities.shell.has_python:
         raise NoProgram("the account has no shell with Python")
     return abilities.shell
-
-
-def _ask_about(carrier: Carrier, request: bytes, keys: Sequence[str]) -> list[bytes]:
-    """A line for each of *keys*. Raises Lost and Gone."""
-    words = b"".join(key.encode() + b"\0" for key in keys)
-    return carrier.ask(request + b" %d\n" % len(words), words)

@@ -18,7 +18,7 @@ from dataverse_backup.destinations.partials import is_partial_name, may_pass, pa
 from dataverse_backup.destinations.ssh.carrier import Gone, Lost, NotOurs
 from dataverse_backup.destinations.ssh.item import Item, pieces, refuse_bad_keys
 from dataverse_backup.destinations.ssh.remarks import refusal, spoken_error, unavailable
-from dataverse_backup.destinations.ssh.shell import SYNCED
+from dataverse_backup.destinations.ssh.shell import SYNCED, word
 from dataverse_backup.errors import CopyDiffers, ObjectError, StoreLost
 from dataverse_backup.fixity import Durability, HashingReader, VerifiedBy
 
@@ -335,11 +335,6 @@ class Flights:
             if item.outcome is None and item.sent is not None:
                 item.outcome = Receipt(item.upload.key, item.size, item.sent, VerifiedBy.REMOTE_HASH, durable)
             yield self._concluded(item)
-
-
-def word(algorithm: Algorithm) -> bytes:
-    """What Python calls it."""
-    return algorithm.lower().replace("-", "").encode()
 
 
 def _words(words: Iterable[bytes]) -> bytes:

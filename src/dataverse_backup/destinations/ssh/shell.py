@@ -10,19 +10,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from dataverse_backup.fixity import Algorithm
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from dataverse_backup.destinations.ssh.connection import Answer, Connection
 
 ENGLISH = "LC_ALL=C; export LC_ALL; "
 _THERE = f'{ENGLISH}IFS= read -r d && cd "$d" && '
 """In English, for complaints are read (`spoken_error`), and ssh configurations send the user's language along."""
-Key = TypeVar("Key", bytes, str)
 
 SYNCED = "synced"
 EXTRACTED = "t"
@@ -47,9 +46,7 @@ PYTHON = "python3 -I -S -c"
 _RUN = '"import sys; exec(sys.stdin.buffer.read(int(sys.stdin.buffer.readline())))"'
 """Python that takes its program from its input too: the length of it on a line, the program, what the program reads."""
 _MISSING, _STORED = b"missing", re.compile(rb"[0-9]+ [0-9a-f]+")
-_AGENT, _DIGESTS = (
-    resources.files(__package__).joinpath(f"remote_{name}.py").read_bytes() for name in ("agent", "digests")
-)
+_AGENT = resources.files(__package__).joinpath("remote_agent.py").read_bytes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +77,6 @@ class Shell:
         proof = f'printf "%s\\0" {EXTRACTED}* | xargs -0 {hashes} 2>/dev/null; ' if hashes else ""
         return command(f"tar -x -p -o -f -; s=$?; {self.sync} && echo {SYNCED}; {proof}exit $s")
 
-    async def stored(
-        self, connection: Connection, root: bytes, keys: Sequence[bytes], algorithm: Algorithm
-    ) -> dict[bytes, Stored | None]:
-        """What lies under *keys* below *root*, hashed, or None for nothing; without those that nothing is known of."""
-        words = [algorithm.lower().replace("-", "").encode(), *keys]
-        answer = await connection.run(AGENT, _input(root, _DIGESTS, words))
-        *lines, _ = answer.output.split(b"\n")  # the last one is empty, or was cut off
-        return believed(keys, lines)
-
     async def synced(self, connection: Connection, directory: bytes) -> Answer:
         """Bring everything on the file system of *directory* to the disk."""
         return await connection.patiently(connection.run(command(self.sync), directory + b"\n"))
@@ -101,21 +89,27 @@ class Shell:
 
 
 AGENT = command(f"exec {PYTHON} {_RUN}")
-"""The command that starts `remote_agent`, or what else its input begins with."""
+"""The command that starts `remote_agent`."""
 
 
 def beginning(directory: bytes, dir_mode: int, sync: str) -> bytes:
     """The beginning of the input of AGENT: `remote_agent`, in *directory*."""
-    return _input(directory, _AGENT, []) + b"%o\n%s\n" % (dir_mode, sync.encode())
+    return b"%s\n%d\n%s%o\n%s\n" % (directory, len(_AGENT), _AGENT, dir_mode, sync.encode())
 
 
-def _input(root: bytes, program: bytes, words: Iterable[bytes]) -> bytes:
-    """What `_RUN` reads, after the directory to work in."""
-    return b"".join([root, b"\n", str(len(program)).encode(), b"\n", program, *(word + b"\0" for word in words)])
+def word(algorithm: Algorithm) -> bytes:
+    """What Python calls it."""
+    return algorithm.lower().replace("-", "").encode()
 
 
-def believed(keys: Sequence[Key], lines: Sequence[bytes]) -> dict[Key, Stored | None]:
-    """What our programs say of *keys*, a line for each; without those of which nothing is said that makes sense."""
+def about(request: bytes, keys: Sequence[str]) -> bytes:
+    """A *request* to `remote_agent` about *keys*."""
+    words = b"".join(key.encode() + b"\0" for key in keys)
+    return b"%s %d\n%s" % (request, len(words), words)
+
+
+def believed(keys: Sequence[str], lines: Sequence[bytes]) -> dict[str, Stored | None]:
+    """What our program says of *keys*, a line for each; without those of which nothing is said that makes sense."""
     told = zip(keys, lines, strict=False)
     return {key: Stored.parse(line) for key, line in told if line == _MISSING or _STORED.fullmatch(line)}
 

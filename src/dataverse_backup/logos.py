@@ -7,9 +7,9 @@ new; and for some of the others, the next ones each time, so that all have their
 
 from __future__ import annotations
 
-import logging
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from dataverse_backup.errors import SourceError, StoreLost
 from dataverse_backup.ledger.base import LACKING, LogoTurn, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Container, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Container, Iterator, Sequence
 
     from dataverse_backup.catalogue.base import Catalogue, Snapshot
     from dataverse_backup.ledger.base import Ledger, Standing
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     Answer = Mapping[str, str] | SourceError | StoreLost | None
     """The logos that a store has, why it cannot say so, or that no store of ours has the dataset."""
 
-log = logging.getLogger(__name__)
-
 _READ_TOGETHER = 5_000
 """So many rows of datasets are in memory; the catalogue is not held open while stores are asked."""
 _ASKED_TOGETHER = 1_000
 _ASKED_BY_ONE = 50
 """Datasets that a thread asks for, one after the other: for a file system each alone would be too little work."""
 _THREADS = 16
+_NONE: Mapping[str, str] = {}
+"""That a dataset has no logo; most have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,75 +75,37 @@ class Found:
     """Those that it had and does not have any more."""
 
 
-@dataclass
-class LogoSearch:
-    """Asks the stores what logos lie in them, for one destination."""
+@dataclass(eq=False)
+class LogoAnswers:
+    """What the stores say when they are asked, once for all who want to know of the same dataset."""
 
-    ledger: Ledger
-    destination: str
     stores: Mapping[str, Store]
-    known: frozenset[int] = frozenset()
-    """Datasets that have a logo, by the ledger."""
-    lost: dict[str, StoreLost] = field(default_factory=dict)
-    """Stores that could not be read, and have logos by the ledger."""
-    _turn: LogoTurn | None = None
-    """Where it goes on next time; None where all are asked that somebody wants to know of."""
-    _asked: Sequence[int] = ()
-    """The datasets that are asked."""
-    _left: Sequence[int] = ()
-    """Datasets that had a logo, and are not in the catalogue any more."""
+    are_kept: bool = False
+    """Whether others will want to know the same: the plans of further destinations in the same run."""
+    _kept: dict[int, Answer] = field(default_factory=dict)
+    """By the id of the dataset."""
     _silent: dict[str, StoreLost] = field(default_factory=dict)
     _is_there: dict[str, StoreLost | None] = field(default_factory=dict)
     """Why stores cannot be read in which something was missing; None for those that can."""
-    _unasked: Counter[str] = field(default_factory=Counter)
-    """Why so many datasets could not be asked."""
 
-    def choose(self, snapshot: Snapshot, only: Container[int] | None = None) -> None:
-        """Choose the datasets of the catalogue that are to be asked: in turn, or *only* those of these with a logo."""
-        there = snapshot.datasets()
-        self.known = frozenset(self.ledger.with_logos(self.destination))
-        if only is None:
-            others = min((store.logos_a_run for store in self.stores.values()), default=0)
-            choice = choose(there, self.known, self.ledger.logo_turn(self.destination), others)
-            self._asked, self._turn = choice.ids, choice.turn
-            self._left = sorted(self.known - set(there))
-        else:
-            self._asked = [number for number in there if number in self.known and number in only]
+    def of_each(self, datasets: Sequence[Datafile]) -> list[Answer]:
+        """What the store of each of them says. Any thread may call it."""
+        return [self.of(dataset) for dataset in datasets]
 
-    def found(self, catalogue: Catalogue) -> Iterator[list[Found]]:
-        """What the datasets have of which there is something to say, by ascending id, some together."""
-        with ThreadPoolExecutor(_THREADS, thread_name_prefix="logos") as pool:
-            for ids in chunks(self._asked, _READ_TOGETHER):
-                rows = sorted(catalogue.read(ids).items())
-                for some in chunks((row for _, row in rows if isinstance(row, Datafile)), _ASKED_TOGETHER):
-                    standings = self._standings([dataset.id for dataset in some if dataset.id in self.known])
-                    answers = pool.map(self._ask_each, chunks(some, _ASKED_BY_ONE))
-                    told = zip(some, (answer for part in answers for answer in part), strict=True)
-                    yield [
-                        self._concluded(dataset, answer, standings.get(dataset.id, {}))
-                        for dataset, answer in told
-                        if answer or dataset.id in standings
-                    ]
-        for left in chunks(self._left, _ASKED_TOGETHER):
-            yield [Found([], {}, _not_gone(its)) for its in self._standings(left).values()]
-        for why, datasets in self._unasked.items():
-            log.warning("%d datasets could not be asked for a logo: %s", datasets, why)
+    def of(self, dataset: Datafile) -> Answer:
+        """What its store says."""
+        if dataset.id in self._kept:
+            return self._kept[dataset.id]
+        answer = self._ask(dataset)
+        if self.are_kept:
+            self._kept[dataset.id] = answer or _NONE if isinstance(answer, Mapping) else answer
+        return answer
 
-    def keep_turn(self) -> None:
-        """Remember where it goes on: what was found is in the ledger now."""
-        if self._turn is not None and self._turn != self.ledger.logo_turn(self.destination):
-            self.ledger.keep_logo_turn(self.destination, self._turn)
-
-    def _standings(self, ids: Sequence[int]) -> dict[int, dict[str, Standing]]:
-        found: dict[int, dict[str, Standing]] = {}
-        for standing in self.ledger.standings(self.destination, ids) if ids else ():
-            if standing.tag in LOGOS:
-                found.setdefault(standing.datafile_id, {})[standing.tag] = standing
-        return found
-
-    def _ask_each(self, datasets: Sequence[Datafile]) -> list[Answer]:
-        """What the store of each says."""
-        return [self._ask(dataset) for dataset in datasets]
+    def deny(self, dataset: Datafile, tag: str) -> bool:
+        """Whether the store of *dataset* answers that this logo is not there; not where it cannot say so."""
+        answer = self.of(dataset)
+        is_missing = isinstance(answer, Mapping) and tag not in answer
+        return is_missing and self.why_lost(dataset.store_id) is None
 
     def _ask(self, dataset: Datafile) -> Answer:
         store = self.stores.get(dataset.store_id)
@@ -157,24 +119,7 @@ class LogoSearch:
             self._silent[store.id] = lost
             return lost
 
-    def _concluded(self, dataset: Datafile, answer: Answer, its: Mapping[str, Standing]) -> Found:
-        if isinstance(answer, StoreLost):
-            if its:
-                self.lost[dataset.store_id] = answer
-            else:
-                self._unasked[str(answer)] += 1
-            return Found([], its)
-        if isinstance(answer, SourceError):  # what has failed before is for a worker to try, who says why it fails
-            self._unasked[f"{answer.place}: {answer.reason}"] += 1
-            return Found([dataset.logo(tag) for tag, standing in its.items() if standing.status in LACKING], its)
-        if answer is None:
-            return Found([], its)
-        gone = _not_gone({tag: standing for tag, standing in its.items() if tag not in answer})
-        if gone and (lost := self._why_lost(dataset.store_id)) is not None:
-            return self._concluded(dataset, lost, its)
-        return Found([dataset.logo(tag, version) for tag, version in sorted(answer.items())], its, gone)
-
-    def _why_lost(self, store_id: str) -> StoreLost | None:
+    def why_lost(self, store_id: str) -> StoreLost | None:
         """On a disk that is not mounted everything is missing, which says nothing; asked once."""
         if store_id not in self._is_there:
             try:
@@ -183,6 +128,85 @@ class LogoSearch:
             except StoreLost as lost:
                 self._is_there[store_id] = lost
         return self._is_there[store_id]
+
+
+@dataclass
+class LogoSearch:
+    """Asks the stores what logos lie in them, for one destination."""
+
+    ledger: Ledger
+    destination: str
+    answers: LogoAnswers
+    known: frozenset[int] = frozenset()
+    """Datasets that have a logo, by the ledger."""
+    lost: dict[str, StoreLost] = field(default_factory=dict)
+    """Stores that could not be read, and have logos by the ledger."""
+    unasked: Counter[str] = field(default_factory=Counter)
+    """How many other datasets could not be asked, by the reason."""
+    _turn: LogoTurn | None = None
+    """Where it goes on next time; None where all are asked that somebody wants to know of."""
+    _asked: Sequence[int] = ()
+    """The datasets that are asked."""
+    _left: Sequence[int] = ()
+    """Datasets that had a logo, and are not in the catalogue any more."""
+
+    def choose(self, snapshot: Snapshot, only: Container[int] | None = None) -> None:
+        """Choose the datasets of the catalogue that are to be asked: in turn, or *only* those of these with a logo."""
+        there = snapshot.datasets()
+        self.known = frozenset(self.ledger.with_logos(self.destination))
+        if only is None:
+            others = min((store.logos_a_run for store in self.answers.stores.values()), default=0)
+            choice = choose(there, self.known, self.ledger.logo_turn(self.destination), others)
+            self._asked, self._turn = choice.ids, choice.turn
+            self._left = sorted(self.known - set(there))
+        else:
+            self._asked = [number for number in there if number in self.known and number in only]
+
+    def found(self, catalogue: Catalogue) -> Iterator[list[Found]]:
+        """What the datasets have of which there is something to say, by ascending id, some together."""
+        with ThreadPoolExecutor(_THREADS, thread_name_prefix="logos") as pool:
+            for ids in chunks(self._asked, _READ_TOGETHER):
+                rows = sorted(catalogue.read(ids).items())
+                for some in chunks((row for _, row in rows if isinstance(row, Datafile)), _ASKED_TOGETHER):
+                    standings = self._standings([dataset.id for dataset in some if dataset.id in self.known])
+                    answers = pool.map(self.answers.of_each, chunks(some, _ASKED_BY_ONE))
+                    told = zip(some, (answer for part in answers for answer in part), strict=True)
+                    yield [
+                        self._concluded(dataset, answer, standings.get(dataset.id, {}))
+                        for dataset, answer in told
+                        if answer or dataset.id in standings
+                    ]
+        for left in chunks(self._left, _ASKED_TOGETHER):
+            yield [Found([], {}, _not_gone(its)) for its in self._standings(left).values()]
+
+    def keep_turn(self) -> None:
+        """Remember where it goes on: what was found is in the ledger now."""
+        if self._turn is not None and self._turn != self.ledger.logo_turn(self.destination):
+            self.ledger.keep_logo_turn(self.destination, self._turn)
+
+    def _standings(self, ids: Sequence[int]) -> dict[int, dict[str, Standing]]:
+        found: dict[int, dict[str, Standing]] = {}
+        for standing in self.ledger.standings(self.destination, ids) if ids else ():
+            if standing.tag in LOGOS:
+                found.setdefault(standing.datafile_id, {})[standing.tag] = standing
+        return found
+
+    def _concluded(self, dataset: Datafile, answer: Answer, its: Mapping[str, Standing]) -> Found:
+        if isinstance(answer, StoreLost):
+            if its:
+                self.lost[dataset.store_id] = answer
+            else:
+                self.unasked[str(answer)] += 1
+            return Found([], its)
+        if isinstance(answer, SourceError):  # what has failed before is for a worker to try, who says why it fails
+            self.unasked[f"{answer.place}: {answer.reason}"] += 1
+            return Found([dataset.logo(tag) for tag, standing in its.items() if standing.status in LACKING], its)
+        if answer is None:
+            return Found([], its)
+        gone = _not_gone({tag: standing for tag, standing in its.items() if tag not in answer})
+        if gone and (lost := self.answers.why_lost(dataset.store_id)) is not None:
+            return self._concluded(dataset, lost, its)
+        return Found([dataset.logo(tag, version) for tag, version in sorted(answer.items())], its, gone)
 
 
 def _not_gone(standings: Mapping[str, Standing]) -> list[tuple[int, str]]:

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dataverse_backup.errors import DataverseBackupError
 from dataverse_backup.work import Spool, Why, Work
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from dataverse_backup.brake import Thresholds
     from dataverse_backup.datafile import Datafile
     from dataverse_backup.errors import BrakePulled, ObjectError, Reason, StoreLost
+    from dataverse_backup.logos import LogoAnswers
     from dataverse_backup.stores.base import Store
 
 
@@ -65,6 +67,8 @@ class Plan:
     """Configured stores that the catalogue has datafiles in."""
     lost_stores: dict[str, StoreLost] = field(default_factory=dict)
     """Stores that could not be read at the start; nothing of theirs is planned or noted (design, rule 12)."""
+    unasked: Counter[str] = field(default_factory=Counter)
+    """How many datasets could not be asked for a logo, by the reason."""
     refused: list[Refused] = field(default_factory=list)
     unusual: BrakePulled | None = None
     """Why a run would stop here, where this is only a dry run."""
@@ -88,6 +92,13 @@ class Plan:
         if self._logos is None:
             return iter(self._spool)
         return heapq.merge(self._spool, self._logos, key=lambda work: work.datafile.place)
+
+    @property
+    def not_asked(self) -> list[DataverseBackupError]:
+        """What there is to say of datasets that could not be asked for a logo."""
+        hint = "may we list what lies in that store? they are asked again when it is their turn"
+        told = ((why, f"{count:,} dataset{'s were' if count > 1 else ' was'}") for why, count in self.unasked.items())
+        return [DataverseBackupError(f"{datasets} not asked for a logo: {why}", hint) for why, datasets in sorted(told)]
 
     def close(self) -> None:
         """Give back the spools."""
@@ -118,5 +129,7 @@ class Scope:
     """Write nothing down."""
     brake: Thresholds | None = None
     """How much may vanish; None where that is not looked at."""
+    logos: LogoAnswers | None = None
+    """Whom the plan asks for logos, if others ask the same; None: it asks for itself."""
     get_ready: Callable[[], None] = lambda: None
     """Called when there is something to do, as soon as that is known; perhaps again and again."""

@@ -22,7 +22,7 @@ from dataverse_backup.datafile import MAIN, Datafile, NotHere, fingerprint, mark
 from dataverse_backup.errors import ObjectError, Reason, StoreLost
 from dataverse_backup.layout import is_beside, key_for
 from dataverse_backup.ledger.base import LACKING, Planned, Standing, Status
-from dataverse_backup.logos import LogoSearch
+from dataverse_backup.logos import LogoAnswers, LogoSearch
 from dataverse_backup.plan import Plan, Refused
 from dataverse_backup.settled import companions_gone, is_settled, not_here, why_of
 from dataverse_backup.work import Work
@@ -58,7 +58,7 @@ def make_plan(catalogue: Catalogue, ledger: Ledger, scope: Scope) -> Plan:
     with ExitStack() as on_error:
         planner = _Planner(ledger, scope)
         on_error.enter_context(planner.plan)
-        logos = LogoSearch(ledger, scope.destination, scope.stores)
+        logos = LogoSearch(ledger, scope.destination, scope.logos or LogoAnswers(scope.stores))
         with catalogue.snapshot() as snapshot:
             with Changes.between(snapshot.marks(), ledger.marks(scope.destination, layout)) as changes:
                 planner.pass_by(changes)
@@ -69,6 +69,7 @@ def make_plan(catalogue: Catalogue, ledger: Ledger, scope: Scope) -> Plan:
             logos.choose(snapshot, scope.only)
         planner.take_logos(logos.found(catalogue))
         planner.plan.lost_stores.update(logos.lost)
+        planner.plan.unasked.update(logos.unasked)
         if not scope.dry_run:
             logos.keep_turn()
         on_error.pop_all()

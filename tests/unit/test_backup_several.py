@@ -14,9 +14,11 @@ from dataverse_backup.actions.backup import backup, dry_run
 from dataverse_backup.actions.events import Ended, Ending, Planning
 from dataverse_backup.actions.sites import Installation, KeptDumps, Site
 from dataverse_backup.catalogue.memory import MemoryCatalogue
+from dataverse_backup.cli.summary import result_of
+from dataverse_backup.datafile import DATASET
 from dataverse_backup.destinations.memory import MemoryDestination
 from dataverse_backup.engine import Capacity, Stop
-from dataverse_backup.errors import CatalogueUnavailable, Reason
+from dataverse_backup.errors import CatalogueUnavailable, Reason, SourceRefused
 from dataverse_backup.ledger.base import Attempt, Status
 from dataverse_backup.ledger.memory import MemoryLedger
 from dataverse_backup.transfer import Transfer
@@ -293,3 +295,28 @@ def test_a_destination_with_workers_of_its_own_is_copied_to_by_them() -> None:
     results = ended(list(backup(campus.installation, sites, campus.stop)))
     assert endings(results) == dict.fromkeys("abc", Ending.OK)
     assert asked == ["backup-c"]
+
+
+class AskedStore(CountingStore):
+    """Says of no dataset what logos it has, and counts who asks."""
+
+    asked = 0
+
+    def logos(self, dataset: Datafile) -> NoReturn:
+        self.asked += 1
+        raise SourceRefused(self.id, dataset.storageidentifier, "not by you")
+
+
+def test_datasets_that_cannot_be_asked_for_a_logo_are_told_of_by_every_destination_and_asked_once() -> None:
+    store = AskedStore({})
+    campus = Campus(store=store)
+    number, path = 90, "10.5072/FK2/SET"
+    row = replace(datafile(number, size=None, checksum=None), storageidentifier=f"file://{path}", tag=DATASET)
+    campus.catalogue.rows_now[number] = row
+    for its in campus.run().values():
+        assert (its.ending, its.tried[Status.OK]) == (Ending.FAILURES, 6)
+        assert its.record is not None
+        assert its.record.message == "1 dataset was not asked for a logo: file: refused"
+        (trouble,) = result_of(its).troubles
+        assert trouble.message == its.record.message
+    assert store.asked == 1

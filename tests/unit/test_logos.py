@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from dataverse_backup.engine import Stop
 from dataverse_backup.errors import DataverseBackupError, Reason, SourceRefused
 from dataverse_backup.ledger.base import LogoTurn, Status
 from dataverse_backup.ledger.memory import MemoryLedger
-from dataverse_backup.logos import choose
+from dataverse_backup.logos import LogoAnswers, choose
 from dataverse_backup.plan import Scope
 from dataverse_backup.planner import make_plan
 from dataverse_backup.retrieval import Retriever, StoreTarget
@@ -174,14 +175,42 @@ def test_an_empty_folder_where_a_disk_was_mounted_takes_no_logo_away(world: Logo
     assert world.statuses()[10, LOGO] == OK
 
 
-def test_a_dataset_that_cannot_be_asked_loses_nothing_and_is_logged(
-    world: LogoWorld, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_dataset_that_cannot_be_asked_loses_nothing_and_is_told(world: LogoWorld) -> None:
     world.run()
     world.store.faults[name_of(10)] = Fault(on_open=SourceRefused)
-    assert world.run().plan.work.files == 0
+    plan = world.run().plan
+    assert plan.work.files == 0
     assert world.statuses()[10, LOGO] == OK
-    assert "1 datasets could not be asked for a logo: file: refused" in caplog.text
+    assert [str(one) for one in plan.not_asked] == ["1 dataset was not asked for a logo: file: refused"]
+
+
+def test_thousands_of_datasets_of_a_store_that_is_away_are_told_in_one_line(world: LogoWorld) -> None:
+    world.stores["other"] = MemoryStore("other")
+    world.stores["other"].lost = True
+    for number in range(1_000, 3_000):
+        world.catalogue.rows_now[number] = replace(dataset(number), store_id="other")
+    told = [str(one) for one in world.run().plan.not_asked]
+    assert told == ["2,000 datasets were not asked for a logo: other: the store is lost, as planned"]
+
+
+class Counting(MemoryStore):
+    """Counts how often each dataset is asked for."""
+
+    asked: Counter[int]
+
+    def logos(self, dataset: Datafile) -> dict[str, str]:
+        self.asked[dataset.id] += 1
+        return super().logos(dataset)
+
+
+def test_the_plans_of_one_run_ask_for_each_dataset_once_and_find_the_same(world: LogoWorld) -> None:
+    store = world.stores["file"] = Counting("file", world.store.objects)
+    store.asked = Counter()
+    logos = LogoAnswers(world.stores, are_kept=True)
+    for name in ("here", "there", "elsewhere"):
+        with make_plan(world.catalogue, world.ledger, Scope(name, world.stores, logos=logos)) as plan:
+            assert [work.datafile.place for work in plan.works()] == [(10, LOGO), (10, SMALL), (11, "")]
+    assert store.asked == {10: 1, 20: 1}
 
 
 def test_a_logo_that_cannot_be_read_fails_until_it_can(world: LogoWorld) -> None:

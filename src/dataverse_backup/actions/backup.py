@@ -17,6 +17,7 @@ from dataverse_backup.actions.run import Run
 from dataverse_backup.brake import Brake
 from dataverse_backup.engine import Engine, Stop
 from dataverse_backup.joint import JointTransferFactory
+from dataverse_backup.logos import LogoAnswers
 from dataverse_backup.outflow import Meter, Outflow, Pace
 from dataverse_backup.plan import Plan, Scope
 from dataverse_backup.planner import make_plan
@@ -34,9 +35,11 @@ if TYPE_CHECKING:
     CopyWorkers = AbstractContextManager[Submit[JointBatch, Outcomes]]
 
 
-def dry_run(installation: Installation, site: Site, *, limit: int | None = None) -> Plan:
+def dry_run(
+    installation: Installation, site: Site, *, limit: int | None = None, logos: LogoAnswers | None = None
+) -> Plan:
     """What a run would do; nothing is written, and the destination is not touched."""
-    scope = Scope(site.name, installation.stores, limit=limit, dry_run=True, brake=site.thresholds)
+    scope = Scope(site.name, installation.stores, limit=limit, dry_run=True, brake=site.thresholds, logos=logos)
     return make_plan(installation.catalogue, installation.ledger, scope)
 
 
@@ -60,8 +63,18 @@ def backup(
     with ExitStack() as held:
         dumper = installation.dumper if only is None else None
         dump = None if dumper is None else held.enter_context(OneDump(dumper, stop))
+        logos = LogoAnswers(installation.stores, are_kept=len(sites) > 1)
         runs = [
-            Run(installation, site, stop, brake, limit=limit, only=only[site.name] if only else None, dump=dump)
+            Run(
+                installation,
+                site,
+                stop,
+                brake,
+                limit=limit,
+                only=only[site.name] if only else None,
+                dump=dump,
+                logos=logos,
+            )
             for site in in_order
         ]
         try:

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from dataverse_backup.destinations.base import Destination, Traits
     from dataverse_backup.engine import Capacity, Stop
     from dataverse_backup.ledger.base import Lock
+    from dataverse_backup.logos import LogoAnswers
     from dataverse_backup.outflow import Outflow
 
 log = logging.getLogger(__name__)
@@ -69,10 +70,12 @@ class Run:
         limit: int | None = None,
         only: Container[int] | None = None,
         dump: OneDump | None = None,
+        logos: LogoAnswers | None = None,
     ) -> None:
         """Back up to *site*, at most *limit* datafiles; or repair there, which is to back up none but *only* these.
 
-        All runs of one invocation have the same *brake* and the same *dump*, which is kept if the site wants that.
+        All runs of one invocation have the same *brake*, the same *dump*, which is kept if the site wants that, and
+        the same *logos*, so that no dataset is asked for its logo twice.
         """
         self.site = site
         self.is_over = False
@@ -82,7 +85,7 @@ class Run:
         self.allowance = Allowance(site.limits)
         """What it may still do."""
         self._stop = stop
-        self._limit, self._only = limit, only
+        self._limit, self._only, self._logos = limit, only, logos
         self._brake = brake
         self._watch = Watch(self._brake, site.thresholds, self._suspicious_before)
         self._dump = DumpOfRun(site.name, site.dumps, dump)
@@ -183,6 +186,7 @@ class Run:
             limit=self._limit,
             only=self._only,
             brake=brake,
+            logos=self._logos,
             get_ready=self._get_ready,
         )
 
@@ -291,12 +295,16 @@ class Run:
         if self._ended.ending is Ending.BRAKE:
             self._ended.brake = self._brake.pulled
         if self._id is not None:
-            why = self._ended.brake or self._ended.lost
-            self._ended.record = self._ledger.end_run(
-                self._id, self._ended.ending, message=why.message if why is not None else ""
-            )
+            self._ended.record = self._ledger.end_run(self._id, self._ended.ending, message=self._message())
         self._let_go()
         return self._ended
+
+    def _message(self) -> str:
+        """Why it ended before its time, or else what it could not find out."""
+        why = self._ended.brake or self._ended.lost
+        if why is not None:
+            return why.message
+        return "\n".join(one.message for one in self._plan.not_asked) if self._plan is not None else ""
 
     def _note_dump(self) -> None:
         """Wait for the dump, and record it; not where the lock has been lost."""
@@ -420,6 +428,7 @@ class Run:
             return Ending.LOST
         failed = ended.tried[Status.FAIL_READ] + ended.tried[Status.FAIL_WRITE] + ended.unconfirmed
         has_no_dump = ended.dump is not None and not ended.dump.is_ok
-        if failed or has_no_dump or ended.unexplained or ended.lost or ended.lost_stores or plan.unknown_stores:
+        unseen = ended.lost_stores or plan.unknown_stores or plan.unasked
+        if failed or has_no_dump or ended.unexplained or ended.lost or unseen:
             return Ending.FAILURES
         return Ending.OK if ended.limit is None else Ending.LIMIT

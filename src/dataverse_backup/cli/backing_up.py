@@ -19,6 +19,7 @@ from dataverse_backup.cli.summary import describe, describe_reading, unknown_sto
 from dataverse_backup.cli.terminal import err, out, plain, say_error, size_of, warn
 from dataverse_backup.engine import Stop
 from dataverse_backup.errors import ConfigurationError, DumpError
+from dataverse_backup.logos import LogoAnswers
 from dataverse_backup.notify.text import dump_line
 
 if TYPE_CHECKING:
@@ -64,12 +65,15 @@ def show_plan(settings: Settings, names: Sequence[str], limit: int | None) -> No
     """What a run would do, for each destination."""
     with assembly.open_catalogue(settings) as catalogue, ledger_to_read(settings) as ledger:
         installation = assembly.make_installation(settings, catalogue, ledger)
+        told: set[str] = set()
+        logos = LogoAnswers(installation.stores, are_kept=True)
         for name in chosen_destinations(settings, names):
-            with dry_run(installation, assembly.make_site(settings, name), limit=limit) as plan:
+            with dry_run(installation, assembly.make_site(settings, name), limit=limit, logos=logos) as plan:
                 out.print(plain(f"destination {name}: {_planned(plan)}"))
                 for store_id, share in sorted(plan.by_store.items()):
                     out.print(plain(f"  store {store_id}: {share.files:,} files, {size_of(share.size)}"))
                 _warn_of_plan(plan)
+                _warn_once(plan, told)
 
 
 def run(settings: Settings, wanted: Wanted, *, quiet: bool, tell: Tell) -> ExitCode:
@@ -101,6 +105,7 @@ def _site(settings: Settings, name: str, asked: Limits, cluster: Cluster | None)
 def show_events(events: Iterator[Event], *, quiet: bool) -> list[Ended]:
     """Show what happens while it does; what came of it for each destination, by name."""
     results: list[Ended] = []
+    told: set[str] = set()
     with make_progress(quiet=quiet) as progress:
         for event in events:
             if isinstance(event, Ended):
@@ -110,6 +115,7 @@ def show_events(events: Iterator[Event], *, quiet: bool) -> list[Ended]:
             elif isinstance(event, Planning):
                 progress.begin(event)
                 _warn_of_plan(event.plan)
+                _warn_once(event.plan, told)
             elif isinstance(event, Dumping):
                 progress.dump(event)
             elif isinstance(event, Moving):
@@ -147,6 +153,14 @@ def _warn_of_plan(plan: Plan) -> None:
         say_error(plan.unusual)
     for datafile_id, key in plan.beside:
         warn(f"datafile {datafile_id}: its key belongs to another datafile; its copy is called {key}")
+
+
+def _warn_once(plan: Plan, told: set[str]) -> None:
+    """What concerns every destination in the same way."""
+    for silence in plan.not_asked:
+        if silence.message not in told:
+            told.add(silence.message)
+            warn(silence.message, silence.hint)
 
 
 def show_result(ledger: Ledger, ended: Ended, *, quiet: bool) -> None:

@@ -98,6 +98,7 @@ def _troubles(ended: Ended) -> Iterator[DataverseBackupError]:
         yield unknown_store(store_id, count)
     if ended.dump is not None and not ended.dump.is_ok:
         yield DumpError(f"the database was not dumped: {ended.dump.message}", ended.dump.hint)
+    yield from ended.plan.not_asked if ended.plan else ()
     yield from ended.unexplained[:MOST_UNEXPLAINED]
     if ended.unconfirmed:
         said = f"{ended.unconfirmed:,} failures are not recorded: their rows could not be read again"

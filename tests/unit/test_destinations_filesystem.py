@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from dataverse_backup.destinations.base import SCRATCH_PREFIX, Failure, Receipt, Staging, StoredDigest, Upload
+from dataverse_backup.destinations.base import (
+    OWN_PREFIX,
+    SCRATCH_PREFIX,
+    Failure,
+    Receipt,
+    Staging,
+    StoredDigest,
+    Upload,
+)
 from dataverse_backup.destinations.filesystem import FilesystemDestination
 from dataverse_backup.errors import (
     CopyDiffers,
@@ -25,6 +33,7 @@ from dataverse_backup.errors import (
     Unavailable,
 )
 from dataverse_backup.fixity import Algorithm, Durability
+from dataverse_backup.services.tree import Tree
 from dataverse_backup.stores.memory import MemoryStream
 from tests.ordinary_user import open_folder, ordinary_user
 
@@ -372,3 +381,24 @@ def test_a_folder_that_cannot_be_read_is_never_left_out_of_a_listing(
     monkeypatch.setattr("dataverse_backup.services.tree.os.scandir", refuse)
     with pytest.raises(DestinationLost, match="permission denied"):
         list(destination.entries())
+
+
+def test_trying_out_a_new_folder_takes_nothing_away_that_others_are_about_to_use(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = Tree.create
+
+    def create_and_be_not_alone(tree: Tree, key: str) -> int:
+        (root / SCRATCH_PREFIX).mkdir(parents=True, exist_ok=True)
+        return create(tree, key)
+
+    monkeypatch.setattr(Tree, "create", create_and_be_not_alone)
+    with FilesystemDestination("offsite", root, STAGING) as destination:
+        destination.connect()
+    assert [path.relative_to(root).as_posix() for path in root.rglob("*")] == [OWN_PREFIX, SCRATCH_PREFIX]
+
+
+def test_trying_out_a_new_folder_leaves_nothing_there(root: Path) -> None:
+    with FilesystemDestination("offsite", root, STAGING) as destination:
+        destination.connect()
+    assert list(root.iterdir()) == []

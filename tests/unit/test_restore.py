@@ -17,8 +17,7 @@ from dataverse_backup.actions.restore_plan import RestorePlan, Shelves, Wanted, 
 from dataverse_backup.allowance import NO_LIMITS, Limit, Limits
 from dataverse_backup.assembly import FolderTargetFactory
 from dataverse_backup.datafile import Dataset
-from dataverse_backup.destinations.base import IDENTITY_KEY, OWN_PREFIX
-from dataverse_backup.destinations.filesystem import FilesystemDestination
+from dataverse_backup.destinations.base import IDENTITY_KEY
 from dataverse_backup.destinations.memory import Faults, MemoryDestination
 from dataverse_backup.engine import Stop
 from dataverse_backup.errors import LockHeld, RestoreError, WorkerDied
@@ -343,13 +342,6 @@ def test_what_a_killed_restore_left_is_cleared(tmp_path: Path) -> None:
     with claimed(tmp_path, "run"):
         assert not left.exists()
     assert list(tmp_path.iterdir()) == []
-
-
-def test_no_worker_takes_our_place_in_the_folder_away_from_under_another_one(tmp_path: Path) -> None:
-    with claimed(tmp_path, "run") as staging:
-        FilesystemDestination("folder", tmp_path, staging).connect()
-        assert (tmp_path / OWN_PREFIX).is_dir()
-    assert not (tmp_path / OWN_PREFIX).exists()
 
 
 def test_a_destination_of_a_backup_is_no_place_to_restore_to(tmp_path: Path) -> None:

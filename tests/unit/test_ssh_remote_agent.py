@@ -304,7 +304,7 @@ def test_a_login_shell_that_talks_is_listened_to_for_what_we_asked_only() -> Non
 
 def tried(root: Path, *, clears: bool) -> tuple[Trial, list[str]]:
     command = (ENGLISH + PROBE).encode()
-    requests = [b"make own/scratch/abc 0123456789\n", b"try %d\n%s" % (len(command), command)]
+    requests = [b"make trial-abc 0123456789\n", b"try %d\n%s" % (len(command), command)]
     requests += [b"clear\n"] if clears else []
     answer = told(root, *requests)
     end = answer.index(".")
@@ -324,22 +324,16 @@ def test_what_can_be_done_is_found_out_and_nothing_is_left_of_it(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_in_an_old_place_only_what_was_tried_is_cleared(tmp_path: Path) -> None:
-    (tmp_path / "own").mkdir()
+def test_only_what_was_tried_is_cleared(tmp_path: Path) -> None:
     tried(tmp_path, clears=False)
-    assert (tmp_path / "own" / "scratch" / "abc" / "probe").read_text() == "0123456789"
-    (tmp_path / "own" / "scratch" / "abc").rename(tmp_path / "own" / "scratch" / "abc-of-another")
-    tried(tmp_path, clears=True)
-    assert [path.name for path in (tmp_path / "own" / "scratch").iterdir()] == ["abc-of-another"]
+    assert (tmp_path / "trial-abc" / "probe").read_text() == "0123456789"
+    with pytest.raises(KeyError):  # for there is one of that name already, which is not ours
+        tried(tmp_path, clears=True)
+    assert (tmp_path / "trial-abc" / "probe").read_text() == "0123456789"
 
 
 def test_a_place_where_nothing_can_be_made_says_why(tmp_path: Path) -> None:
-    (tmp_path / "own").write_text("in the way")
+    (tmp_path / "trial-abc").write_text("in the way")
     with pytest.raises(KeyError):
         tried(tmp_path, clears=True)
-    assert (tmp_path / "own").read_text() == "in the way"
-
-
-def test_the_command_that_syncs_may_be_told_later(tmp_path: Path) -> None:
-    requests = [b"sync echo -n\n", BEGIN, sent("t0", b"x"), b"prove\n"]
-    assert told(tmp_path, *requests, sync="false")[0] == "synced"
+    assert (tmp_path / "trial-abc").read_text() == "in the way"

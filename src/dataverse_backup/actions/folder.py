@@ -36,10 +36,6 @@ def claimed(folder: Path, run: str) -> Iterator[Staging]:
             raise RestoreError(f"{folder} is a destination of a backup", "restore to a folder of its own")
         if is_locked:
             shutil.rmtree(folder / STAGING_PREFIX / STAGED_BY, ignore_errors=True)
-        with suppress(OSError):  # read-only: what is right there already is still seen to be right
-            # Before any worker: one that finds no place of ours takes away what it made to try the folder out,
-            # from under another one that began a moment later.
-            (folder / STAGING_PREFIX / STAGED_BY).mkdir(parents=True, exist_ok=True)
         try:
             yield Staging(STAGED_BY, run)
         finally:

@@ -1,11 +1,13 @@
 """The contract of a destination: where copies go.
 
 Keys are relative to the destination's root, with ``/`` between their parts: ``10.5072/FK2/ABCDEF/18b3-1``. Everything
-of our own lies under ``.dataverse-backup/`` (staging, identity) and ``.superseded/`` (copies moved aside).
+of our own lies under ``.dataverse-backup/`` (staging, identity) and ``.superseded/`` (copies moved aside); what is
+tried out before there is such a folder lies beside it for a moment.
 """
 
 from __future__ import annotations
 
+import secrets
 import unicodedata
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -36,13 +38,26 @@ ROOT_NOTES = (README_KEY, VERIFY_KEY)
 """The notes at the root, where a person looks first."""
 
 _OWN_ROOTS = frozenset((SUPERSEDED_PREFIX, *ROOT_NOTES))
+_TRIAL = f"{OWN_PREFIX}-trial-"
+
+
+def trial_folder(*, is_new: bool = True) -> str:
+    """The key of a folder, nobody else's, to try a destination out in; whoever makes it removes it.
+
+    In a place that *is_new*, where there is no OWN_PREFIX yet, the folder lies at the root: nothing may be left of the
+    trial there, and who removed a common folder above it would take that away from under whoever is just about to use
+    it, be it another trial or the run that makes the place ours.
+    """
+    token = secrets.token_hex(8)
+    return f"{_TRIAL}{token}" if is_new else f"{SCRATCH_PREFIX}/{token}"
 
 
 def is_own(key: str) -> bool:
     """Whether *key* is for something of our own: no copy gets it. Copies that were moved aside have such keys."""
     if OWN_PREFIX in key and OWN_PREFIX in key.split("/"):
         return True
-    return key.partition("/")[0] in _OWN_ROOTS
+    root = key.partition("/")[0]
+    return root in _OWN_ROOTS or root.startswith(_TRIAL)
 
 
 def is_note(key: str) -> bool:

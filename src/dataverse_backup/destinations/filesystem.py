@@ -32,6 +32,7 @@ from dataverse_backup.destinations.base import (
     checked_notes,
     checked_path_key,
     checked_removable,
+    trial_folder,
 )
 from dataverse_backup.destinations.folder_notes import FolderNotes
 from dataverse_backup.destinations.folder_partials import FolderPartials
@@ -88,8 +89,7 @@ class FilesystemDestination(Destination, Listable, Explainable, Resumable, Pruna
 
     def _try_out(self, tree: Tree) -> Traits:
         folds_case, durable, skew = False, Durability.YES, None
-        folder = f"{SCRATCH_PREFIX}/{secrets.token_hex(8)}"
-        is_new = tree.status(OWN_PREFIX) is None
+        folder = trial_folder(is_new=tree.status(OWN_PREFIX) is None)
         try:
             tree.make_folder(folder)
             os.close(tree.create(f"{folder}/a"))
@@ -102,9 +102,6 @@ class FilesystemDestination(Destination, Listable, Explainable, Resumable, Pruna
         finally:
             with suppress(OSError):
                 tree.remove_folder(folder)
-                if is_new:  # no place of ours yet, so no worker of ours either that is about to use these folders
-                    tree.remove_empty(SCRATCH_PREFIX)
-                    tree.remove_empty(OWN_PREFIX)
         return Traits(folds_case, (VerifiedBy.READ_BACK,), durable, tree.free_bytes(), skew)
 
     def put(self, uploads: Sequence[Upload]) -> Iterator[Receipt | Failure]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dataverse_backup.destinations.base import IDENTITY_KEY, Failure, Receipt
+from dataverse_backup.destinations.ssh import session
 from dataverse_backup.errors import (
     DestinationLost,
     DestinationRefused,
@@ -18,6 +19,7 @@ from dataverse_backup.fixity import Algorithm
 from tests.contract.ssh.uploads import destination, objects, stored, upload
 
 if TYPE_CHECKING:
+    from dataverse_backup.destinations.ssh.files import RemoteFiles
     from tests.servers.sshd import SshServer
 
 
@@ -154,6 +156,24 @@ def test_the_identity_of_somebody_else_is_another_root(server: SshServer) -> Non
         stored(one, upload("b"))
 
 
+def test_trying_things_out_in_a_new_root_takes_nothing_away_that_others_are_about_to_use(
+    server: SshServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = server.sandbox()
+    place_of_others = root / ".dataverse-backup" / "scratch"
+    overwrites = session._overwrites
+
+    async def not_alone(files: RemoteFiles, one: bytes, other: bytes) -> bool:
+        place_of_others.mkdir(parents=True, exist_ok=True)
+        return await overwrites(files, one, other)
+
+    monkeypatch.setattr(session, "_overwrites", not_alone)
+    with destination(server.settings(root)) as one:
+        one.connect()
+    assert place_of_others.is_dir()
+    assert [path.name for path in root.iterdir()] == [".dataverse-backup"]
+
+
 def test_trying_things_out_leaves_a_new_root_empty_and_an_old_one_as_it_was(server: SshServer) -> None:
     root = server.sandbox()
     with destination(server.settings(root)) as one:
@@ -162,5 +182,5 @@ def test_trying_things_out_leaves_a_new_root_empty_and_an_old_one_as_it_was(serv
         one.write_identity("ledger-1")
     with destination(server.settings(root)) as another:  # which knows nothing of what was tried out before
         another.connect()
-        assert (root / ".dataverse-backup" / "scratch").is_dir()
+        assert [path.name for path in root.iterdir()] == [".dataverse-backup"]
         stored(another, upload("a"))

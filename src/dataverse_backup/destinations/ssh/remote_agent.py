@@ -89,8 +89,8 @@ class Agent:
         """Of what came and is not proven: its name, its algorithm, and why it is not there, or nothing."""
         self.buffer = memoryview(bytearray(LENGTH))
         self.spoke = time.monotonic()
-        self.made: list[str] = []
-        """The directories that the last `make` made, from the top."""
+        self.made = ""
+        """The directory that the last `make` made."""
         self.trouble = "nothing was made"
         """Why it did not leave what it was to leave, or nothing."""
 
@@ -404,22 +404,13 @@ class Agent:
     def do_make(self, scratch: str, content: str) -> None:
         """Leave something to try things out with."""
         try:
-            self.make(scratch)
+            os.mkdir(scratch, self.mode)
+            self.made = scratch
             with open(os.path.join(scratch, "probe"), "x") as file:
                 file.write(content)
             self.trouble = ""
         except OSError as error:
             self.trouble = str(error)
-
-    def make(self, directory: str) -> None:
-        """Make a new directory, and remember those that were not there."""
-        self.made, above = [directory], os.path.dirname(directory)
-        while above and not os.path.lexists(above):
-            self.made.insert(0, above)
-            above = os.path.dirname(above)
-        if above:  # in an old place somebody may be about to use these
-            self.made = [directory]
-        os.makedirs(directory, self.mode)
 
     def do_try(self, length: str) -> None:
         """Find out what can be done with it."""
@@ -427,7 +418,7 @@ class Agent:
         if self.trouble:
             print("!", self.trouble)
             return
-        scratch = self.made[-1]
+        scratch = self.made
         print("time", int(os.stat(os.path.join(scratch, "probe")).st_mtime))
         print("folds", int(os.path.lexists(os.path.join(scratch, "PROBE"))))
         shell = ["/bin/sh", "-c", command]
@@ -436,13 +427,11 @@ class Agent:
         print("said", done.stdout.hex())
 
     def do_clear(self) -> None:
-        """Leave nothing of that; what somebody else has put into a directory since stays."""
+        """Leave nothing of that."""
         self.trouble = "nothing was made"
         if self.made:
-            shutil.rmtree(self.made.pop(), ignore_errors=True)
-        while self.made:
-            with suppress(OSError):
-                os.rmdir(self.made.pop())
+            shutil.rmtree(self.made, ignore_errors=True)
+            self.made = ""
 
     def do_end(self) -> None:
         """All is done with this batch."""

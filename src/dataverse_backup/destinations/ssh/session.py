@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import asyncssh
 
-from dataverse_backup.destinations.base import OWN_PREFIX, SCRATCH_PREFIX
+from dataverse_backup.destinations.base import OWN_PREFIX, trial_folder
 from dataverse_backup.destinations.ssh.abilities import Abilities
 from dataverse_backup.destinations.ssh.agent import Agent, AgentGone
 from dataverse_backup.destinations.ssh.connection import Connection, connected
@@ -45,8 +45,8 @@ _FRESH_SECONDS = 5.0
 class _Trying:
     """What is tried out with."""
 
-    scratch: str = field(default_factory=lambda: f"{SCRATCH_PREFIX}/{secrets.token_hex(8)}")
-    """A key that nobody else has."""
+    scratch: str = field(default_factory=trial_folder)
+    """Whether the place is new is not known yet."""
     content: bytes = field(default_factory=lambda: secrets.token_hex(16).encode())
     began: float = field(default_factory=time.time)
 
@@ -266,9 +266,9 @@ async def _holds(files: RemoteFiles, path: bytes, content: bytes) -> bool:
 
 async def _probed(connection: Connection, files: RemoteFiles, where: str) -> Session:
     """Try everything out in a scratch directory of our own."""
-    scratch = files.path(f"{SCRATCH_PREFIX}/{secrets.token_hex(8)}")
     content = secrets.token_hex(16).encode()
     is_old, free_bytes = await asyncio.gather(files.exists(files.path(OWN_PREFIX)), _free_bytes(files))
+    scratch = files.path(trial_folder(is_new=not is_old))
     try:
         await files.make_directories(scratch)
         files.can_fsync, files.rename_overwrites, (skew, folds, shell) = await asyncio.gather(
@@ -277,7 +277,7 @@ async def _probed(connection: Connection, files: RemoteFiles, where: str) -> Ses
             _seen(connection, files, scratch, content),
         )
     finally:
-        await _cleared(files, scratch, is_new=not is_old)
+        await _cleared(files, scratch)
     root, overwrites = os.fsdecode(files.root), files.rename_overwrites
     abilities = Abilities(where, root, connection.server, files.can_fsync, overwrites, folds, shell)
     traits = abilities.traits(free_bytes, skew)
@@ -348,9 +348,7 @@ async def _free_bytes(files: RemoteFiles) -> int | None:
     return system.bavail * system.frsize
 
 
-async def _cleared(files: RemoteFiles, scratch: bytes, *, is_new: bool) -> None:
-    """Remove what was made. All is asked for at once; a server that answers out of turn may leave empty directories."""
-    ours = [files.path(SCRATCH_PREFIX), files.path(OWN_PREFIX)]
-    left = [scratch, *ours] if is_new else [scratch]  # in an old place a worker of ours may be about to use these
+async def _cleared(files: RemoteFiles, scratch: bytes) -> None:
+    """Remove what was made. All is asked for at once; a server that answers out of turn may leave an empty folder."""
     removed = (files.sftp.remove(posixpath.join(scratch, name)) for name in (b"probe", b"fsync", b"b", b"a"))
-    await asyncio.gather(*removed, *map(files.remove_directory, left), return_exceptions=True)
+    await asyncio.gather(*removed, files.remove_directory(scratch), return_exceptions=True)

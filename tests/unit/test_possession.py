@@ -41,6 +41,25 @@ def test_another_ledgers_destination_is_refused_and_left_as_it_is(*, known: bool
     assert destination.read_identity() == "theirs"
 
 
+class TakenMeanwhile(MemoryDestination):
+    """A run beside ours takes it right after we have seen that it is nobody's."""
+
+    def __init__(self, ledger: MemoryLedger) -> None:
+        super().__init__("vault")
+        self._ledger = ledger
+
+    def read_identity(self) -> str | None:
+        seen = super().read_identity()
+        self.write_identity(self._ledger.id)
+        self._ledger.claim_destination("vault")
+        return seen
+
+
+def test_a_destination_that_a_check_beside_us_has_just_made_ours_is_not_refused() -> None:
+    ledger = MemoryLedger()
+    assert not take_possession(ledger, TakenMeanwhile(ledger))
+
+
 def test_who_accepts_a_destination_makes_it_ours() -> None:
     ledger, destination = MemoryLedger(), MemoryDestination("vault")
     destination.write_identity("theirs")

@@ -28,10 +28,12 @@ def refuse_others(ledger: Ledger, destination: Destination) -> bool:
     Raises DestinationRefused as `take_possession` does.
     """
     identity = destination.read_identity()
+    if identity is None:
+        if not ledger.knows_destination(destination.name):
+            return False
+        identity = destination.read_identity()  # again: a run beside this one may have made it ours in between
     if identity == ledger.id:
         return True
-    if identity is None and not ledger.knows_destination(destination.name):
-        return False
     hint = f"once you are sure that it is the right place: `dataverse-backup accept {destination.name}`"
     if identity is None:
         said = "it carries no identity although it had one: is its disk mounted?"

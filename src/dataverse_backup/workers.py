@@ -197,8 +197,9 @@ class _Process(Generic[Task, Result]):
         try:
             with its:  # when it has ended, nobody holds its end any more
                 args = (its, self._make_work, logs.level_for_workers())
-                self._process = context.Process(target=_work, args=args, name="dataverse-backup-worker")
-                self._process.start()
+                process = context.Process(target=_work, args=args, name="dataverse-backup-worker")
+                process.start()
+                self._process = process  # only now: before, it cannot be killed
             _heard(line).value()
         except (EOFError, OSError) as lost:
             raise Died(self._bury() or str(lost), was_ready=False) from lost

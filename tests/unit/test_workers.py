@@ -18,6 +18,7 @@ from contextlib import suppress
 from functools import partial
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -253,6 +254,25 @@ def test_in_the_end_nothing_is_left_of_the_workers_whatever_they_do(monkeypatch:
         assert {child.name for child in multiprocessing.active_children()} == {"dataverse-backup-worker"}
         began = time.monotonic()
     assert time.monotonic() - began < 30
+    assert multiprocessing.active_children() == []
+
+
+def test_the_end_comes_also_while_a_worker_is_being_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "SECONDS_TO_END", 0.1)
+    is_being_made, is_over = threading.Event(), threading.Event()
+    start = BaseProcess.start
+
+    def start_late(process: BaseProcess) -> None:
+        is_being_made.set()
+        is_over.wait(60)
+        start(process)
+
+    monkeypatch.setattr(BaseProcess, "start", start_late)
+    with workers.processes(ready, 1) as submit:
+        future = submit(("answer", 1))
+        assert is_being_made.wait(60)
+        threading.Timer(1.0, is_over.set).start()
+    assert isinstance(future.exception(0), CancelledError)
     assert multiprocessing.active_children() == []
 
 

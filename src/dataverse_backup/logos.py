@@ -101,11 +101,12 @@ class LogoAnswers:
             self._kept[dataset.id] = answer or _NONE if isinstance(answer, Mapping) else answer
         return answer
 
-    def deny(self, dataset: Datafile, tag: str) -> bool:
-        """Whether the store of *dataset* answers that this logo is not there; not where it cannot say so."""
+    def has(self, dataset: Datafile, tag: str) -> bool | None:
+        """Whether *dataset* has this logo; None where its store cannot say so."""
         answer = self.of(dataset)
-        is_missing = isinstance(answer, Mapping) and tag not in answer
-        return is_missing and self.why_lost(dataset.store_id) is None
+        if not isinstance(answer, Mapping):
+            return None
+        return True if tag in answer else None if self.why_lost(dataset.store_id) else False
 
     def _ask(self, dataset: Datafile) -> Answer:
         store = self.stores.get(dataset.store_id)

@@ -260,11 +260,11 @@ def test_the_store_of_a_dataset_is_told_where_it_is_registered(modern: Installat
     assert told == {here: ("s3", f"10.5072/FK2/{here}"), moved: ("s3", "1902.1/12345")}
 
 
-def test_where_nobody_wants_logos_no_dataset_is_told(modern: Installation) -> None:
+def test_where_nobody_wants_logos_no_dataset_is_told_but_those_that_are_asked_for(modern: Installation) -> None:
     number = modern.dataset()
     catalogue = DataverseCatalogue(modern.address, ZoneInfo("UTC"), companions=[Kind.TAB])
     with catalogue.snapshot() as snapshot:
-        assert (snapshot.datasets(), snapshot.read([number])) == ([], {})
+        assert (snapshot.datasets(), list(snapshot.read([number]))) == ([], [number])
 
 
 def test_what_is_not_wanted_beside_needs_no_grant(modern: Installation) -> None:

@@ -18,7 +18,16 @@ from typing import TYPE_CHECKING
 from dataverse_backup.actions.events import Ending
 from dataverse_backup.actions.manifests import write_manifests
 from dataverse_backup.actions.possession import refuse_others
-from dataverse_backup.actions.prune_plan import Item, PrunePlan, Rules, make_plan, moment_of, unsafe_keys
+from dataverse_backup.actions.prune_plan import (
+    Item,
+    PrunePlan,
+    Rules,
+    Whereabouts,
+    make_plan,
+    moment_of,
+    unsafe_keys,
+    whereabouts,
+)
 from dataverse_backup.actions.reconcile_events import Amounts
 from dataverse_backup.chunks import chunks
 from dataverse_backup.destinations.base import Explainable, Failure, Staging
@@ -27,6 +36,7 @@ from dataverse_backup.errors import DestinationLost, LedgerError, LockHeld, Prun
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.ledger.removals import PRUNE_VERB, Aside, Outcome
 from dataverse_backup.ledger.rules import Counts
+from dataverse_backup.logos import LogoAnswers
 from dataverse_backup.logs import facts
 from dataverse_backup.manifest import folder_of, no_notes_in
 
@@ -140,7 +150,7 @@ class _Pruning:
     def __init__(
         self, installation: Installation, destination: Destination, lock: Lock, stop: Stop, ended: PruneEnded
     ) -> None:
-        self._catalogue, self._ledger = installation.catalogue, installation.ledger
+        self._catalogue, self._ledger, self._stores = installation.catalogue, installation.ledger, installation.stores
         self._destination, self._lock, self._stop, self._ended = destination, lock, stop, ended
         self._run = ""
         self._folders: set[tuple[str, str]] = set()
@@ -197,8 +207,9 @@ class _Pruning:
     def _removed(self, batch: Sequence[Item]) -> Iterator[PruneEvent]:
         """Note, delete, conclude."""
         self._lock.confirm()
-        there = self._catalogue.read([item.kept.datafile.id for item in batch if item.kept is not None])
-        copies = [item.kept for item in batch if item.kept is not None and item.kept.datafile.id not in there]
+        known = [item.kept for item in batch if item.kept is not None]
+        found = whereabouts([kept.datafile for kept in known], self._catalogue, LogoAnswers(self._stores))
+        copies = [kept for kept, there in zip(known, found, strict=True) if there is Whereabouts.GONE]
         aside = [Aside(item.key, item.size) for item in batch if item.kept is None]
         begun = self._ledger.begin_removals(self._run, self._destination.name, copies, aside)
         for kept in begun:
@@ -212,7 +223,7 @@ class _Pruning:
         for item in batch:
             if item.key not in meant:
                 self._ended.stayed["back"] += 1
-                yield Stayed(item.key, "its file is in the catalogue again, or another one has its key")
+                yield Stayed(item.key, "what it is of is there again, or another one has its key")
         yield from self._deleted(doomed)
 
     def _finished(self, left: Sequence[Removal]) -> Iterator[PruneEvent]:

@@ -10,22 +10,27 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Self
 
 from dataverse_backup.actions.inventory import Inventory
 from dataverse_backup.actions.reconcile_events import Amounts
 from dataverse_backup.chunks import chunks
+from dataverse_backup.datafile import Datafile
 from dataverse_backup.destinations.base import SUPERSEDED_PREFIX, Listable
 from dataverse_backup.destinations.prunable import is_prunable
 from dataverse_backup.errors import PruneRefused, printable
 from dataverse_backup.ledger.audits import Choice
 from dataverse_backup.ledger.base import Status
+from dataverse_backup.logos import LogoAnswers
 from dataverse_backup.work import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from dataverse_backup.actions.sites import Installation
+    from dataverse_backup.catalogue.base import Catalogue
+    from dataverse_backup.datafile import NotHere
     from dataverse_backup.destinations.base import Destination
     from dataverse_backup.ledger.base import Kept, Ledger
 
@@ -76,7 +81,9 @@ class PrunePlan:
     total: Amounts = field(default_factory=Amounts)
     """All copies that the ledger knows there."""
     back: int = 0
-    """Copies that stay because their file is in the catalogue again."""
+    """Copies that stay because their file is in the catalogue again, or their logo in its store."""
+    unasked: int = 0
+    """Copies of logos that stay because their store cannot say whether these are there."""
     unsafe: int = 0
     """Copies that were moved aside and stay, because the file that they are of has no proven copy there now."""
     unfinished: int = 0
@@ -151,7 +158,7 @@ class _Planner:
     """Fills one plan."""
 
     def __init__(self, installation: Installation, destination: Destination, plan: PrunePlan) -> None:
-        self._catalogue, self._ledger = installation.catalogue, installation.ledger
+        self._catalogue, self._ledger, self._stores = installation.catalogue, installation.ledger, installation.stores
         self._destination, self._plan = destination, plan
         self._before = plan.made - plan.rules.grace
         self._digest = hashlib.blake2b(digest_size=6)
@@ -175,14 +182,15 @@ class _Planner:
 
     def _find_gone(self) -> None:
         """Copies of files that left the catalogue long ago, by the ledger, and are not in it now either."""
+        logos = LogoAnswers(self._stores)
         for some in chunks(self._ledger.gone(self._destination.name, self._before), TOGETHER):
-            there = self._catalogue.read([one.kept.datafile.id for one in some])
-            for one in some:
-                if one.kept.datafile.id in there:  # a companion goes with its datafile, and not before
-                    self._plan.back += not one.kept.datafile.is_companion
-                else:
+            found = whereabouts([one.kept.datafile for one in some], self._catalogue, logos)
+            for one, there in zip(some, found, strict=True):
+                if there is Whereabouts.GONE:
                     copy = one.kept.copy
                     self._add(Item(copy.key, copy.size, one.since, one.kept))
+                self._plan.back += there is Whereabouts.BACK
+                self._plan.unasked += there is Whereabouts.UNASKED
 
     def _find_aside(self, destination: Listable) -> None:
         """Copies that were moved aside long ago, of files that are safe here without them."""
@@ -199,6 +207,37 @@ class _Planner:
                         self._plan.unsafe += 1
                     elif since is not None:
                         self._add(Item(one.name, one.size, since, None))
+
+
+class Whereabouts(Enum):
+    """Where something is that the ledger calls gone."""
+
+    GONE = auto()
+    BACK = auto()  # it is there again
+    KEPT = auto()  # a companion of a datafile that is there: it goes with that, and not before
+    UNASKED = auto()  # a logo, and its store cannot say so
+
+
+def whereabouts(known: Sequence[Datafile], catalogue: Catalogue, logos: LogoAnswers) -> list[Whereabouts]:
+    """Where each of *known* is, by the catalogue now, and for the logos of its datasets by their stores (*logos*).
+
+    Raises CatalogueError.
+    """
+    rows = catalogue.read(sorted({one.id for one in known}))
+    return [_whereabouts(one, rows.get(one.id), logos) for one in known]
+
+
+def _whereabouts(known: Datafile, row: Datafile | NotHere | None, logos: LogoAnswers) -> Whereabouts:
+    if row is None:
+        return Whereabouts.GONE
+    if not known.is_companion:
+        return Whereabouts.BACK
+    if not isinstance(row, Datafile) or not row.is_dataset:
+        return Whereabouts.KEPT
+    has_it = logos.has(row, known.tag)
+    if has_it is None:
+        return Whereabouts.UNASKED
+    return Whereabouts.BACK if has_it else Whereabouts.GONE
 
 
 def moved_aside(key: str) -> datetime | None:

@@ -29,7 +29,7 @@ class Snapshot(ABC):
 
     @abstractmethod
     def read(self, ids: Sequence[int]) -> dict[int, Datafile | NotHere]:
-        """The rows of these datafiles, and of these datasets; ids that are not there are absent."""
+        """The rows of these datafiles, and of these datasets, wanted or not; ids that are not there are absent."""
 
     @abstractmethod
     def datasets(self) -> list[int]:

@@ -39,11 +39,12 @@ class _Session(Snapshot):
         connection: Session,
         form: Form,
         interpret: Callable[[Record], Datafile | NotHere],
-        interpret_dataset: Callable[[DatasetRecord], Datafile | None] | None,
+        interpret_dataset: Callable[[DatasetRecord], Datafile | None],
+        *,
+        tells_datasets: bool,
     ) -> None:
         self._connection, self._form, self._interpret = connection, form, interpret
-        self._interpret_dataset = interpret_dataset
-        """None where nobody wants to know of datasets."""
+        self._interpret_dataset, self._tells_datasets = interpret_dataset, tells_datasets
 
     def rows(self) -> Generator[Datafile | NotHere]:
         with self._connection.cursor("datafiles", row_factory=args_row(Record)) as cursor:
@@ -67,15 +68,13 @@ class _Session(Snapshot):
         return found | self._read_datasets(others) if others else found
 
     def datasets(self) -> list[int]:
-        if self._interpret_dataset is None:
+        if not self._tells_datasets:
             return []
         with self._connection.cursor(row_factory=scalar_row) as cursor:
             cursor.execute(self._form.dataset_ids())
             return cursor.fetchall()
 
     def _read_datasets(self, ids: Sequence[int]) -> dict[int, Datafile | NotHere]:
-        if self._interpret_dataset is None:
-            return {}
         with self._connection.cursor(row_factory=args_row(DatasetRecord)) as cursor:
             cursor.execute(self._form.datasets(THESE_DATASETS), {"ids": list(ids)})
             found = (self._interpret_dataset(record) for record in cursor)
@@ -121,8 +120,8 @@ class DataverseCatalogue(Catalogue):
         with session(self._address) as connection:
             self._open.add(connection)
             try:
-                of_datasets = self._dataset if Kind.LOGO in self._companions else None
-                yield _Session(connection, self._recognise(connection), self._interpret, of_datasets)
+                form, tells_datasets = self._recognise(connection), Kind.LOGO in self._companions
+                yield _Session(connection, form, self._interpret, self._dataset, tells_datasets=tells_datasets)
             finally:
                 self._open.discard(connection)
 

@@ -68,6 +68,8 @@ def _print(plan: PrunePlan) -> None:
         lines.append(f"  {amounts.objects:,} {what} more than {_days(plan.rules)} ago{told}")
     if plan.back:
         lines.append(f"  {plan.back:,} that had left and are in Dataverse again stay")
+    if plan.unasked:
+        lines.append(f"  {plan.unasked:,} of logos stay: their store cannot say whether these are there")
     if plan.unsafe:
         lines.append(f"  {plan.unsafe:,} that were moved aside stay: their files have no proven copy here now")
     if plan.unfinished:
@@ -91,7 +93,7 @@ def _line(item: Item) -> str:
         return f"{item.key}  ({size_of(item.size)}, moved aside {item.since:%Y-%m-%d})"
     file = item.kept.datafile
     name = f"{file.directory_label}/{file.label}" if file.directory_label else file.label
-    whose = f"datafile {file.id}, {file.dataset.persistent_id}, {name}"
+    whose = f"{'dataset' if file.is_logo else 'datafile'} {file.id}, {file.dataset.persistent_id}, {name}"
     return f"{item.key}  ({size_of(item.size)}, gone since {item.since:%Y-%m-%d}; {whose})"
 
 
@@ -127,6 +129,7 @@ def _print_objects(plan: PrunePlan) -> None:
         "share": round(plan.share, 6),
         "allowed_share": plan.rules.share,
         "back": plan.back,
+        "unasked": plan.unasked,
         "unsafe": plan.unsafe,
         "unfinished": plan.unfinished,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,9 +19,11 @@ ABILITIES = Abilities(
 )
 
 
+@pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("shell", [SHELL, None])
-def test_they_come_back_as_they_were(shell: Shell | None) -> None:
+def test_they_come_back_as_they_were(shell: Shell | None, channels: int) -> None:
     told = Abilities(WHERE, "/backup", "server", can_fsync=False, rename_overwrites=True, folds_case=True, shell=shell)
+    told = replace(told, channels=channels)
     assert Abilities.from_text(told.to_text(), WHERE) == told
 
 
@@ -43,6 +46,9 @@ def test_what_is_not_ours_says_nothing(text: str) -> None:
         {"shell": {"sync": "sync", "hashes": {"MD5": "md5sum"}, "has_python": "yes"}},
         {"shell": {"sync": ["sync"], "hashes": {"MD5": ["md5sum"]}, "has_python": True}},
         {"can_fsync": "yes"},
+        {"channels": 0},
+        {"channels": 3},
+        {"channels": None},
         {"root": "backup"},
         {"root": "/backup\n/elsewhere"},
     ],

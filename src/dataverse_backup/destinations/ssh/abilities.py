@@ -13,6 +13,9 @@ from dataverse_backup.fixity import Algorithm, Durability, VerifiedBy
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+MOST_CHANNELS = 2
+"""One for SFTP and one for our program, or for a command."""
+
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
@@ -29,6 +32,9 @@ class Abilities:
     """Whether a plain rename takes a name away from what has it; OpenSSH's does not."""
     folds_case: bool
     shell: Shell | None
+    """As it can be used where a connection has a channel for it."""
+    channels: int = MOST_CHANNELS
+    """How many channels of one connection were accepted at once, when as many were tried as are of use."""
 
     def to_text(self) -> str:
         """For `from_text`."""
@@ -45,7 +51,7 @@ class Abilities:
             durable=Durability.YES if shell else by_fsync,
             free_bytes=free_bytes,
             clock_skew=clock_skew,
-            remarks=_remarks(shell),
+            remarks=_remarks(shell, self.channels),
         )
 
     @classmethod
@@ -61,7 +67,7 @@ class Abilities:
                 return None
             flags = {name: _flag(told, name) for name in ("can_fsync", "rename_overwrites", "folds_case")}
             shell = None if told["shell"] is None else Shell.known(told["shell"])
-            return cls(where, _path(told), str(told["server"]), **flags, shell=shell)
+            return cls(where, _path(told), str(told["server"]), **flags, shell=shell, channels=_channels(told))
         except (ValueError, TypeError, KeyError):
             return None
 
@@ -73,12 +79,32 @@ def _path(told: Mapping[str, Any]) -> str:
     return value
 
 
-def _remarks(shell: Shell | None) -> tuple[str, ...]:
+def _remarks(shell: Shell | None, channels: int) -> tuple[str, ...]:
     """How copies travel, for people."""
+    if channels < MOST_CHANNELS:
+        return _remarks_on_one_channel(shell)
+    enough = f"channels accepted on one connection: {channels}, no more are needed"
     if shell is None:
-        return ("copies travel file by file over SFTP: the account has no shell that could unpack and hash them",)
+        return (
+            "copies travel file by file over SFTP: the account has no shell that could unpack and hash them",
+            enough,
+        )
     how = "by one command" if shell.has_python else "file by file, for there is no python3"
-    return (f"small files travel as one tar stream, and a batch gets its names {how}",)
+    return (f"small files travel as one tar stream, and a batch gets its names {how}", enough)
+
+
+def _remarks_on_one_channel(shell: Shell | None) -> tuple[str, ...]:
+    said = "channels accepted on one connection: 1 (MaxSessions in its sshd_config)"
+    if shell is not None and shell.has_python:
+        return (f"{said}; the ssh program of a worker needs no more; what goes over SFTP has none for commands",)
+    return (f"{said}, which SFTP takes: copies travel file by file, and are read back to be proven",)
+
+
+def _channels(told: Mapping[str, Any]) -> int:
+    value = int(told["channels"])
+    if not 1 <= value <= MOST_CHANNELS:
+        raise ValueError("not so many were tried")
+    return value
 
 
 def _flag(told: Mapping[str, Any], name: str) -> bool:

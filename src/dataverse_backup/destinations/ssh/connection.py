@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncssh
+from asyncssh.constants import OPEN_REQUEST_SESSION_FAILED
 
 from dataverse_backup.destinations.ssh.failures import VENDOR_ERRORS
 from dataverse_backup.destinations.ssh.login import Client, Login
@@ -16,7 +17,7 @@ from dataverse_backup.destinations.ssh.route import route_to
 from dataverse_backup.errors import DestinationLost
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
     from dataverse_backup.destinations.ssh.agent import Agent
     from dataverse_backup.destinations.ssh.settings import SshSettings
@@ -25,6 +26,9 @@ _Result = TypeVar("_Result")
 
 CLOSING_TIMEOUT = 5.0
 """Seconds that a server has for saying good-bye."""
+
+_ROOM_DELAYS = (0.0, 0.05, 0.2, 1.0)
+"""Seconds before each further try to open a channel after our program has left one: a server may notice that later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,8 @@ class Connection:
     """Our program over there, where it was started."""
     is_mute: bool = False
     """Whether a command was never answered, as happens where an account has no shell."""
+    is_narrow: bool = False
+    """Whether the server accepts one channel on a connection: there is SFTP, and no command can run beside it."""
     sftp: asyncssh.SFTPClient = field(init=False)
     """Once it was opened."""
 
@@ -66,13 +72,7 @@ class Connection:
     async def open_sftp(self, place: str) -> None:
         """Open the SFTP session, before which there is none. Raises DestinationLost."""
         try:
-            try:
-                self.sftp = await self.ssh.start_sftp_client()
-            except asyncssh.ChannelOpenError:  # few channels are allowed: this one first
-                if self.agent is None or self.agent.is_over:
-                    raise
-                self.agent.end()
-                self.sftp = await self.ssh.start_sftp_client()
+            self.sftp = await self._in_a_channel(self.ssh.start_sftp_client)
         except VENDOR_ERRORS as error:
             said = f"{place}: the server offers no SFTP: {words(error)}"
             raise DestinationLost(said, "enable the sftp subsystem in its sshd_config") from error
@@ -80,18 +80,32 @@ class Connection:
     async def run(self, command: str, given: bytes, limit: float | None = None) -> Answer:
         """Run a constant *command* with *given* on its input. Raises TimeoutError after *limit* seconds."""
         async with asyncio.timeout(limit):
-            try:
-                done = await self.ssh.run(command, input=given, encoding=None)
-            except asyncssh.ChannelOpenError:  # few channels are allowed: this one first
-                if self.agent is None or self.agent.is_over:
-                    raise
-                self.agent.end()
-                done = await self.ssh.run(command, input=given, encoding=None)
-            return self._answer(done)
+            return self._answer(
+                await self._in_a_channel(lambda: self.ssh.run(command, input=given, encoding=None)),
+            )
 
     async def start(self, command: str) -> asyncssh.SSHClientProcess[bytes]:
         """Start a constant *command* whose input is fed piece by piece."""
-        return await self.ssh.create_process(command, encoding=None)
+        return await self._in_a_channel(lambda: self.ssh.create_process(command, encoding=None))
+
+    async def _in_a_channel(
+        self, opened: Callable[[], Awaitable[_Result]], delays: Sequence[float] = _ROOM_DELAYS
+    ) -> _Result:
+        """What is *opened* in a new channel; where no more are accepted our program gives up its own for it.
+
+        Raises ChannelOpenError.
+        """
+        try:
+            return await opened()
+        except asyncssh.ChannelOpenError as refused:
+            if refused.code == OPEN_REQUEST_SESSION_FAILED:  # there was a channel, and not what was to be in it
+                raise
+            if self.agent is None or not delays:
+                self.is_narrow = True
+                raise
+        await self.agent.stop()
+        await asyncio.sleep(delays[0])
+        return await self._in_a_channel(opened, delays[1:])
 
     async def feed(self, process: asyncssh.SSHClientProcess[bytes], piece: bytes) -> None:
         """Give a started command more input. Raises ConnectionLost where it takes nothing any more."""

@@ -9,7 +9,7 @@ import secrets
 import stat
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import asyncssh
@@ -67,13 +67,13 @@ class Session:
 
     @property
     def shell(self) -> Shell | None:
-        """The account's shell, where it has one that is of use."""
-        return self.abilities.shell
+        """The account's shell, where it has one that is of use, and there is a channel for it."""
+        return None if self.connection.is_narrow else self.abilities.shell
 
     @property
     def durable(self) -> Durability:
         """What a receipt may say."""
-        return self.traits.durable
+        return replace(self.abilities, shell=self.shell).traits().durable
 
     def take_look(self) -> Look | None:
         """What our program has just seen, once; None where that is not so any more."""
@@ -114,10 +114,13 @@ async def opened_session(
     connection = await _taken(login) or await connected(place, settings)
     if assumed is not None and assumed.server != connection.server:
         assumed = None
+    connection.is_narrow = assumed is not None and assumed.channels == 1
     try:
         sftp = asyncio.ensure_future(connection.open_sftp(place))  # first: it may be the only channel that is allowed
         trying = _Trying()
         look, _ = await asyncio.gather(_looked(connection, settings, assumed, trying), sftp)
+        if connection.is_narrow and assumed is not None and assumed.channels > 1:
+            assumed = None
         return await _begun(place, connection, settings, assumed, (look, trying) if look else None)
     except VENDOR_ERRORS as error:
         await connection.close()
@@ -152,7 +155,7 @@ async def _looked(
 ) -> Look | None:
     """What our program says that there is; None where it cannot run. It is *trying* then, if nothing is assumed."""
     shell = assumed.shell if assumed is not None else None
-    if assumed is not None and (shell is None or not shell.has_python):
+    if connection.is_narrow or (assumed is not None and (shell is None or not shell.has_python)):
         return None
     directory = posixpath.join(b".", _wanted(settings.directory).encode())  # a login shell begins in the home
     try:
@@ -197,7 +200,7 @@ async def _begun(
             return await _begun(place, connection, settings, None, None)
         session = found
     else:
-        session = await _probed(connection, files, settings.where)
+        session = await _probed(connection, files, settings)
     session.look = looked[0] if looked else None
     connection.watch(root)
     return session
@@ -264,7 +267,7 @@ async def _holds(files: RemoteFiles, path: bytes, content: bytes) -> bool:
         return await read_bytes(file, len(content) + 1, 0) == content
 
 
-async def _probed(connection: Connection, files: RemoteFiles, where: str) -> Session:
+async def _probed(connection: Connection, files: RemoteFiles, settings: SshSettings) -> Session:
     """Try everything out in a scratch directory of our own."""
     content = secrets.token_hex(16).encode()
     is_old, free_bytes = await asyncio.gather(files.exists(files.path(OWN_PREFIX)), _free_bytes(files))
@@ -274,18 +277,20 @@ async def _probed(connection: Connection, files: RemoteFiles, where: str) -> Ses
         files.can_fsync, files.rename_overwrites, (skew, folds, shell) = await asyncio.gather(
             _fsyncs(files, posixpath.join(scratch, b"fsync")),
             _overwrites(files, *(posixpath.join(scratch, name) for name in (b"a", b"b"))),
-            _seen(connection, files, scratch, content),
+            _seen(connection, files, settings, scratch, content),
         )
     finally:
         await _cleared(files, scratch)
-    root, overwrites = os.fsdecode(files.root), files.rename_overwrites
-    abilities = Abilities(where, root, connection.server, files.can_fsync, overwrites, folds, shell)
+    root, overwrites, channels = os.fsdecode(files.root), files.rename_overwrites, 1 if connection.is_narrow else 2
+    abilities = Abilities(
+        settings.where, root, connection.server, files.can_fsync, overwrites, folds, shell, channels=channels
+    )
     traits = abilities.traits(free_bytes, skew)
     return Session(connection, files, abilities, traits, is_assumed=False)
 
 
 async def _seen(
-    connection: Connection, files: RemoteFiles, scratch: bytes, content: bytes
+    connection: Connection, files: RemoteFiles, settings: SshSettings, scratch: bytes, content: bytes
 ) -> tuple[float | None, bool, Shell | None]:
     """What is seen of a file ``probe``: seconds that the clock is ahead, whether names are folded, the useful shell."""
     probe, before = posixpath.join(scratch, b"probe"), time.time()
@@ -297,8 +302,24 @@ async def _seen(
     return await asyncio.gather(
         _skew_of(files, probe, before),
         files.exists(posixpath.join(scratch, b"PROBE")),
-        probed_shell(connection, scratch, content),
+        _seen_shell(connection, settings, scratch, content),
     )
+
+
+async def _seen_shell(connection: Connection, settings: SshSettings, scratch: bytes, content: bytes) -> Shell | None:
+    """The useful shell; over another connection where this one has no channel for it, if there is room for that."""
+    if not connection.is_narrow:
+        return await probed_shell(connection, scratch, content)
+    try:
+        another = await connected(settings.host, settings)
+    except DataverseBackupError:
+        return None
+    try:
+        return await probed_shell(another, scratch, content)
+    except VENDOR_ERRORS:
+        return None
+    finally:
+        await another.close()
 
 
 async def _fsyncs(files: RemoteFiles, path: bytes) -> bool:

@@ -6,22 +6,22 @@ import os
 from dataclasses import dataclass, field
 from functools import cache
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 os.environ["BOTO_DISABLE_CRT"] = "true"  # awscrt, where somebody installed it, changes how requests are signed and sent
 
-import boto3
 import botocore.exceptions as vendor
-import botocore.session
 import urllib3.exceptions
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.httpsession import get_cert_path
+from botocore.session import Session
 from botocore.utils import determine_content_length
 
 from dataverse_backup import __version__
 from dataverse_backup.errors import ConfigurationError, printable
+from dataverse_backup.services.s3_model import LOADER
 from dataverse_backup.services.trouble import Diagnosis, Trouble, seconds_of
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def connected(access: S3Access) -> S3Client:
     """A client that several threads may use. Nothing is sent yet. Raises ConfigurationError."""
     try:
         with _making:
-            client: S3Client = _session(access.profile).client(
+            client = _session(access.profile).create_client(
                 "s3",
                 region_name=access.region or (CONFIGURED_REGION if access.endpoint else None),
                 endpoint_url=access.url,
@@ -77,9 +77,9 @@ def connected(access: S3Access) -> S3Client:
                 config=_config(access),
             )
             client.meta.events.register("request-created.s3", _send_at_once)
+            return cast("S3Client", client)
     except (vendor.BotoCoreError, ValueError) as error:
         raise ConfigurationError(f"S3 cannot be used as configured: {words(error)}", "see `config validate`") from error
-    return client
 
 
 def service_of(client: S3Client) -> Hashable:
@@ -98,9 +98,12 @@ _making = Lock()
 
 
 @cache
-def _session(profile: str | None) -> boto3.Session:
-    """Kept, because it takes it half a second to learn what S3 is."""
-    return boto3.Session(profile_name=profile)
+def _session(profile: str | None) -> Session:
+    """Kept, for what it has found out about whose requests they are."""
+    session = Session(profile=profile)
+    if session.get_config_variable("data_path") is None:
+        session.register_component("data_loader", LOADER)
+    return session
 
 
 def credentials_of(access: S3Access) -> Credentials | None:
@@ -113,7 +116,8 @@ def credentials_of(access: S3Access) -> Credentials | None:
 
 def authorities_of(access: S3Access) -> str | None:
     """The file of those who may vouch for a service, as a client looks for it that was made for *access*."""
-    configured: str | None = botocore.session.Session(profile=access.profile).get_config_variable("ca_bundle")
+    with _making:
+        configured: str | None = _session(access.profile).get_config_variable("ca_bundle")
     return configured or os.environ.get("REQUESTS_CA_BUNDLE") or get_cert_path(verify=True)
 
 

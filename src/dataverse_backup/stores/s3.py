@@ -14,7 +14,6 @@ from dataverse_backup.stores.base import Store, ordered_names
 from dataverse_backup.stores.listable import ListableStore, StoredObject
 from dataverse_backup.stores.paths import checked_name
 from dataverse_backup.stores.restorable import Restorable
-from dataverse_backup.stores.s3_put_back import ObjectPutBack
 from dataverse_backup.stores.service_errors import source_error
 
 if TYPE_CHECKING:
@@ -69,6 +68,8 @@ class S3Store(Store, Restorable, ListableStore):
         return {tag: f"{one['Size']} bytes, {one['ETag']}" for tag, one in ours.items()}
 
     def put_back(self, name: str, opening: Opening, checksum: Checksum) -> PutBack:
+        from dataverse_backup.stores.s3_put_back import ObjectPutBack  # noqa: PLC0415 -- with all of boto3, when used
+
         return ObjectPutBack(self.id, self._connected(), self._bucket, checked_name(self.id, name)).put(
             opening, checksum
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from boto3.s3.transfer import TransferConfig
+from boto3.s3.transfer import TransferConfig, create_transfer_manager
 
 from dataverse_backup.services.copy_errors import copy_error
 from dataverse_backup.services.s3 import VENDOR_ERRORS, diagnosis
@@ -128,7 +128,8 @@ class ObjectPutBack(ServicePutBack[_Present]):
         if now is None or now.etag != present.etag:
             raise self._changed()
         self._aside = aside = aside_name(self._name)
-        self._client.copy(self._at(self._name), self._bucket, aside, Config=_ONE_COPY)
+        with create_transfer_manager(self._client, _ONE_COPY) as manager:
+            manager.copy(self._at(self._name), self._bucket, aside).result()
         self._prove_aside(aside, found)
 
     def _at(self, name: str) -> Any:

@@ -83,7 +83,8 @@ def _make_all_ok(path: Path) -> None:
             for chunk in chunks(catalogue.rows(), 5_000):
                 attempts = [_succeeded(row) for row in chunk if isinstance(row, Datafile)]
                 write_columns(connection, statuses, columns.tried(attempts))
-                write_columns(connection, proofs, columns.recorded("benchmark", attempts)[1])
+                its = [one.destination for one in attempts], [one.datafile for one in attempts]
+                write_columns(connection, proofs, columns.proven(*its, [one.copy for one in attempts]))
 
 
 def _succeeded(datafile: Datafile) -> Attempt:

@@ -223,6 +223,20 @@ def test_a_copy_that_moved_leaves_its_old_key_free(ledger: Ledger) -> None:
     assert [s.copy and s.copy.key for s in ledger.standings(HERE)] == ["new", "old"]
 
 
+def test_a_copy_that_moved_leaves_its_old_key_free_for_those_after_it(ledger: Ledger) -> None:
+    recorded(ledger, succeeded(datafile(1), key="old"))
+    recorded(ledger, succeeded(datafile(1), key="new"), succeeded(datafile(2), key="old"))
+    assert [s.copy and s.copy.key for s in ledger.standings(HERE)] == ["new", "old"]
+
+
+def test_of_two_proofs_that_are_recorded_together_the_last_one_stands(ledger: Ledger) -> None:
+    attempts = [succeeded(datafile(1), key="first"), succeeded(datafile(1), key="last"), failed(datafile(1))]
+    recorded(ledger, *attempts)
+    copy = the_only(ledger).copy
+    assert copy is not None
+    assert copy.key == "last"
+
+
 def test_the_oldest_failure_is_when_the_longest_failing_began_to_fail(ledger: Ledger) -> None:
     assert ledger.oldest_failure(HERE) is None
     recorded(ledger, failed(datafile(1), minute=5), failed(datafile(2), minute=3), failed(datafile(3), minute=1))

@@ -6,14 +6,14 @@ longer than the database does; here it is done for whole columns.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnDefault
 from sqlalchemy.engine.default import DefaultDialect
 
 from dataverse_backup.ledger import columns
-from dataverse_backup.ledger.column_types import Words
+from dataverse_backup.ledger.column_types import Instant, Words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -76,7 +76,7 @@ def _default(default: object) -> object:
 
 def _preparing(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Column], Column]:
     """What makes values of *kind* those that the driver takes."""
-    if isinstance(kind, Words):
-        return kind.bind_all
+    if isinstance(kind, Words | Instant):
+        return partial(kind.bind_all, dialect=dialect)
     process = kind.dialect_impl(dialect).bind_processor(dialect)
     return (lambda values: values) if process is None else (lambda values: [process(value) for value in values])

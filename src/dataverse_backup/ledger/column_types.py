@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
 
+_UP_TO_ZONE = -len("+00:00")
+
+
 class Words(TypeDecorator[str]):
     """Text, compared byte by byte on every database, never failing on what a database cannot store."""
 
@@ -30,7 +33,7 @@ class Words(TypeDecorator[str]):
         """*value* as it can be stored."""
         return None if value is None else storable(value)
 
-    def bind_all(self, values: Sequence[str | None]) -> Sequence[str | None]:
+    def bind_all(self, values: Sequence[str | None], dialect: Dialect) -> Sequence[str | None]:  # noqa: ARG002 - as others
         """As ``process_bind_param``, of a whole column; nearly always it is as it should be."""
         together = "".join(filter(None, values))
         if storable(together) == together:
@@ -50,15 +53,23 @@ class Instant(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | str | None:
         """*value* in UTC; ValueError for a time without a zone."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"{value!r} has no time zone")
-        utc = value if value.tzinfo is UTC else value.astimezone(UTC)
-        return utc.isoformat(" ", "microseconds").removesuffix("+00:00") if dialect.name == "sqlite" else utc
+        return self.bind_all([value], dialect)[0]
+
+    def bind_all(self, values: Sequence[datetime | None], dialect: Dialect) -> Sequence[datetime | str | None]:
+        """As ``process_bind_param``, of a whole column."""
+        times = [None if value is None else _in_utc(value) for value in values]
+        if dialect.name != "sqlite":
+            return times
+        return [None if time is None else time.isoformat(" ", "microseconds")[:_UP_TO_ZONE] for time in times]
 
     def process_result_value(self, value: datetime | str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 -- SQLAlchemy's signature
         """The stored time in UTC."""
         if isinstance(value, str):
             return datetime.fromisoformat(f"{value}+00:00")
         return None if value is None else value.astimezone(UTC)
+
+
+def _in_utc(time: datetime) -> datetime:
+    if time.tzinfo is None:
+        raise ValueError(f"{time!r} has no time zone")
+    return time if time.tzinfo is UTC else time.astimezone(UTC)

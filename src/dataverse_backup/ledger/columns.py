@@ -8,7 +8,6 @@ somebody who can adapt it, again and again.
 from __future__ import annotations
 
 from datetime import timedelta
-from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 from dataverse_backup.datafile import fingerprint
@@ -107,11 +106,10 @@ def marks(destination: str, marked: Sequence[Mark]) -> Columns:
     }
 
 
-def recorded(run: str, attempts: Sequence[Attempt]) -> tuple[Columns, Columns]:
-    """Attempts themselves, and the copies that they proved."""
-    copies = [one.copy for one in attempts]
-    its_proofs = proven([one.destination for one in attempts], [one.datafile for one in attempts], copies)
-    return its_proofs | _tries(run, attempts), _where(its_proofs, copies)
+def recorded(run: str, attempts: Sequence[Attempt]) -> Columns:
+    """Attempts, each with the copy that it proved."""
+    places = [one.destination for one in attempts], [one.datafile for one in attempts]
+    return proven(*places, [one.copy for one in attempts]) | _tries(run, attempts)
 
 
 def succeeded(attempts: Sequence[Attempt]) -> Columns:
@@ -197,11 +195,6 @@ def proofs(copies: Sequence[Copy | None]) -> Columns:
         "durable": _words(None if one is None else one.durable for one in copies),
         "proven": [None if one is None else one.proven for one in copies],
     }
-
-
-def _where(columns: Columns, wanted: Sequence[object]) -> Columns:
-    """The rows for which there is something *wanted*."""
-    return {name: list(compress(values, wanted)) for name, values in columns.items()}
 
 
 def _ids(datafiles: Sequence[Datafile]) -> Columns:

@@ -187,10 +187,10 @@ class SqlLedger(SqlAudits, SqlDestinations, SqlKept, SqlPlanning, SqlDumps, SqlR
         check_attempts(attempts)
         with self._database.writing() as connection:
             self._know(connection, *{attempt.destination for attempt in attempts})
-            tries, proven = columns.recorded(run, attempts)
-            write_columns(connection, upserts.KEEP, tries)
+            last = connection.scalar(upserts.LAST_KEPT, {"its_run": run}) or 0
+            write_columns(connection, upserts.KEEP, columns.recorded(run, attempts))
+            connection.execute(upserts.prove_by_attempts(self._dialect), {"its_run": run, "after": last})
             self._conclude(connection, attempts)
-            write_columns(connection, upserts.prove(self._dialect), proven)
             self._spoil_all(connection, attempts)
             counted = {name: runs.c[name] + count for name, count in counts(attempts)._asdict().items()}
             connection.execute(update(runs).where(runs.c.run == run).values(counted))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Table, bindparam, case, func, insert, null, update
+from sqlalchemy import ColumnElement, Table, bindparam, case, exists, func, insert, null, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dataverse_backup.datafile import MAIN
@@ -46,8 +46,13 @@ _FACTS = (
     "content_type",
     "original_name",
 )
+_PROOF = ("key", "size", "checksum", "registered", "verified_by", "durable", "proven")
+
 KEEP = insert(attempts)
 """Every attempt is kept."""
+
+LAST_KEPT = select(func.max(attempts.c.id)).where(attempts.c.run == bindparam("its_run"))
+"""The number of the last one of a run."""
 
 VANISH = (
     update(datafilestatus)
@@ -178,9 +183,24 @@ def conclude(dialect: str) -> Insert:
 @cache
 def prove(dialect: str) -> Insert:
     """A datafile's copy is the one that was proven last."""
-    upsert = insert_into(dialect, copies)
-    names = ("key", "size", "checksum", "registered", "verified_by", "durable", "proven")
-    proof: dict[str, Any] = {name: upsert.excluded[name] for name in names}
+    return _proven(insert_into(dialect, copies))
+
+
+@cache
+def prove_by_attempts(dialect: str) -> Insert:
+    """The same for the attempts of a run that were kept after another one: the database has their proofs already."""
+    place = [column.name for column in copies.primary_key.columns]
+    later = attempts.alias("later")
+    its_place = [later.c[name] == attempts.c[name] for name in place]
+    is_last = ~exists().where(*its_place, later.c.id > attempts.c.id, later.c.checksum.is_not(None))
+    proofs = select(*(attempts.c[name] for name in (*place, *_PROOF))).where(attempts.c.checksum.is_not(None), is_last)
+    these = proofs.where(attempts.c.run == bindparam("its_run"), attempts.c.id > bindparam("after"))
+    in_order = these.order_by(attempts.c.id)  # one may leave the key that the next one has
+    return _proven(insert_into(dialect, copies).from_select([*place, *_PROOF], in_order))
+
+
+def _proven(upsert: Insert) -> Insert:
+    proof: dict[str, Any] = {name: upsert.excluded[name] for name in _PROOF}
     proof |= {"verdict": null(), "judged": null()}
     proof["folded_key"] = case((copies.c.key == upsert.excluded.key, copies.c.folded_key), else_=null())
     return upsert.on_conflict_do_update(index_elements=copies.primary_key.columns, set_=proof)

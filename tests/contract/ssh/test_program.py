@@ -376,7 +376,9 @@ def test_a_server_that_allows_one_connection_is_enough_for_what_is_out_of_the_or
             stream = one.open("a")
             assert stream.read(5) == b"other"
             stream.close()
+            made = one._others()._session
             stored(one, upload("c"))
+            assert one._others()._session is made  # for a server that has not noticed that we left refuses us
     assert objects(root) == {"a", "b", "c", ".superseded/a/1"}
 
 

@@ -223,7 +223,8 @@ class CarriedSshDestination(Destination, Resumable):
         except _NO_CARRIER as why:
             self._dismiss_launched()
             log.info("%s: not over the ssh program: %s", self.name, why)
-            self._others().connect()
+            if not self._others().is_connected:  # else it may be itself what took the only room
+                self._others().connect()
             self._has_given_up = True
         return self._carrier
 

@@ -50,7 +50,7 @@ def stamps(folder: Path) -> Stamps:
 def _files(folder: Path) -> Iterator[str]:
     for path in folder.rglob("*"):
         name = path.relative_to(folder)
-        if path.is_file() and not is_note(str(name)) and name.parts[0] != OWN_PREFIX:
+        if path.is_file() and not is_note(str(name)) and not name.parts[0].startswith(OWN_PREFIX):
             yield str(name)
 
 

@@ -14,6 +14,7 @@ import pytest
 from dataverse_backup.destinations.base import (
     OWN_PREFIX,
     SCRATCH_PREFIX,
+    TRIAL_PREFIX,
     Failure,
     Receipt,
     Staging,
@@ -402,3 +403,14 @@ def test_trying_out_a_new_folder_leaves_nothing_there(root: Path) -> None:
     with FilesystemDestination("offsite", root, STAGING) as destination:
         destination.connect()
     assert list(root.iterdir()) == []
+
+
+def test_trying_out_clears_what_a_killed_trial_left_long_ago(root: Path) -> None:
+    old, young = root / f"{TRIAL_PREFIX}0", root / f"{TRIAL_PREFIX}1"
+    for left in (old, young):
+        left.mkdir()
+        (left / "a").touch()
+    os.utime(old, (1, 1))
+    with FilesystemDestination("offsite", root, STAGING) as destination:
+        destination.connect()
+    assert list(root.iterdir()) == [young]

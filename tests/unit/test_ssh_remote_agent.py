@@ -324,12 +324,17 @@ def test_what_can_be_done_is_found_out_and_nothing_is_left_of_it(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_only_what_was_tried_is_cleared(tmp_path: Path) -> None:
-    tried(tmp_path, clears=False)
-    assert (tmp_path / "trial-abc" / "probe").read_text() == "0123456789"
-    with pytest.raises(KeyError):  # for there is one of that name already, which is not ours
+def test_what_others_try_out_stays(tmp_path: Path) -> None:
+    (tmp_path / "trial-abc").mkdir()
+    (tmp_path / "trial-abc" / "probe").touch()
+    with pytest.raises(KeyError):
         tried(tmp_path, clears=True)
-    assert (tmp_path / "trial-abc" / "probe").read_text() == "0123456789"
+    assert (tmp_path / "trial-abc" / "probe").exists()
+
+
+def test_nothing_is_left_of_a_trial_whose_connection_is_lost(tmp_path: Path) -> None:
+    tried(tmp_path, clears=False)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_place_where_nothing_can_be_made_says_why(tmp_path: Path) -> None:

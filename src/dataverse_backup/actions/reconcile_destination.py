@@ -20,11 +20,11 @@ from dataverse_backup.actions.reconcile_events import (
 )
 from dataverse_backup.chunks import chunks
 from dataverse_backup.destinations.base import (
-    OWN_PREFIX,
     SUPERSEDED_PREFIX,
     Listable,
     Staging,
     is_note,
+    is_own,
 )
 from dataverse_backup.errors import DestinationLost
 from dataverse_backup.ledger.base import Status
@@ -202,7 +202,7 @@ def _beside(inventory: Inventory, key: str) -> tuple[BesideCopies, str] | None:
         return BesideCopies.SUPERSEDED, "a copy of former content, moved aside"
     if is_note(key):
         return BesideCopies.NOTES, "explains the copies; written anew by each backup"
-    if OWN_PREFIX in key.split("/"):
+    if is_own(key):
         return BesideCopies.OWN, "of the backup itself"
     claimed = inventory.claimed(key)
     if claimed is None:

@@ -38,7 +38,9 @@ ROOT_NOTES = (README_KEY, VERIFY_KEY)
 """The notes at the root, where a person looks first."""
 
 _OWN_ROOTS = frozenset((SUPERSEDED_PREFIX, *ROOT_NOTES))
-_TRIAL = f"{OWN_PREFIX}-trial-"
+TRIAL_PREFIX = f"{OWN_PREFIX}-trial-"
+ABANDONED_SECONDS = 3600.0
+"""After so long nobody is trying anything out any more in a folder of that name: whoever made it was killed."""
 
 
 def trial_folder(*, is_new: bool = True) -> str:
@@ -46,10 +48,10 @@ def trial_folder(*, is_new: bool = True) -> str:
 
     In a place that *is_new*, where there is no OWN_PREFIX yet, the folder lies at the root: nothing may be left of the
     trial there, and who removed a common folder above it would take that away from under whoever is just about to use
-    it, be it another trial or the run that makes the place ours.
+    it, be it another trial or the run that makes the place ours. A later trial clears what a killed one left.
     """
     token = secrets.token_hex(8)
-    return f"{_TRIAL}{token}" if is_new else f"{SCRATCH_PREFIX}/{token}"
+    return f"{TRIAL_PREFIX}{token}" if is_new else f"{SCRATCH_PREFIX}/{token}"
 
 
 def is_own(key: str) -> bool:
@@ -57,7 +59,7 @@ def is_own(key: str) -> bool:
     if OWN_PREFIX in key and OWN_PREFIX in key.split("/"):
         return True
     root = key.partition("/")[0]
-    return root in _OWN_ROOTS or root.startswith(_TRIAL)
+    return root in _OWN_ROOTS or root.startswith(TRIAL_PREFIX)
 
 
 def is_note(key: str) -> bool:

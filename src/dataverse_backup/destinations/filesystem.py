@@ -19,9 +19,11 @@ from dataverse_backup.destinations.attempt import (
     parent,
 )
 from dataverse_backup.destinations.base import (
+    ABANDONED_SECONDS,
     IDENTITY_KEY,
     OWN_PREFIX,
     SCRATCH_PREFIX,
+    TRIAL_PREFIX,
     Destination,
     Entry,
     Explainable,
@@ -102,6 +104,7 @@ class FilesystemDestination(Destination, Listable, Explainable, Resumable, Pruna
         finally:
             with suppress(OSError):
                 tree.remove_folder(folder)
+                _clear_abandoned(tree)
         return Traits(folds_case, (VerifiedBy.READ_BACK,), durable, tree.free_bytes(), skew)
 
     def put(self, uploads: Sequence[Upload]) -> Iterator[Receipt | Failure]:
@@ -304,6 +307,13 @@ def _pruned(tree: Tree, one: Doomed) -> Pruned:
             return Pruned(one.key, Fate.REMOVED)
     tree.sync(root)
     return Pruned(one.key, Fate.REMOVED)
+
+
+def _clear_abandoned(tree: Tree) -> None:
+    for name in tree.entries(""):
+        status = tree.status(name) if name.startswith(TRIAL_PREFIX) else None
+        if status is not None and time.time() - status.st_mtime > ABANDONED_SECONDS:
+            tree.remove_folder(name)
 
 
 def _seconds_ahead(tree: Tree, key: str) -> float | None:

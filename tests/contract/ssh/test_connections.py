@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dataverse_backup.destinations.base import IDENTITY_KEY, Failure, Receipt
+from dataverse_backup.destinations.base import IDENTITY_KEY, TRIAL_PREFIX, Failure, Receipt
 from dataverse_backup.destinations.ssh import session
 from dataverse_backup.errors import (
     DestinationLost,
@@ -172,6 +172,18 @@ def test_trying_things_out_in_a_new_root_takes_nothing_away_that_others_are_abou
         one.connect()
     assert place_of_others.is_dir()
     assert [path.name for path in root.iterdir()] == [".dataverse-backup"]
+
+
+def test_trying_things_out_clears_what_a_killed_one_left_long_ago(server: SshServer) -> None:
+    root = server.sandbox()
+    old, young = root / f"{TRIAL_PREFIX}0", root / f"{TRIAL_PREFIX}1"
+    for left in (old, young):
+        left.mkdir()
+        (left / "probe").touch()
+    os.utime(old, (1, 1))
+    with destination(server.settings(root)) as one:
+        one.connect()
+    assert list(root.iterdir()) == [young]
 
 
 def test_trying_things_out_leaves_a_new_root_empty_and_an_old_one_as_it_was(server: SshServer) -> None:

@@ -47,9 +47,10 @@ is no file stays.
 ``look KEY`` asks for what there is: ``root`` and its path; ``free`` and so many bytes; ``identity``, and of the file
 KEY its size, the whole seconds of its time and its text, if there is one; no such line where it cannot be read.
 
-``make SCRATCH CONTENT`` leaves a file ``probe`` with this content in a new directory. ``try LENGTH`` is followed by so
-many bytes, a command of the shell. The answer is ``time``, that of the file; ``folds``, and ``1`` where it lies under
-``PROBE`` too; ``said``, and what the command said in there; or ``!`` and why not. ``clear`` takes away what was made.
+``make SCRATCH CONTENT`` leaves a file ``probe`` with this content in a new directory, and nothing of old ones. ``try
+LENGTH`` is followed by so many bytes, a command of the shell. The answer is ``time``, that of the file; ``folds``,
+and ``1`` where it lies under ``PROBE`` too; ``said``, and what the command said in there; or ``!`` and why not.
+``clear`` takes away what was made.
 
 Names and texts that may hold anything are told in hexadecimal digits. Words that follow a request are ended by NUL
 each. An ERROR is a name as in errno.h, or ``-``. Only ``put`` takes a name away from anything: `link` fails where a
@@ -70,6 +71,8 @@ from typing import BinaryIO
 LENGTH = 1 << 20
 TEXT_LENGTH = 4096
 IDENTITY = ".dataverse-backup/identity"
+TRIAL = ".dataverse-backup-trial-"
+ABANDONED = 3600.0
 CONTINUED = "big-"
 """How the names begin of what may be continued."""
 ANSWERED = frozenset(
@@ -404,6 +407,7 @@ class Agent:
     def do_make(self, scratch: str, content: str) -> None:
         """Leave something to try things out with."""
         try:
+            self.clear_abandoned()
             os.mkdir(scratch, self.mode)
             self.made = scratch
             with open(os.path.join(scratch, "probe"), "x") as file:
@@ -411,6 +415,13 @@ class Agent:
             self.trouble = ""
         except OSError as error:
             self.trouble = str(error)
+
+    def clear_abandoned(self) -> None:
+        """Leave nothing of trials whose maker was killed."""
+        for name in os.listdir("."):
+            with suppress(OSError):
+                if name.startswith(TRIAL) and time.time() - os.lstat(name).st_mtime > ABANDONED:
+                    shutil.rmtree(name)
 
     def do_try(self, length: str) -> None:
         """Find out what can be done with it."""
@@ -443,7 +454,8 @@ class Agent:
         self.bring_to_the_disk()
 
     def leave(self) -> None:
-        """Leave nothing of a batch that did not end."""
+        """Leave nothing of a batch, or of a trial, that did not end."""
+        self.do_clear()
         if self.directory and self.is_alone:
             with suppress(OSError):
                 for name in os.listdir(self.directory):

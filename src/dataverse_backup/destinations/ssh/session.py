@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import asyncssh
 
-from dataverse_backup.destinations.base import OWN_PREFIX, trial_folder
+from dataverse_backup.destinations.base import ABANDONED_SECONDS, OWN_PREFIX, TRIAL_PREFIX, trial_folder
 from dataverse_backup.destinations.ssh.abilities import Abilities
 from dataverse_backup.destinations.ssh.agent import Agent, AgentGone
 from dataverse_backup.destinations.ssh.connection import Connection, connected
@@ -372,4 +372,12 @@ async def _free_bytes(files: RemoteFiles) -> int | None:
 async def _cleared(files: RemoteFiles, scratch: bytes) -> None:
     """Remove what was made. All is asked for at once; a server that answers out of turn may leave an empty folder."""
     removed = (files.sftp.remove(posixpath.join(scratch, name)) for name in (b"probe", b"fsync", b"b", b"a"))
-    await asyncio.gather(*removed, files.remove_directory(scratch), return_exceptions=True)
+    abandoned = _clear_abandoned(files)
+    await asyncio.gather(*removed, files.remove_directory(scratch), abandoned, return_exceptions=True)
+
+
+async def _clear_abandoned(files: RemoteFiles) -> None:
+    for entry in await files.sftp.readdir(files.root):
+        name, modified = os.fsdecode(entry.filename), entry.attrs.mtime
+        if name.startswith(TRIAL_PREFIX) and modified is not None and time.time() - modified > ABANDONED_SECONDS:
+            await files.sftp.rmtree(files.path(name))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterator, Sequence
 
     from dataverse_backup.catalogue.base import Catalogue, Snapshot
+    from dataverse_backup.datafile import NotHere
     from dataverse_backup.ledger.base import Ledger, Standing
     from dataverse_backup.stores.base import Store
 
@@ -101,12 +102,12 @@ class LogoAnswers:
             self._kept[dataset.id] = answer or _NONE if isinstance(answer, Mapping) else answer
         return answer
 
-    def has(self, dataset: Datafile, tag: str) -> bool | None:
-        """Whether *dataset* has this logo; None where its store cannot say so."""
+    def now(self, dataset: Datafile, tag: str) -> Datafile | None:
+        """This logo of *dataset* as its store has it, without a version where it has none; None if it cannot say so."""
         answer = self.of(dataset)
-        if not isinstance(answer, Mapping):
+        if not isinstance(answer, Mapping) or (tag not in answer and self.why_lost(dataset.store_id)):
             return None
-        return True if tag in answer else None if self.why_lost(dataset.store_id) else False
+        return dataset.logo(tag, answer.get(tag, ""))
 
     def _ask(self, dataset: Datafile) -> Answer:
         store = self.stores.get(dataset.store_id)
@@ -129,6 +130,13 @@ class LogoAnswers:
             except StoreLost as lost:
                 self._is_there[store_id] = lost
         return self._is_there[store_id]
+
+
+def as_now(row: Datafile | NotHere | None, tag: str, stores: Mapping[str, Store]) -> Datafile | NotHere | None:
+    """What *row* says of its object *tag*, and of a logo the store too; None where there is none, or nobody can say."""
+    if not isinstance(row, Datafile):
+        return row
+    return LogoAnswers(stores).now(row, tag) if row.is_dataset else row.object_of(tag)
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dataverse_backup.datafile import Dataset
+from dataverse_backup.datafile import LOGO, PROVENANCE, TAB, Dataset
 from dataverse_backup.errors import Reason
 from dataverse_backup.fixity import Algorithm, Checksum, Durability, VerifiedBy
 from dataverse_backup.ledger.audits import PRIMARY, Amount, Choice, Damage, Judged
@@ -249,6 +249,30 @@ def test_primaries_that_were_never_proven_come_first(ledger: Ledger) -> None:
     ledger.forget_primaries([2, 3, 4])
     assert ledger.amount_of_primaries(Choice(LATER)) == Amount(1, 77, day(9))
     assert ledger.destinations() == [HERE]
+
+
+def test_logos_come_with_the_primaries_and_are_counted_with_no_datafiles(ledger: Ledger) -> None:
+    logo = replace(datafile(7, size=None), tag=LOGO)
+    ledger.note_primaries([datafile(1), logo])
+    audited(ledger, judged(1, Verdict.INTACT, PRIMARY, at=day(9)))
+    assert primaries(ledger) == [7, 1]
+    assert ledger.amount_of_primaries(Choice(LATER)).files == 1
+    audited(ledger, replace(judged(7, Verdict.INTACT, PRIMARY, at=day(8)), datafile=logo))
+    assert primaries(ledger) == [7, 1]
+    assert primaries(ledger, proven_before=day(9)) == [7]
+
+
+def test_companions_in_doubt_are_told_and_can_be_forgotten_alone(ledger: Ledger) -> None:
+    tab, prov = (replace(datafile(1), tag=tag) for tag in (TAB, PROVENANCE))
+    found = judged(1, Verdict.PRIMARY_MISSING, PRIMARY, how=None)
+    audited(ledger, found, replace(found, datafile=tab), replace(found, datafile=prov))
+    audited(ledger, replace(judged(2, Verdict.INTACT, PRIMARY), datafile=replace(datafile(2), tag=TAB)))
+    assert ledger.doubtful_companions() == [(1, PROVENANCE), (1, TAB)]
+    ledger.forget_primaries([], [(1, TAB)])
+    assert ledger.doubtful_companions() == [(1, PROVENANCE)]
+    assert [one.files for one in ledger.damage()] == [2]
+    ledger.forget_primaries([1])
+    assert (ledger.doubtful_companions(), ledger.damage()) == ([], [])
 
 
 def test_a_damaged_primary_changes_no_status_and_is_counted(ledger: Ledger) -> None:

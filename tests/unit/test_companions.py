@@ -9,10 +9,11 @@ import pytest
 
 from dataverse_backup.actions.manifests import write_manifests
 from dataverse_backup.actions.rebuild import rebuild
+from dataverse_backup.actions.repair import PrimariesRepair
 from dataverse_backup.actions.restore_layouts import KeyLayout, Layout, NamedLayout, StoreLayout
 from dataverse_backup.actions.restore_plan import Shelves, Wanted
 from dataverse_backup.actions.restore_plan import make_plan as make_restore_plan
-from dataverse_backup.datafile import AUXILIARY, MAIN, PROVENANCE, TAB
+from dataverse_backup.datafile import AUXILIARY, MAIN, PROVENANCE, TAB, Datafile
 from dataverse_backup.destinations.base import SUPERSEDED_PREFIX
 from dataverse_backup.destinations.memory import MemoryDestination
 from dataverse_backup.engine import Stop
@@ -30,9 +31,10 @@ from tests.unit.audit_world import AuditWorld
 from tests.unit.memory_world import World, checksum_of
 
 if TYPE_CHECKING:
-    from dataverse_backup.datafile import Datafile
+    from dataverse_backup.actions.repair import Proposal
     from dataverse_backup.ledger.base import Ledger, Listed
     from dataverse_backup.retrieval import Retrieved, Target
+    from dataverse_backup.stores.restorable import PutBack
 
 TOP = "10.5072/FK2/ABCDEF/18b-1"
 AUX = f"{AUXILIARY}dpJson_v1"
@@ -323,9 +325,69 @@ def test_the_primaries_of_companions_are_held_to_what_is_registered_or_was_prove
         AUX: Verdict.PRIMARY_ALTERED,
         PROVENANCE: Verdict.PRIMARY_MISSING,
     }
-    assert "restore --in-place --file 1` writes it back" in found[AUX].message
+    for one in found.values():
+        assert "repair --stores --file 1` writes it back" in one.message
     audited.store.objects |= OBJECTS
     assert audited.audit_stores().findings == []
+
+
+def test_what_was_said_of_a_companion_is_forgotten_when_dataverse_has_it_no_more(audited: AuditWorld) -> None:
+    audited.store.objects[f"{TOP}.dpJson_v1"] = b"[]"
+    audited.audit_stores()
+    assert audited.ledger.doubtful_companions() == [(1, AUX)]
+    row = audited.catalogue.rows_now[1]
+    assert isinstance(row, Datafile)
+    audited.catalogue.rows_now[1] = replace(row, companions=tuple(one for one in row.companions if one.tag != AUX))
+    assert audited.audit_stores().findings == []
+    assert audited.ledger.damage() == []
+
+
+def proposed(world: AuditWorld, number: int = 1) -> list[Proposal]:
+    with PrimariesRepair(world.installation, [world.site]) as repair:
+        return list(repair.proposals([number], world.stop))
+
+
+def mended(world: AuditWorld, proposals: list[Proposal]) -> list[PutBack | None]:
+    with PrimariesRepair(world.installation, [world.site]) as repair:
+        return [one.done for one in repair.carry_out([one for one in proposals if one.copy], world.stop)]
+
+
+def test_a_repair_writes_back_what_is_missing_or_altered_beside_a_datafile(audited: AuditWorld) -> None:
+    audited.store.objects[TOP] = b"a\tX\n"
+    audited.store.objects[f"{TOP}.dpJson_v1"] = b"[]"
+    del audited.store.objects[f"{TOP}.prov-json.json"]
+    audited.audit_stores()
+    proposals = proposed(audited)
+    assert {one.datafile.tag: (one.verdict, one.copy is not None) for one in proposals} == {
+        MAIN: (Verdict.INTACT, False),
+        TAB: (Verdict.NO_REFERENCE, True),
+        AUX: (Verdict.PRIMARY_ALTERED, True),
+        PROVENANCE: (Verdict.PRIMARY_MISSING, True),
+    }
+    assert "nothing is registered" in next(one.said for one in proposals if one.datafile.tag == TAB)
+    done = mended(audited, proposals)
+    objects = audited.store.objects
+    assert {name: objects[name] for name in OBJECTS} == OBJECTS
+    aside = [objects[one.aside] for one in done if one is not None and one.aside]
+    assert sorted(aside) == [b"[]", b"a\tX\n"]
+    assert audited.ledger.damage() == []
+    assert [one.verdict for one in proposed(audited)] == [Verdict.INTACT] * 4
+
+
+def test_a_copy_of_a_former_ingest_repairs_no_tab(audited: AuditWorld) -> None:
+    audited.catalogue.rows_now[1] = ingested(ingest="row 2")
+    audited.store.objects[TOP] = b"a\tX\n"
+    assert TAB not in {one.datafile.tag for one in proposed(audited)}
+    del audited.store.objects[TOP]
+    (tab,) = (one for one in proposed(audited) if one.datafile.tag == TAB)
+    assert (tab.verdict, tab.copy, tab.said) == (Verdict.PRIMARY_MISSING, None, "no intact copy is known")
+
+
+def test_a_damaged_copy_repairs_nothing_beside_a_datafile(audited: AuditWorld) -> None:
+    del audited.store.objects[f"{TOP}.prov-json.json"]
+    audited.copies[f"{TOP}.prov-json.json"] = b"{}"
+    (one,) = (one for one in proposed(audited) if one.datafile.tag == PROVENANCE)
+    assert (one.verdict, one.copy) == (Verdict.PRIMARY_MISSING, None)
 
 
 def test_a_companion_that_changed_since_the_backup_is_for_the_next_backup(audited: AuditWorld) -> None:

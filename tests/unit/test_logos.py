@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from dataverse_backup.actions.explain import explain
 from dataverse_backup.actions.manifests import write_manifests
 from dataverse_backup.actions.rebuild import rebuild
+from dataverse_backup.actions.repair import PrimariesRepair
 from dataverse_backup.actions.restore_layouts import StoreLayout
 from dataverse_backup.actions.restore_plan import Shelves, Wanted
 from dataverse_backup.actions.restore_plan import make_plan as make_restore_plan
@@ -29,12 +31,13 @@ from dataverse_backup.retrieval import Retriever, StoreTarget
 from dataverse_backup.stores.memory import Fault, MemoryStore
 from dataverse_backup.verdict import Verdict
 from tests.contract.ledger_cases import HERE, datafile
-from tests.unit.audit_world import AuditWorld
-from tests.unit.memory_world import World
+from tests.unit.audit_world import EVERYTHING, AuditWorld
+from tests.unit.memory_world import World, checksum_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dataverse_backup.actions.repair import Proposal
     from dataverse_backup.datafile import Datafile
 
 SMALL = f"{LOGO}:thumb48"
@@ -306,9 +309,33 @@ def test_a_new_ledger_knows_logos_from_the_manifests(world: LogoWorld) -> None:
     assert world.statuses()[10, LOGO] == OK
 
 
+class Rotting(MemoryStore):
+    """Says of what rotted on its disk what it said before, as size and time of a file do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rotten: dict[str, bytes] = {}
+
+    def logos(self, dataset: Datafile) -> dict[str, str]:
+        told = super().logos(dataset)
+        for tag in told:
+            name = f"{dataset.dataset.storage_path}/{dataset.logo(tag).label}"
+            if name in self.rotten:
+                told[tag] = str(checksum_of(self.rotten[name]))
+        return told
+
+
 @dataclass
 class AuditedLogos(AuditWorld, LogoWorld):
     """Logos, and audits."""
+
+    stores: dict[str, MemoryStore] = field(default_factory=lambda: {"file": Rotting()})
+
+
+def rot(world: AuditedLogos, name: str) -> None:
+    store = world.stores["file"]
+    assert isinstance(store, Rotting)
+    store.rotten[name], store.objects[name] = store.objects[name], b"rotten"
 
 
 @pytest.fixture
@@ -330,6 +357,88 @@ def test_damage_of_a_copy_is_found_and_the_next_backup_makes_it_good(audited: Au
     assert audited.copies[name_of(10)] == b"picture"
     assert not audited.audit().findings
     assert {status for status, _ in audited.statuses().values()} == {Status.OK}
+
+
+def test_logos_in_the_stores_are_held_to_what_was_proven(audited: AuditedLogos) -> None:
+    told = audited.audit_stores()
+    assert (told.findings, told.ended.intact) == ([], 2)
+    rot(audited, name_of(10))
+    del audited.store.objects[name_of(10, SMALL)]
+    found = {one.datafile.tag: one for one in audited.audit_stores().findings}
+    assert {tag: one.verdict for tag, one in found.items()} == {
+        LOGO: Verdict.NO_REFERENCE,
+        SMALL: Verdict.PRIMARY_MISSING,
+    }
+    assert "whether somebody deleted it" in found[SMALL].message
+    for one in found.values():
+        assert "repair --stores --file 10` writes it back" in one.message
+
+
+def test_an_upload_since_the_backup_and_a_deletion_that_it_saw_are_no_finding(audited: AuditedLogos) -> None:
+    audited.upload(10, {LOGO: b"another"})
+    assert (audited.audit_stores().findings, audited.audit_stores().ended.intact) == ([], 1)
+    del audited.store.objects[name_of(10, SMALL)]
+    audited.audit_stores()
+    assert audited.ledger.doubtful_companions() == [(10, SMALL)]
+    audited.run()
+    assert audited.audit_stores().findings == []
+    assert audited.ledger.damage() == []
+
+
+def test_logos_that_were_proven_lately_are_not_read_again(audited: AuditedLogos) -> None:
+    audited.audit_stores()
+    rot(audited, name_of(10))
+    assert audited.audit_stores(replace(EVERYTHING, every=timedelta(days=1))).findings == []
+    assert audited.audit_stores().ended.verdicts[Verdict.NO_REFERENCE] == 1
+
+
+def test_the_logos_of_one_dataset_are_audited_with_it(audited: AuditedLogos) -> None:
+    audited.has_dataset(30, logo=b"other picture")
+    audited.run()
+    rot(audited, name_of(10))
+    rot(audited, name_of(30))
+    (found,) = audited.audit_stores(replace(EVERYTHING, dataset="doi:10.5072/FK2/SET30")).findings
+    assert found.datafile.place == (30, LOGO)
+
+
+def test_a_store_that_is_away_has_lost_no_logo(audited: AuditedLogos) -> None:
+    audited.stores["file"] = Unmounted()
+    audited.stores["file"].lost = True
+    told = audited.audit_stores()
+    assert (told.findings, list(told.ended.lost_stores)) == ([], ["file"])
+
+
+def proposed(world: AuditedLogos) -> list[Proposal]:
+    with PrimariesRepair(world.installation, [world.site]) as repair:
+        return list(repair.proposals([10], world.stop))
+
+
+def test_a_repair_writes_logos_back_and_keeps_what_lay_there(audited: AuditedLogos) -> None:
+    rot(audited, name_of(10))
+    del audited.store.objects[name_of(10, SMALL)]
+    proposals = proposed(audited)
+    assert [(one.datafile.tag, one.verdict) for one in proposals] == [
+        (LOGO, Verdict.NO_REFERENCE),
+        (SMALL, Verdict.PRIMARY_MISSING),
+    ]
+    with PrimariesRepair(audited.installation, [audited.site]) as repair:
+        first, second = repair.carry_out(proposals, audited.stop)
+    assert (first.trouble, second.trouble) == (None, None)
+    objects = audited.store.objects
+    assert (objects[name_of(10)], objects[name_of(10, SMALL)]) == (b"picture", b"small")
+    assert first.done is not None
+    assert first.done.aside is not None
+    assert objects[first.done.aside] == b"rotten"
+    audited.stores["file"].rotten.clear()  # type: ignore[attr-defined]
+    assert [one.verdict for one in proposed(audited)] == [Verdict.INTACT] * 2
+
+
+def test_a_repair_leaves_another_upload_and_what_was_noted_as_deleted(audited: AuditedLogos) -> None:
+    audited.upload(10, {LOGO: b"another"})
+    del audited.store.objects[name_of(10, SMALL)]
+    audited.run()
+    audited.upload(10, {LOGO: b"and another"})
+    assert proposed(audited) == []
 
 
 def test_a_dataset_is_explained_by_its_logos_and_without_one_it_is_nothing(world: LogoWorld) -> None:

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 from dataverse_backup.actions.audit_run import PlaceAudit
 from dataverse_backup.actions.judging import Hearing, judged_primary
-from dataverse_backup.datafile import Datafile, fingerprint
+from dataverse_backup.actions.proofs import Proofs, datasets_with_logos, left_behind
+from dataverse_backup.actions.repair import DAMAGED_PRIMARIES, REPAIRABLE_COMPANIONS
+from dataverse_backup.chunks import chunks
+from dataverse_backup.datafile import LOGO, Datafile, fingerprint
 from dataverse_backup.errors import StoreLost
 from dataverse_backup.examine import PrimariesTask, WitnessesTask
 from dataverse_backup.fixity import OWN_ALGORITHM
 from dataverse_backup.ledger.audits import PRIMARY, Amount
-from dataverse_backup.ledger.base import Status
+from dataverse_backup.logos import LogoAnswers, as_now
 from dataverse_backup.verdict import NOT_LOOKED, Verdict, Witnesses
 
 if TYPE_CHECKING:
@@ -41,14 +44,22 @@ class PrimariesAudit(PlaceAudit):
         """Look at the primaries; *sites* have the copies that are heard as witnesses."""
         super().__init__(installation, PRIMARY, sites, request, stop)
         self._stores = installation.stores
+        self._logos_now = LogoAnswers(installation.stores)
         self._dataset: list[int] = []
-        """Datafiles of the dataset that was asked for."""
+        """Datafiles of the dataset that was asked for, and itself where it has a logo."""
 
     def _reach(self) -> None:
         """Find out what there is and in which stores it can be read."""
+        with_logos = datasets_with_logos(self._ledger, self._sites, self._request.dataset)
+        self._has_more = bool(with_logos)
         if self._request.dataset is not None:
-            self._dataset = self._installation.catalogue.named(self._request.dataset, 1 << 31)
+            self._dataset = [*self._installation.catalogue.named(self._request.dataset, 1 << 31), *with_logos]
             return
+        for few in chunks(with_logos, _TOGETHER):
+            datasets = self._installation.catalogue.read(few).values()
+            here = [row for row in datasets if isinstance(row, Datafile) and self._is_readable(row)]
+            self._ledger.note_primaries([row.logo(LOGO) for row in here])
+        self._ledger.forget_primaries([], left_behind(self._ledger, self._sites, self._installation.catalogue))
         unknown: Counter[str] = Counter()
         seen: set[str] = set()
         with closing(self._installation.catalogue.rows()) as rows:
@@ -73,7 +84,7 @@ class PrimariesAudit(PlaceAudit):
         if self._request.dataset is None:
             return self._ledger.amount_of_primaries(choice)
         rows = self._installation.catalogue.read(self._dataset).values()
-        sizes = [row.size or 0 for row in rows if isinstance(row, Datafile)]
+        sizes = [row.size or 0 for row in rows if isinstance(row, Datafile) and not row.is_dataset]
         return Amount(len(sizes), sum(sizes), None)
 
     def _tasks(self) -> Iterator[Task]:
@@ -92,17 +103,24 @@ class PrimariesAudit(PlaceAudit):
             here = [row for row in map(rows.get, some) if isinstance(row, Datafile) and self._is_readable(row)]
             self._ledger.forget_primaries(sorted(set(some) - {row.id for row in here}))
             here = [row for row in here if row.store_id not in self._ended.lost_stores]
-            proven = self._proven_companions([row.id for row in here if row.companions])
+            proofs = Proofs(self._ledger, self._sites, [row.id for row in here if row.companions or row.is_dataset])
+            without = [row.id for row in here if row.is_dataset and not proofs.logos_of(row)]
+            self._ledger.forget_primaries(without)
             for row in here:
+                if row.is_dataset:
+                    yield from self._logos(row, proofs)
+                    continue
                 yield row
                 for one in row.companions:
-                    if one.checksum is not None or (one.id, one.tag, fingerprint(one)) in proven:
+                    if one.checksum is not None or proofs.places_of(one):
                         yield one
 
-    def _proven_companions(self, ids: Sequence[int]) -> set[tuple[int, str, str]]:
-        """Companions of which there is a proven copy, with what the catalogue said of them then (their fingerprint)."""
-        standings = (one for name in self._sites for one in self._ledger.standings(name, ids)) if ids else ()
-        return {(one.datafile_id, one.tag, one.fingerprint) for one in standings if one.status is Status.OK}
+    def _logos(self, dataset: Datafile, proofs: Proofs) -> Iterator[Datafile]:
+        """Those of *dataset* that a copy can speak for; where its store cannot be asked, those that it should have."""
+        for tag in proofs.logos_of(dataset):
+            now = self._logos_now.now(dataset, tag)
+            if now is None or proofs.places_of(now):  # why it cannot be asked, a worker finds out
+                yield now or dataset.logo(tag)
 
     def _algorithm_for(self, datafile: Datafile) -> Algorithm:
         reference = datafile.checksum or self._recorded(self._copies_of(datafile))
@@ -147,11 +165,19 @@ class PrimariesAudit(PlaceAudit):
             return
         here = {row.id: row for row in rows.values() if isinstance(row, Datafile)}
         self._ledger.forget_primaries(sorted(set(ids) - here.keys()))
-        there = (here[one.id].object_of(one.tag) for one in doubtful if one.id in here)
+        there = (one if one.is_logo else here[one.id].object_of(one.tag) for one in doubtful if one.id in here)
         known = [(one, self._copies_of(one)) for one in there if one is not None]
         hearings = {WitnessesTask.of(row, copies): copies for row, copies in known}
         for task, examined in self._answers(submit, hearings):
             yield self._judged(task, hearings[task], examined)
+
+    def _is_unchanged(self, datafile: Datafile) -> bool:
+        """Of a logo, whether its store still has the same one."""
+        if not datafile.is_logo:
+            return super()._is_unchanged(datafile)
+        rows = self._rows([datafile.id]) or {}
+        its = as_now(rows.get(datafile.id), datafile.tag, self._stores)
+        return its is not None and fingerprint(its) == fingerprint(datafile)
 
     def _judged(self, task: WitnessesTask, copies: Sequence[Kept], examined: Examined) -> list[Judged]:
         datafile = task.datafile
@@ -166,12 +192,16 @@ class PrimariesAudit(PlaceAudit):
         return [] if judged is None else [judged]
 
 
+_DELETED = "nothing else tells whether somebody deleted it: then the next backup notes that it is gone; "
+
+
 def _advice(hearing: Hearing) -> str:
-    """What can be done about a primary that is missing or altered."""
-    if hearing.witnesses.on_primary() not in (Verdict.PRIMARY_MISSING, Verdict.PRIMARY_ALTERED):
+    """What can be done about a primary that is missing or altered, or of a companion is not what was proven."""
+    file, verdict = hearing.datafile, hearing.witnesses.on_primary()
+    if verdict not in REPAIRABLE_COMPANIONS if file.is_companion else verdict not in DAMAGED_PRIMARIES:
         return ""
     if (intact := hearing.intact_copy) is None:
         return "no intact copy is known"
-    verb = "restore --in-place" if hearing.datafile.is_companion else "repair --stores"
-    order = f"`dataverse-backup {verb} --file {hearing.datafile.id}`"
-    return f"the copy at {intact.destination} is intact: {order} writes it back"
+    unless = _DELETED if file.is_logo and verdict is Verdict.PRIMARY_MISSING else ""
+    order = f"`dataverse-backup repair --stores --file {file.id}`"
+    return f"{unless}the copy at {intact.destination} is intact: {order} writes it back"

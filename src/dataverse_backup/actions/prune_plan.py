@@ -234,10 +234,10 @@ def _whereabouts(known: Datafile, row: Datafile | NotHere | None, logos: LogoAns
         return Whereabouts.BACK
     if not isinstance(row, Datafile) or not row.is_dataset:
         return Whereabouts.KEPT
-    has_it = logos.has(row, known.tag)
-    if has_it is None:
+    now = logos.now(row, known.tag)
+    if now is None:
         return Whereabouts.UNASKED
-    return Whereabouts.BACK if has_it else Whereabouts.GONE
+    return Whereabouts.BACK if now.version else Whereabouts.GONE
 
 
 def moved_aside(key: str) -> datetime | None:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from dataverse_backup.actions.judging import Hearing
+from dataverse_backup.actions.proofs import Proofs
 from dataverse_backup.datafile import Datafile, fingerprint
 from dataverse_backup.destinations.base import Staging
 from dataverse_backup.errors import DataverseBackupError, LedgerError, SourceChanged, SourceError
@@ -16,6 +17,7 @@ from dataverse_backup.examine import Examiner, WitnessesTask
 from dataverse_backup.fixity import VerifiedBy
 from dataverse_backup.ledger.audits import PRIMARY, Judged, name_of_place
 from dataverse_backup.ledger.base import REPAIR_VERB
+from dataverse_backup.logos import as_now
 from dataverse_backup.stores.restorable import Restorable
 from dataverse_backup.verdict import Verdict
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 DAMAGED_COPIES = (Verdict.COPY_MISSING, Verdict.COPY_ALTERED)
 DAMAGED_PRIMARIES = (Verdict.PRIMARY_MISSING, Verdict.PRIMARY_ALTERED)
+REPAIRABLE_COMPANIONS = (*DAMAGED_PRIMARIES, Verdict.NO_REFERENCE)
+"""Of a companion without a registered checksum, a copy tells what it was while Dataverse said the same of it."""
 
 
 def damaged_copies(
@@ -61,7 +65,7 @@ class Proposal:
     copy: Kept | None
     """Where the bytes come from; None where nothing is to be done, or nothing can be."""
     said: str = ""
-    """Why not."""
+    """Why not, or what else to know before it is done."""
 
     @property
     def checksum(self) -> Checksum | None:
@@ -109,15 +113,37 @@ class PrimariesRepair:
             if stop.is_set():
                 return
             row = self._installation.catalogue.read([datafile_id]).get(datafile_id)
-            if isinstance(row, Datafile) and not row.is_dataset:
-                yield self._proposal(row)
+            if isinstance(row, Datafile):
+                proofs = Proofs(self._ledger, self._sites, [row.id])
+                if not row.is_dataset:
+                    yield self._proposal(row, self._copies_of(row))
+                yield from self._beside(row, proofs)
 
-    def _proposal(self, datafile: Datafile) -> Proposal:
+    def _beside(self, row: Datafile, proofs: Proofs) -> Iterator[Proposal]:
+        """What would be done about the companions of a datafile, or the logos of a dataset."""
+        for tag in proofs.logos_of(row) if row.is_dataset else [one.tag for one in row.companions]:
+            one = as_now(row, tag, self._installation.stores)
+            if not isinstance(one, Datafile):
+                unasked = row.object_of(tag) or row
+                yield Proposal(unasked, unasked.location, None, None, "its store cannot say whether it is there")
+                continue
+            copies = self._copies_of(one)
+            if one.checksum is None:
+                places = proofs.places_of(one)
+                copies = [kept for kept in copies if kept.destination in places]
+            proposal = self._proposal(one, copies)
+            if copies or proposal.verdict in DAMAGED_PRIMARIES:  # what changed is for the next backup
+                yield proposal
+
+    def _copies_of(self, datafile: Datafile) -> list[Kept]:
+        known = self._ledger.kept(destinations=sorted(self._sites), datafile_id=datafile.id)
+        return [kept for kept in known if kept.datafile.tag == datafile.tag]
+
+    def _proposal(self, datafile: Datafile, copies: Sequence[Kept]) -> Proposal:
+        """After hearing it, its copies, and what is registered."""
         store = self._installation.stores.get(datafile.store_id)
         if store is None or not isinstance(store, Restorable):
             return Proposal(datafile, datafile.storageidentifier, None, None, "its store takes nothing back")
-        known = self._ledger.kept(destinations=sorted(self._sites), datafile_id=datafile.id)
-        copies = [kept for kept in known if kept.datafile.tag == datafile.tag]
         try:
             name = store.names(datafile)[0]
         except SourceError as refused:
@@ -127,10 +153,11 @@ class PrimariesRepair:
             return Proposal(datafile, name, None, None, str(lost))
         hearing = Hearing.of(datafile, copies, examined)
         verdict = hearing.witnesses.on_primary()
-        if verdict not in DAMAGED_PRIMARIES:
+        if verdict not in (REPAIRABLE_COMPANIONS if datafile.is_companion else DAMAGED_PRIMARIES):
             return Proposal(datafile, name, verdict, None, hearing.primary.said)
-        intact = hearing.intact_copy
-        return Proposal(datafile, name, verdict, intact, "" if intact else "no intact copy is known")
+        if (intact := hearing.intact_copy) is None:
+            return Proposal(datafile, name, verdict, None, "no intact copy is known")
+        return Proposal(datafile, name, verdict, intact, _why(datafile, verdict, intact))
 
     def carry_out(self, proposals: Iterable[Proposal], stop: Stop) -> Iterator[Mended]:
         """Write back, one after the other; what is in the ledger when it is yielded."""
@@ -152,7 +179,8 @@ class PrimariesRepair:
         if kept is None or checksum is None or not isinstance(store, Restorable):
             raise ValueError(f"nothing can be done about datafile {datafile.id}")
         row = self._installation.catalogue.read([datafile.id]).get(datafile.id)
-        if row is None or fingerprint(row) != fingerprint(datafile):
+        its = as_now(row, datafile.tag, self._installation.stores)
+        if its is None or fingerprint(its) != fingerprint(datafile):
             raise SourceChanged(
                 store.id, proposal.name, "what Dataverse says of it has changed meanwhile", "look again"
             )
@@ -165,3 +193,12 @@ class PrimariesRepair:
         judged = Judged(datafile, PRIMARY, done.name, Verdict.INTACT, said, VerifiedBy.READ_BACK, now, done.size)
         self._ledger.judge(self._run, [judged])
         return done
+
+
+def _why(datafile: Datafile, verdict: Verdict | None, intact: Kept) -> str:
+    """What to know before a companion is written back of which nobody else tells what it is to be."""
+    if datafile.is_logo and verdict is Verdict.PRIMARY_MISSING:
+        return "nothing else tells whether somebody deleted it"
+    if verdict is Verdict.NO_REFERENCE:
+        return f"nothing is registered; it is not what it was when the copy was proven, {intact.copy.proven:%Y-%m-%d}"
+    return ""

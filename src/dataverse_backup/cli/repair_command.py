@@ -14,7 +14,12 @@ def repair(
     context: typer.Context,
     file: Annotated[
         list[int] | None,
-        typer.Option("--file", metavar="ID", help="Only this datafile; may be given again.", min=1),
+        typer.Option(
+            "--file",
+            metavar="ID",
+            help="Only this datafile, or with --stores the logos of this dataset; may be given again.",
+            min=1,
+        ),
     ] = None,
     dataset: Annotated[str | None, typer.Option(metavar="PID", help="Only this dataset.")] = None,
     destination: DestinationsOption = None,
@@ -32,8 +37,8 @@ def repair(
     """Make copies again that audits found missing or altered.
 
     From intact files; the next backup does so, too. What lies under an altered copy's key is kept under .superseded.
-    With --stores the other way round: a file that is missing or altered in Dataverse itself is written back from an
-    intact copy, where its store's own is kept aside.
+    With --stores the other way round: a file that is missing or altered in Dataverse itself, or what lies beside it, is
+    written back from an intact copy, where its store's own is kept aside.
     """
     from dataverse_backup.cli import repairing
     from dataverse_backup.cli.telling import Telling

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dataverse_backup import assembly
 from dataverse_backup.actions.backup import backup
+from dataverse_backup.actions.proofs import datasets_with_logos
 from dataverse_backup.actions.repair import PrimariesRepair, damaged_copies
 from dataverse_backup.cli.backing_up import chosen_destinations, show_events, show_result
 from dataverse_backup.cli.exit_codes import ExitCode, code_of
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from dataverse_backup.actions.repair import Mended, Proposal
+    from dataverse_backup.actions.sites import Site
     from dataverse_backup.catalogue.base import Catalogue
     from dataverse_backup.cli.backing_up import Tell
     from dataverse_backup.config import Settings
+    from dataverse_backup.datafile import Datafile
     from dataverse_backup.ledger.base import Ledger
 
 SHOWN = 50
@@ -101,7 +104,7 @@ def put_back(settings: Settings, order: Order) -> ExitCode:
         PrimariesRepair(assembly.make_installation(settings, catalogue, ledger), sites) as repair,
     ):
         proposals = []
-        for proposal in repair.proposals(_ids(catalogue, order), stop):
+        for proposal in repair.proposals(_ids(catalogue, ledger, sites, order), stop):
             _show_proposal(proposal)
             proposals.append(proposal)
         feasible = [proposal for proposal in proposals if proposal.copy is not None]
@@ -114,23 +117,32 @@ def put_back(settings: Settings, order: Order) -> ExitCode:
     return ExitCode.OK if is_all_well else ExitCode.FAILURES
 
 
-def _ids(catalogue: Catalogue, order: Order) -> list[int]:
+def _ids(catalogue: Catalogue, ledger: Ledger, sites: Sequence[Site], order: Order) -> list[int]:
+    """The ids of what is to be looked at: datafiles, and a dataset where it has a logo."""
     ids = set(order.files)
     if order.dataset is not None:
         found = set(catalogue.named(order.dataset, _MOST))
+        found |= set(datasets_with_logos(ledger, [site.name for site in sites], order.dataset))
         ids = ids & found if ids else found
     return sorted(ids)
 
 
 def _show_proposal(proposal: Proposal) -> None:
     file = proposal.datafile
-    what = f"datafile {file.id}, {file.dataset.persistent_id}, {file.label}: store {file.store_id}: {proposal.name}"
+    what = f"{_which(file)}, {file.dataset.persistent_id}, {file.label}: store {file.store_id}: {proposal.name}"
     out.print(plain(f"{what}: {_verdict_of(proposal)}"))
     if proposal.copy is not None:
         size = size_of(proposal.copy.copy.size)
         out.print(plain(f"  from the copy at {proposal.copy.destination}, {proposal.copy.copy.key}, {size}"))
-        if proposal.verdict is Verdict.PRIMARY_ALTERED:
+        if proposal.verdict is not Verdict.PRIMARY_MISSING:
             out.print(plain("  what lies there is kept beside it"))
+
+
+def _which(file: Datafile) -> str:
+    """Which object, by its id and tag."""
+    if file.is_logo:
+        return f"dataset {file.id} {file.tag}"
+    return f"datafile {file.id} {file.tag}" if file.is_companion else f"datafile {file.id}"
 
 
 def _verdict_of(proposal: Proposal) -> str:
@@ -157,5 +169,5 @@ def _shown(mended: Mended) -> Mended:
         done = mended.done
         aside = f"; what lay there is kept as {done.aside}" if done.aside else ""
         word = "was right already" if done.was_right else "written back and proven"
-        out.print(plain(f"datafile {mended.proposal.datafile.id}: {done.name}: {word}, {done.checksum}{aside}"))
+        out.print(plain(f"{_which(mended.proposal.datafile)}: {done.name}: {word}, {done.checksum}{aside}"))
     return mended

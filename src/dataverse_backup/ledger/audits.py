@@ -130,19 +130,29 @@ class Audits(ABC):
 
     @abstractmethod
     def note_primaries(self, datafiles: Sequence[Datafile]) -> None:
-        """Know of these primaries; those that are new were never proven."""
+        """Know of these primaries; those that are new were never proven.
+
+        They are datafiles and, for datasets that have one, logos.
+        """
 
     @abstractmethod
     def primaries_to_audit(self, choice: Choice) -> Iterator[int]:
-        """The datafile ids of the primaries that are to be looked at: those never proven, then by oldest proof."""
+        """The ids of the noted primaries that are to be looked at: those never proven, then by oldest proof."""
 
     @abstractmethod
     def amount_of_primaries(self, choice: Choice) -> Amount:
-        """How much ``primaries_to_audit`` gives."""
+        """How much ``primaries_to_audit`` gives, of datafiles."""
 
     @abstractmethod
-    def forget_primaries(self, datafile_ids: Sequence[int]) -> None:
-        """These are no longer in the catalogue, or no longer in a store that is read."""
+    def doubtful_companions(self) -> list[tuple[int, str]]:
+        """The companions whose primaries were not intact when they were looked at last, by id and tag."""
+
+    @abstractmethod
+    def forget_primaries(self, datafile_ids: Sequence[int], companions: Sequence[tuple[int, str]] = ()) -> None:
+        """These are no longer in the catalogue, or no longer in a store that is read.
+
+        The datafiles with their companions, and *companions* alone.
+        """
 
     @abstractmethod
     def judge(self, run: str, judged: Sequence[Judged]) -> None:

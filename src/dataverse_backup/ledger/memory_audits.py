@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from dataverse_backup.datafile import MAIN
+from dataverse_backup.datafile import LOGO, MAIN
 from dataverse_backup.ledger.audits import PRIMARY, Amount, Audits, Damage, VerdictRecord
 from dataverse_backup.ledger.rules import (
     FAILS_BY_VERDICT,
@@ -69,7 +69,7 @@ class MemoryAudits(Audits, ABC):
     def note_primaries(self, datafiles: Sequence[Datafile]) -> None:
         """One after the other."""
         for file in datafiles:
-            known = self._primaries.setdefault((file.id, MAIN), Primary(storable(file.store_id), file.size))
+            known = self._primaries.setdefault((file.id, file.tag), Primary(storable(file.store_id), file.size))
             known.store = storable(file.store_id)
             known.size = known.size if known.size is not None else file.size
 
@@ -78,7 +78,7 @@ class MemoryAudits(Audits, ABC):
         found = [
             (place, one)
             for place, one in self._primaries.items()
-            if place[1] == MAIN and _is_wanted(one.proven, choice)
+            if place[1] in (MAIN, LOGO) and _is_wanted(one.proven, choice)
         ]
         in_order = sorted(found, key=lambda each: _order(each[1].proven, each[0], choice))
         yield from (number for (number, _), _ in in_order)
@@ -89,9 +89,13 @@ class MemoryAudits(Audits, ABC):
         wanted = (one for one in primaries if _is_wanted(one.proven, choice))
         return _amount([(one.proven, one.size or 0) for one in wanted], choice)
 
-    def forget_primaries(self, datafile_ids: Sequence[int]) -> None:
+    def doubtful_companions(self) -> list[tuple[int, str]]:
+        """One after the other."""
+        return sorted(place for place, one in self._primaries.items() if place[1] != MAIN and one.verdict)
+
+    def forget_primaries(self, datafile_ids: Sequence[int], companions: Sequence[tuple[int, str]] = ()) -> None:
         """What was said of them stays among the verdicts."""
-        for place in [place for place in self._primaries if place[0] in datafile_ids]:
+        for place in [place for place in self._primaries if place[0] in datafile_ids or place in companions]:
             del self._primaries[place]
 
     # Verdicts

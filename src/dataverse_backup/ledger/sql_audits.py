@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, true, tuple_, update
 
 from dataverse_backup.chunks import chunks
-from dataverse_backup.datafile import MAIN
+from dataverse_backup.datafile import LOGO, MAIN
 from dataverse_backup.ledger import columns, judgements, rows, upserts
 from dataverse_backup.ledger.audits import PRIMARY, Amount, Audits, Damage, VerdictRecord
 from dataverse_backup.ledger.bulk import write, write_columns
@@ -63,14 +63,16 @@ class SqlAudits(SqlHistory, Audits, ABC):
 
     def note_primaries(self, datafiles: Sequence[Datafile]) -> None:
         """One upsert."""
-        values = [{"datafile_id": one.id, "store": one.store_id, "size": one.size} for one in datafiles]
+        values = [
+            {"datafile_id": one.id, "object": one.tag, "store": one.store_id, "size": one.size} for one in datafiles
+        ]
         with self._database.writing() as connection:
             self._write(connection, judgements.note_primary(self._dialect), values)
 
     def primaries_to_audit(self, choice: Choice) -> Iterator[int]:
         """As copies, after those that were never proven."""
         its = primaries.c
-        every = select(its.datafile_id, its.object, its.proven).where(its.object == MAIN)
+        every = select(its.datafile_id, its.object, its.proven).where(its.object.in_((MAIN, LOGO)))
         for row in self._oldest_first(every, its.proven, tuple_(its.datafile_id, its.object), choice):
             yield row.datafile_id
 
@@ -79,11 +81,20 @@ class SqlAudits(SqlHistory, Audits, ABC):
         its = primaries.c
         return self._amount(_amount(its.proven, its.size, choice).where(its.object == MAIN))
 
-    def forget_primaries(self, datafile_ids: Sequence[int]) -> None:
+    def doubtful_companions(self) -> list[tuple[int, str]]:
+        """They are few."""
+        its = primaries.c
+        asked = select(its.datafile_id, its.object).where(its.object != MAIN, its.verdict.is_not(None))
+        return [(number, tag) for number, tag in self._rows(asked.order_by(its.datafile_id, its.object))]
+
+    def forget_primaries(self, datafile_ids: Sequence[int], companions: Sequence[tuple[int, str]] = ()) -> None:
         """What was said of them stays among the verdicts."""
+        its = primaries.c
         with self._database.writing() as connection:
             for some in by_statement(datafile_ids):
-                connection.execute(primaries.delete().where(primaries.c.datafile_id.in_(some)))
+                connection.execute(primaries.delete().where(its.datafile_id.in_(some)))
+            for number, tag in companions:
+                connection.execute(primaries.delete().where(its.datafile_id == number, its.object == tag))
 
     def _oldest_first(
         self, every: Select[Any], proven: Column[datetime], number: Tuple, choice: Choice

@@ -414,3 +414,16 @@ def test_trying_out_clears_what_a_killed_trial_left_long_ago(root: Path) -> None
     with FilesystemDestination("offsite", root, STAGING) as destination:
         destination.connect()
     assert list(root.iterdir()) == [young]
+
+
+def test_a_sweep_leaves_a_check_alone_that_is_at_it_beside_the_run(
+    destination: FilesystemDestination, root: Path
+) -> None:
+    at_it, killed = root / Staging.of_check("ledger").prefix, root / Staging.of_check("ledger").prefix
+    for check in (at_it, killed):
+        (check / "attempt").mkdir(parents=True)
+        (check / "attempt" / "0").touch()
+    os.utime(killed, (1, 1))
+    destination.sweep()
+    assert (at_it / "attempt" / "0").exists()
+    assert not killed.exists()

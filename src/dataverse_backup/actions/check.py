@@ -69,7 +69,7 @@ def check_destination(
     """One destination: connect, whose it is, write, prove, rename, read back and remove under a scratch name."""
     label = f"destination {name}"
     try:
-        with open_ledger() as ledger, open_destination(Staging(ledger.id, f"check-{uuid.uuid4().hex}")) as destination:
+        with open_ledger() as ledger, open_destination(Staging.of_check(ledger.id)) as destination:
             traits = destination.connect()
             yield Checked(f"{label}: connect", is_ok=True, said=f"proves copies by {', '.join(traits.hashes)}")
             take_possession(ledger, destination)

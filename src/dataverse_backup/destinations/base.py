@@ -8,6 +8,7 @@ tried out before there is such a folder lies beside it for a moment.
 from __future__ import annotations
 
 import secrets
+import time
 import unicodedata
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -40,7 +41,8 @@ ROOT_NOTES = (README_KEY, VERIFY_KEY)
 _OWN_ROOTS = frozenset((SUPERSEDED_PREFIX, *ROOT_NOTES))
 TRIAL_PREFIX = f"{OWN_PREFIX}-trial-"
 ABANDONED_SECONDS = 3600.0
-"""After so long nobody is trying anything out any more in a folder of that name: whoever made it was killed."""
+"""After so long nobody is at it any more: whoever tried something out without a lock was killed."""
+_CHECKING = "check-"
 
 
 def trial_folder(*, is_new: bool = True) -> str:
@@ -309,6 +311,18 @@ class Staging:
     def prefix(self) -> str:
         """Where this run stages; attempts go below, each under a name of its own."""
         return f"{self.ledger_prefix}/{self.run}"
+
+    @classmethod
+    def of_check(cls, ledger_id: str) -> Self:
+        """That of a check, which holds no lock, and may be at it while a run sweeps."""
+        return cls(ledger_id, f"{_CHECKING}{secrets.token_hex(16)}")
+
+
+def is_over(run: str, modified: float | None) -> bool:
+    """Whether nobody stages as *run* any more, where ours holds the lock; *modified* is the time of its folder."""
+    if modified is None or not run.startswith(_CHECKING):
+        return True
+    return time.time() - modified > ABANDONED_SECONDS
 
 
 MAX_NAME_BYTES = 255

@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from dataverse_backup.destinations.base import is_over
 from dataverse_backup.destinations.partials import KEPT_SECONDS, is_partial_name, partials_prefix
 from dataverse_backup.services.files import CHUNK, write_all
 
@@ -55,7 +56,7 @@ class FolderPartials:
         ours = self._staging.ledger_prefix
         for run in self._tree.entries(ours):
             folder = f"{ours}/{run}"
-            if folder not in (self._folder, self._staging.prefix):
+            if folder not in (self._folder, self._staging.prefix) and is_over(run, self._modified(folder)):
                 self._rescue(folder)
                 self._tree.remove_folder(folder)
         self._remove_old()
@@ -68,9 +69,13 @@ class FolderPartials:
 
     def _remove_old(self) -> None:
         for name in self._tree.entries(self._folder):
-            status = self._tree.status(f"{self._folder}/{name}")
-            if status is not None and time.time() - status.st_mtime > KEPT_SECONDS:
+            modified = self._modified(f"{self._folder}/{name}")
+            if modified is not None and time.time() - modified > KEPT_SECONDS:
                 self._tree.remove_folder(f"{self._folder}/{name}")
+
+    def _modified(self, key: str) -> float | None:
+        status = self._tree.status(key)
+        return None if status is None else status.st_mtime
 
 
 def continued(descriptor: int, reader: HashingReader) -> int:

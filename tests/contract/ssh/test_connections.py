@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dataverse_backup.destinations.base import IDENTITY_KEY, TRIAL_PREFIX, Failure, Receipt
+from dataverse_backup.destinations.base import IDENTITY_KEY, TRIAL_PREFIX, Failure, Receipt, Staging
 from dataverse_backup.destinations.ssh import session
 from dataverse_backup.errors import (
     DestinationLost,
@@ -16,7 +16,7 @@ from dataverse_backup.errors import (
     Unavailable,
 )
 from dataverse_backup.fixity import Algorithm
-from tests.contract.ssh.uploads import destination, objects, stored, upload
+from tests.contract.ssh.uploads import STAGING, destination, objects, stored, upload
 
 if TYPE_CHECKING:
     from dataverse_backup.destinations.ssh.files import RemoteFiles
@@ -196,3 +196,18 @@ def test_trying_things_out_leaves_a_new_root_empty_and_an_old_one_as_it_was(serv
         another.connect()
         assert [path.name for path in root.iterdir()] == [".dataverse-backup"]
         stored(another, upload("a"))
+
+
+def test_a_sweep_leaves_a_check_alone_that_is_at_it_beside_the_run(server: SshServer) -> None:
+    root = server.sandbox()
+    checks = [Staging.of_check(STAGING.ledger_id) for _ in range(2)]
+    at_it, killed = (root / check.prefix for check in checks)
+    for check in (at_it, killed):
+        (check / "attempt").mkdir(parents=True)
+        (check / "attempt" / "0").touch()
+    os.utime(killed, (1, 1))
+    with destination(server.settings(root)) as one:
+        one.connect()
+        one.sweep()
+    assert (at_it / "attempt" / "0").exists()
+    assert not killed.exists()

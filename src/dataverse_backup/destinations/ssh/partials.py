@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import stat
 import time
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import asyncssh
 
+from dataverse_backup.destinations.base import is_over
 from dataverse_backup.destinations.partials import KEPT_SECONDS, is_partial_name, partials_prefix
 from dataverse_backup.destinations.ssh.files import is_regular
 
@@ -69,8 +71,9 @@ class RemotePartials:
 
     async def sweep(self) -> None:
         """Remove what earlier runs left in staging, but for what may be continued."""
-        async for run, _ in self._listed(self._ours):
-            is_earlier = run != self._folder and posixpath.basename(run) != self._current
+        async for run, found in self._listed(self._ours):
+            name = posixpath.basename(run)
+            is_earlier = run != self._folder and name != self._current and is_over(os.fsdecode(name), found.mtime)
             if is_earlier and not await self._is_removed_empty(run):
                 with suppress(asyncssh.SFTPError):  # then it is sent again
                     await self._rescue(run)

@@ -66,7 +66,7 @@ def test_a_connection_is_kept() -> None:
     with speaking(b'HTTP/1.1 200 OK\r\nETag: "a"\r\nContent-Length: 5\r\n\r\nhello') as (speaker, lines):
         for _ in range(3):
             answer = lines.ask(speaker.origin, "PUT", "/a", {**HOST, "x-amz-a": "b"}, b"data")
-            assert (answer.status, answer.headers["etag"], answer.is_last) == (200, '"a"', False)
+            assert (answer.status, answer.headers["etag"], answer.length) == (200, '"a"', 5)
     assert speaker.connections == 1
     assert speaker.requests == [b"PUT /a HTTP/1.1\r\nhost: localhost\r\nx-amz-a: b\r\ncontent-length: 4\r\ndata"] * 3
 
@@ -87,8 +87,37 @@ def test_a_connection_is_kept() -> None:
 def test_a_connection_is_not_kept_where_the_next_answer_may_not_be_found(answer: bytes) -> None:
     with speaking(answer) as (speaker, lines):
         for _ in range(2):
-            found = lines.ask(speaker.origin, "PUT", "/a", HOST, b"data")
-            assert (found.status, found.is_last) == (200, True)
+            assert lines.ask(speaker.origin, "PUT", "/a", HOST, b"data").status == 200
+    assert speaker.connections == 2
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 100])
+def test_a_body_is_read_to_its_end_and_not_further(at_once: int) -> None:
+    with speaking(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello") as (speaker, lines):
+        for _ in range(3):
+            reading = lines.open(speaker.origin, "PUT", "/a", HOST, b"data")
+            assert b"".join(iter(lambda: reading.read(at_once), b"")) == b"hello"  # noqa: B023 -- it is used at once
+            reading.close()
+            reading.close()
+    assert speaker.connections == 1
+
+
+@pytest.mark.parametrize("rest", [b"hel" + CUT, b"hello, and more"])
+def test_a_connection_whose_body_is_not_what_it_was_said_to_be_is_not_kept(rest: bytes) -> None:
+    with speaking(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n" + rest) as (speaker, lines):
+        for _ in range(2):
+            reading = lines.open(speaker.origin, "PUT", "/a", HOST, b"data")
+            assert rest.startswith(b"".join(iter(lambda: reading.read(2), b"")))  # noqa: B023 -- it is used at once
+            reading.close()
+    assert speaker.connections == 2
+
+
+def test_a_connection_whose_body_was_not_read_to_its_end_is_not_kept() -> None:
+    with speaking(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello") as (speaker, lines):
+        for _ in range(2):
+            reading = lines.open(speaker.origin, "PUT", "/a", HOST, b"data")
+            assert reading.read(2) == b"he"
+            reading.close()
     assert speaker.connections == 2
 
 

@@ -67,8 +67,8 @@ class Sent:
     def watch(self, destination: S3Destination) -> None:
         """Count what *destination* sends from now on."""
         destination._connected().meta.events.register("before-send.s3", self._count)
-        puts = destination._reach()._puts
-        puts._sent = partial(self._counted, puts._sent)  # type: ignore[method-assign]  # what botocore does not see
+        plain = destination._reach()._plain
+        plain._put = partial(self._counted, plain._put)  # type: ignore[method-assign]  # what botocore does not see
 
     def _count(self, request: Any, **_: Any) -> None:
         is_copy = "x-amz-copy-source" in request.headers

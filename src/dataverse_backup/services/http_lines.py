@@ -1,4 +1,4 @@
-"""Connections to a web server that are kept open for short requests, and nothing more than those need.
+"""Connections to a web server that are kept open for many requests, and nothing more than those need.
 
 What `http.client` does to read an answer takes longer than sending an object of 16 KiB.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import socket
 import ssl
 from collections import defaultdict, deque
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,12 +15,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib3.util import wait_for_read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _LONGEST_HEAD = 1 << 16
 _MOST_HEADERS = 100
 """As many as Python's own client takes."""
 _LONGEST_BODY = 1 << 16
+"""Of those that nobody wants to know: it is read where that takes less than another connection."""
+_MOST_AT_ONCE = 1 << 18
+"""Bytes that are asked of the system: more have seldom come, and memory for them is made and given back each time."""
 _FINAL = 200
 """Answers below are interim (RFC 9110, 15.2)."""
 
@@ -41,8 +43,55 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     """Names in lower case; of several of one name the last."""
-    is_last: bool
-    """Nothing more can be asked on the same connection."""
+    goes_on: bool
+    """The server listens for more on the same connection, once the body is over."""
+
+    @property
+    def length(self) -> int | None:
+        """Of the body; None where nothing says it beforehand."""
+        length = self.headers.get("content-length", "")
+        return int(length) if "transfer-encoding" not in self.headers and length.isdecimal() else None
+
+
+class Reading:
+    """An answer whose body is read as it comes. Raises OSError."""
+
+    def __init__(self, line: socket.socket, answer: Answer, said: bytes, keep: Callable[[socket.socket], None]) -> None:
+        """The body follows on *line*, *said* came already; *keep* takes a connection on which more can be asked."""
+        self.answer = answer
+        self._line: socket.socket | None = line
+        self._said, self._keep = said, keep
+        self._rest = answer.length or 0
+
+    def read(self, length: int) -> bytes:
+        """Up to *length* further bytes of a body whose length is known; ``b""`` at its end, and where it was cut."""
+        if self._line is None or not self._rest:
+            return b""
+        wanted = min(length, self._rest)
+        data, self._said = self._said[:wanted], self._said[wanted:]
+        data = data or self._line.recv(min(wanted, _MOST_AT_ONCE))
+        self._rest -= len(data)
+        return data
+
+    def drop(self) -> None:
+        """Nobody wants to know the body."""
+        try:
+            if self._rest <= _LONGEST_BODY:
+                while self.read(_LONGEST_BODY):
+                    pass
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Give back the connection, or end it where more may come; may be called twice."""
+        line, self._line = self._line, None
+        if line is None:
+            return
+        is_over = self.answer.length is not None and not self._rest and not self._said
+        if is_over and self.answer.goes_on:
+            self._keep(line)
+        else:
+            line.close()
 
 
 class Lines:
@@ -54,35 +103,33 @@ class Lines:
         self._idle: defaultdict[Origin, deque[socket.socket]] = defaultdict(deque)
 
     def ask(self, origin: Origin, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """As ``open``, of an answer whose body nobody wants to know."""
+        reading = self.open(origin, method, path, headers, body)
+        reading.drop()
+        return reading.answer
+
+    def open(
+        self, origin: Origin, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> Reading:
         """What *origin* answers; *headers* have ``host``. Raises OSError, and ValueError where it is no HTTP/1.x."""
         head = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
-        head.append(f"content-length: {len(body)}")
+        if body is not None:
+            head.append(f"content-length: {len(body)}")
         if not "".join(head).isprintable():
             raise ValueError("a header that is none")
-        with self._line(origin) as line:
-            line.sendall("\r\n".join((*head, "", "")).encode("latin-1") + body)
-            answer = _answer(line)
-            if not answer.is_last:
-                self._idle[origin].append(line)
-            else:
-                line.close()
-        return answer
+        line = self._kept(origin) or self._new(origin)
+        try:
+            line.sendall("\r\n".join((*head, "", "")).encode("latin-1") + (body or b""))
+            return Reading(line, *_answer(line), self._idle[origin].append)
+        except BaseException:
+            line.close()
+            raise
 
     def close(self) -> None:
         """End all that are not in use."""
         for lines in self._idle.values():
             while lines:
                 lines.pop().close()
-
-    @contextmanager
-    def _line(self, origin: Origin) -> Iterator[socket.socket]:
-        """A connection that nobody else uses."""
-        line = self._kept(origin) or self._new(origin)
-        try:
-            yield line
-        except BaseException:
-            line.close()
-            raise
 
     def _kept(self, origin: Origin) -> socket.socket | None:
         idle = self._idle[origin]
@@ -112,19 +159,16 @@ class Lines:
         return ssl.create_default_context(cafile=self._authorities())
 
 
-def _answer(line: socket.socket) -> Answer:
-    """The next final answer, its body read and dropped where that is short."""
+def _answer(line: socket.socket) -> tuple[Answer, bytes]:
+    """The next final answer, and what came of its body with it."""
     version, status, headers, rest = "", 0, dict[str, str](), b""
     while status < _FINAL:
         head, rest = _head(line, rest)
         first, *others = head.split("\r\n")
         version, status = _status(first)
         headers = _headers(others)
-    length = headers.get("content-length", "")
-    is_short = "transfer-encoding" not in headers and length.isdecimal() and int(length) <= _LONGEST_BODY
-    is_whole = is_short and _body(line, rest, int(length)) == int(length)
     goes_on = version == "HTTP/1.1" and headers.get("connection", "").lower() != "close"
-    return Answer(status, headers, is_last=not (goes_on and is_whole))
+    return Answer(status, headers, goes_on), rest
 
 
 def _head(line: socket.socket, said: bytes) -> tuple[str, bytes]:
@@ -137,14 +181,6 @@ def _head(line: socket.socket, said: bytes) -> tuple[str, bytes]:
             raise ConnectionError("an answer that was cut")
         said += more
     return said[:end].decode("latin-1"), said[end + 4 :]
-
-
-def _body(line: socket.socket, said: bytes, length: int) -> int:
-    """How many bytes came of a body of *length*, of which *said* came already; more than that is none of it."""
-    count = len(said)
-    while count < length and (more := line.recv(length - count)):
-        count += len(more)
-    return count
 
 
 def _status(line: str) -> tuple[str, int]:

@@ -11,7 +11,7 @@ from dataverse_backup.services.s3 import VENDOR_ERRORS, diagnosis
 from dataverse_backup.services.trouble import Trouble
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+    from collections.abc import Callable, Mapping
 
 _RESUMPTIONS = 3
 """How often in succession reading is taken up again without a single byte in between."""
@@ -24,11 +24,11 @@ class ObjectReader:
     has changed in between gives PreconditionFailed.
     """
 
-    def __init__(self, client: S3Client, bucket: str, key: str, **which: str) -> None:
-        """Open the object; *which* may tell its VersionId."""
-        self._client = client
+    def __init__(self, get: Callable[..., Mapping[str, Any]], bucket: str, key: str, **which: str) -> None:
+        """Open the object by *get*, which is a client's ``get_object``; *which* may tell its VersionId."""
+        self._get = get
         self._request: dict[str, Any] = {"Bucket": bucket, "Key": key, **which}
-        response = client.get_object(**self._request)
+        response = get(**self._request)
         self._body = response["Body"]
         self.etag: str | None = response.get("ETag")
         self.size = response["ContentLength"]
@@ -61,7 +61,7 @@ class ObjectReader:
             raise broken
         self.close()
         asked = self._request | {"Range": f"bytes={self._position}-", "IfMatch": self.etag}
-        response = self._client.get_object(**asked)
+        response = self._get(**asked)
         self._body = response["Body"]
         if not response.get("ContentRange", "").startswith(f"bytes {self._position}-"):
             raise broken  # it does not know ranges, and begins again

@@ -10,6 +10,7 @@ from dataverse_backup.errors import SourceMissing, SourceRefused, SourceUnavaila
 from dataverse_backup.services.origin import Origin
 from dataverse_backup.services.s3 import VENDOR_ERRORS, connected, diagnosis, service_of
 from dataverse_backup.services.s3_object import ObjectReader
+from dataverse_backup.services.s3_plain import PlainRequests
 from dataverse_backup.stores.base import Store, ordered_names
 from dataverse_backup.stores.listable import ListableStore, StoredObject
 from dataverse_backup.stores.paths import checked_name
@@ -38,6 +39,7 @@ class S3Store(Store, Restorable, ListableStore):
         self.id = store_id
         self._access, self._bucket, self._page = access, bucket, page
         self._client: S3Client | None = None
+        self._plain: PlainRequests | None = None
 
     def names(self, datafile: Datafile) -> tuple[str, ...]:
         authority, name = datafile.dataset.authority, self.object_name(datafile)
@@ -51,7 +53,7 @@ class S3Store(Store, Restorable, ListableStore):
 
     def open(self, name: str) -> S3Stream:
         try:
-            return S3Stream(self._connected(), self._bucket, place=self.id, key=checked_name(self.id, name))
+            return S3Stream(self._reading(), self._bucket, place=self.id, key=checked_name(self.id, name))
         except (SourceMissing, SourceUnavailable):
             self.probe()  # in an empty bucket, or behind a dead line, all are: that says nothing about this object
             raise
@@ -107,7 +109,10 @@ class S3Store(Store, Restorable, ListableStore):
             raise StoreLost(f"{self.id}: the bucket {self._bucket}: {cause.said}", cause.hint) from error
 
     def close(self) -> None:
-        client, self._client = self._client, None
+        client, plain = self._client, self._plain
+        self._client = self._plain = None
+        if plain is not None:
+            plain.close()
         if client is not None:
             client.close()
 
@@ -116,18 +121,23 @@ class S3Store(Store, Restorable, ListableStore):
             self._client = connected(self._access)
         return self._client
 
+    def _reading(self) -> PlainRequests:
+        if self._plain is None:
+            self._plain = PlainRequests(self._connected(), self._access)
+        return self._plain
+
 
 class S3Stream:
     """The bytes of one object."""
 
-    def __init__(self, client: S3Client, bucket: str, *, place: str, key: str) -> None:
+    def __init__(self, requests: PlainRequests, bucket: str, *, place: str, key: str) -> None:
         """Open the object *key* of *bucket* for the store *place*. Raises SourceError or StoreLost."""
         self.place, self.key = place, key
         with _source_errors(place, key):
-            self._reader = ObjectReader(client, bucket, key)
+            self._reader = ObjectReader(requests.get_object, bucket, key)
         self.size = self._reader.size
         etag = self._reader.etag
-        self.origin = Origin(service_of(client), bucket, key, etag) if etag else None
+        self.origin = Origin(requests.service, bucket, key, etag) if etag else None
 
     def read(self, length: int, /) -> bytes:
         """Up to *length* further bytes; ``b''`` at the end. Raises SourceError or StoreLost."""

@@ -73,7 +73,7 @@ class ObjectPutBack(ServicePutBack[_Present]):
         return ""
 
     def _opened(self, name: str) -> ObjectReader:
-        return ObjectReader(self._client, self._bucket, name)
+        return ObjectReader(self._client.get_object, self._bucket, name)
 
     def _send(self, body: Body, present: _Present | None, found: Found | None) -> None:
         options = {} if present is None else present.options

@@ -15,9 +15,9 @@ from dataverse_backup.fixity import Checksum
 from dataverse_backup.outflow import paced
 from dataverse_backup.services.copy_errors import copy_error
 from dataverse_backup.services.origin import Origin
-from dataverse_backup.services.s3 import VENDOR_ERRORS, diagnosis, service_of
+from dataverse_backup.services.s3 import VENDOR_ERRORS, diagnosis
 from dataverse_backup.services.s3_object import ObjectReader
-from dataverse_backup.services.s3_puts import SmallPuts
+from dataverse_backup.services.s3_plain import PlainRequests
 from dataverse_backup.services.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ class Bucket:
     def __init__(self, place: str, client: S3Client, settings: S3Settings) -> None:
         """*place* is the name of the destination, for errors."""
         self.place, self.name = place, settings.bucket
-        self.service = service_of(client)
         self.client, self._settings = client, settings
-        self._puts = SmallPuts(client, settings.access)
+        self._plain = PlainRequests(client, settings.access)
+        self.service = self._plain.service
         self.multipart = Multipart(self)
         """For what is too big for one request."""
         self.takes_conditions = True
@@ -61,7 +61,7 @@ class Bucket:
 
     def close(self) -> None:
         """Give back the connections that are not the client's."""
-        self._puts.close()
+        self._plain.close()
 
     def path(self, key: str) -> str:
         """The name of *key* in the bucket. Raises KeyRefused."""
@@ -89,7 +89,7 @@ class Bucket:
         """The bytes under *key*; reading raises vendor errors, to be translated by ``reading``."""
         name = self.path(key)
         with self.errors(key):
-            return ObjectReader(self.client, self._settings.bucket, name)
+            return ObjectReader(self._plain.get_object, self._settings.bucket, name)
 
     @contextmanager
     def reading(self, key: str) -> Iterator[None]:
@@ -128,7 +128,7 @@ class Bucket:
         """Store *data*, whose MD5 (*md5*, where that is known) the service compares before; *condition* must hold."""
         request = {**self.target(key), **options, "Body": data, "ContentMD5": as_base64(md5 or md5_of(data))}
         with self.errors(key):
-            answer = self.sent_if(condition, self._puts.put_object, request)
+            answer = self.sent_if(condition, self._plain.put_object, request)
         return stored_as(len(data), answer)
 
     def try_conditions(self) -> None:

@@ -1,7 +1,8 @@
-"""Small objects on their way to S3: sent as botocore would, and botocore's wherever that is not enough."""
+"""Objects on their way to S3 and back: asked for as botocore would, and botocore's wherever that is not enough."""
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from contextlib import contextmanager
@@ -14,12 +15,12 @@ from botocore.exceptions import SSLError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataverse_backup.destinations.base import Failure
+from dataverse_backup.destinations.base import Failure, StoredDigest
 from dataverse_backup.destinations.s3 import S3Destination
-from dataverse_backup.errors import KeyOccupied, Unavailable
-from dataverse_backup.fixity import VerifiedBy
+from dataverse_backup.errors import CopyError, KeyOccupied, Unavailable
+from dataverse_backup.fixity import Algorithm, VerifiedBy
 from dataverse_backup.services.s3 import S3Access, _session, connected
-from dataverse_backup.services.s3_puts import SmallPuts
+from dataverse_backup.services.s3_plain import PlainRequests
 from dataverse_backup.testing.places import NAME, STAGING
 from dataverse_backup.testing.uploads import KEY, failed, put, stored, upload
 from tests.contract.destination_cases import BucketPlace
@@ -71,6 +72,15 @@ def recorder(context: ssl.SSLContext | None = None) -> Iterator[Recorder]:
             self.end_headers()
             self.close_connection = recorded.closes
 
+        def do_GET(self) -> None:
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            recorded.requests.append((self.path, headers, b""))
+            self.send_response_only(200)
+            self.send_header("ETag", '"etag"')
+            self.send_header("Content-Length", "4")
+            self.end_headers()
+            self.wfile.write(b"data")
+
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     if context is not None:
         server.socket = context.wrap_socket(server.socket, server_side=True)
@@ -90,9 +100,9 @@ def access_to(url: str, **other: Any) -> S3Access:
 
 
 @contextmanager
-def puts_to(access: S3Access) -> Iterator[SmallPuts]:
+def puts_to(access: S3Access) -> Iterator[PlainRequests]:
     client = connected(access)
-    puts = SmallPuts(client, access)
+    puts = PlainRequests(client, access)
     try:
         yield puts
     finally:
@@ -125,7 +135,7 @@ def service() -> Iterator[Recorder]:
 
 
 @pytest.fixture(scope="module")
-def puts(service: Recorder) -> Iterator[SmallPuts]:
+def puts(service: Recorder) -> Iterator[PlainRequests]:
     with puts_to(access_to(service.url)) as puts:
         yield puts
 
@@ -139,7 +149,7 @@ def client(service: Recorder) -> Iterator[S3Client]:
 
 @given(its_own=st.fixed_dictionaries({"Key": KEYS, "Body": st.binary(max_size=100)}), options=OPTIONS)
 def test_what_is_sent_is_what_botocore_sends(
-    service: Recorder, puts: SmallPuts, client: S3Client, its_own: dict[str, Any], options: Any
+    service: Recorder, puts: PlainRequests, client: S3Client, its_own: dict[str, Any], options: Any
 ) -> None:
     request = {"Bucket": "bucket", **its_own, **options}
     puts.put_object(**request | {"Key": "the first one", "Body": b"other"})
@@ -151,6 +161,29 @@ def test_what_is_sent_is_what_botocore_sends(
     ours, its = service.requests
     assert (ours[0], ours[2]) == (its[0], its[2])
     assert lasting(ours[1]) == lasting(its[1])
+
+
+@given(key=KEYS)
+def test_what_is_read_is_asked_for_as_botocore_does(
+    service: Recorder, puts: PlainRequests, client: S3Client, key: str
+) -> None:
+    puts.get_object(Bucket="bucket", Key="the first one")["Body"].close()
+    service.requests.clear()
+    for answer in (puts.get_object(Bucket="bucket", Key=key), client.get_object(Bucket="bucket", Key=key)):
+        assert (answer["ETag"], answer["ContentLength"], answer["Body"].read(9)) == ('"etag"', 4, b"data")
+        answer["Body"].close()
+    assert service.senders() == ["we", "botocore"]
+    ours, its = service.requests
+    assert (ours[0], lasting(ours[1])) == (its[0], lasting(its[1]))
+
+
+def test_what_asks_for_a_part_or_a_version_of_an_object_is_botocores(service: Recorder) -> None:
+    service.requests.clear()
+    more: Any
+    with puts_to(access_to(service.url)) as puts:
+        for more in ({}, {"Range": "bytes=1-"}, {"VersionId": "7"}, {"IfMatch": '"etag"'}, {}):
+            puts.get_object(Bucket="bucket", Key="key", **more)["Body"].close()
+    assert service.senders() == ["botocore"] * 4 + ["we"]
 
 
 def lasting(headers: dict[str, str]) -> dict[str, str]:
@@ -296,6 +329,54 @@ def test_small_objects_are_not_botocores(place: BucketPlace, liar: LyingS3) -> N
         liar.lies = [Lie("PUT", 403, "AccessDenied", header=BOTOCORES)]
         stored(destination, *map(upload, keys(5)))
     assert place.final_keys() == {KEY, *keys(5)}
+
+
+def test_what_is_read_back_is_not_botocores(place: BucketPlace, liar: LyingS3) -> None:
+    with through(liar.url, place, threads=1, verify=VerifiedBy.READ_BACK) as destination:
+        stored(destination, upload(KEY))
+        liar.lies = [Lie("GET", 403, "AccessDenied", header=BOTOCORES)]
+        stored(destination, *map(upload, keys(5)))
+        found = list(destination.digests([KEY, *keys(5)], Algorithm.MD5))
+    assert {one.key for one in found if isinstance(one, StoredDigest)} == {KEY, *keys(5)}
+
+
+def test_a_reading_that_is_cut_in_the_middle_is_gone_on_with(place: BucketPlace, liar: LyingS3) -> None:
+    data = random.Random(1).randbytes(3 << 20)
+    with through(liar.url, place, verify=VerifiedBy.READ_BACK) as destination:
+        stored(destination, upload(f"{KEY}2"), upload(KEY, data))
+        liar.cuts_short = True
+        liar.seen.clear()
+        stream = destination.open(KEY)
+        pieces = [stream.read(1 << 20)]
+        while len(b"".join(pieces)) < len(data) // 2:
+            pieces.append(stream.read(1 << 20))
+        liar.cuts_short = False
+        while piece := stream.read(1 << 20):
+            pieces.append(piece)
+        stream.close()
+    assert b"".join(pieces) == data
+    assert len([one for one in liar.seen if one.startswith("GET")]) == 2
+
+
+@pytest.mark.parametrize("failure", [Lie("GET", 404, "NoSuchKey"), Lie("GET", 403, "AccessDenied")], ids=["404", "403"])
+def test_an_error_while_reading_is_the_same_as_botocores(place: BucketPlace, liar: LyingS3, failure: Lie) -> None:
+    with through(liar.url, place, threads=1) as destination:
+        stored(destination, upload(KEY), upload(f"{KEY}2"))
+        liar.lies = [failure]
+        wanted = _unread(destination)  # nothing is learned yet: it is botocore's
+        liar.lies = []
+        destination.open(KEY).close()
+        liar.lies = [failure]
+        liar.seen.clear()
+        found = _unread(destination)
+    assert (type(found), str(found)) == (type(wanted), str(wanted))
+    assert len(liar.seen) == 2  # we have asked, and botocore has
+
+
+def _unread(destination: S3Destination) -> CopyError:
+    with pytest.raises(CopyError) as caught:
+        destination.open(KEY)
+    return caught.value
 
 
 def test_a_connection_that_is_cut_in_the_middle_is_made_again(place: BucketPlace, s3_server: SeaweedfsServer) -> None:

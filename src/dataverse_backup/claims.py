@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dataverse_backup.errors import KeyRefused
 from dataverse_backup.layout import is_beside, key_for, keys_beside, original_key_for, original_object_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from dataverse_backup.datafile import Datafile
@@ -122,8 +123,15 @@ def _known(standing: Standing | None) -> set[str]:
     return {key for key in keys if key is not None}
 
 
-def _folders_of(key: str) -> Iterator[str]:
+def _folders_of(key: str) -> tuple[str, ...]:
     end = key.rfind("/")
-    while end > 0:
-        yield key[:end]
-        end = key.rfind("/", 0, end)
+    return _upwards_from(key[:end]) if end > 0 else ()
+
+
+@lru_cache(maxsize=1_000)
+def _upwards_from(folder: str) -> tuple[str, ...]:
+    """It and those that it lies in; the datafiles of one come one after the other."""
+    found = [folder]
+    while (end := found[-1].rfind("/")) > 0:
+        found.append(folder[:end])
+    return tuple(found)

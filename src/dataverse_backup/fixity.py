@@ -43,6 +43,7 @@ _NEW = {
     Algorithm.SHA512: partial(hashlib.sha512, usedforsecurity=False),
 }
 _HEX_LENGTHS = {algorithm: new().digest_size * 2 for algorithm, new in _NEW.items()}
+_HEXADECIMAL = re.compile(r"[0-9a-f]+")
 _BY_NAME = {member.value.replace("-", ""): member for member in Algorithm}
 
 
@@ -63,7 +64,7 @@ class Checksum:
         """
         known = Algorithm.parse(algorithm or "")
         digits = (value or "").strip().lower()
-        if known is None or len(digits) != known.hex_length or not re.fullmatch(r"[0-9a-f]+", digits):
+        if known is None or len(digits) != known.hex_length or not _HEXADECIMAL.fullmatch(digits):
             return None
         return cls(known, digits)
 

@@ -56,7 +56,12 @@ def keys_beside(key: str, datafile: Datafile) -> list[str]:
 
 def is_beside(key: str, base: str, datafile: Datafile) -> bool:
     """Whether *key* is one of ``keys_beside(base, datafile)``."""
-    return _mark(datafile) in key and key in keys_beside(base, datafile)
+    return may_be_beside(key, datafile) and key in keys_beside(base, datafile)
+
+
+def may_be_beside(key: str, datafile: Datafile) -> bool:
+    """Whether *key* looks like one beside another: nearly none does, and then its own need not be asked for."""
+    return _mark(datafile) in key
 
 
 def _mark(datafile: Datafile) -> str:

@@ -20,7 +20,7 @@ from dataverse_backup.chunks import chunks
 from dataverse_backup.claims import Claims
 from dataverse_backup.datafile import MAIN, Datafile, NotHere, fingerprint, marked
 from dataverse_backup.errors import ObjectError, Reason, StoreLost
-from dataverse_backup.layout import is_beside, key_for
+from dataverse_backup.layout import is_beside, key_for, may_be_beside
 from dataverse_backup.ledger.base import LACKING, Planned, Standing, Status
 from dataverse_backup.logos import LogoAnswers, LogoSearch
 from dataverse_backup.plan import Plan, Refused
@@ -306,6 +306,8 @@ class _Planner:
     def _is_beside(self, work: Work) -> bool:
         """Whether it got another key because its own belongs to a different datafile."""
         datafile = work.datafile
+        if not may_be_beside(work.key, datafile):
+            return False
         own = key_for(datafile, self._scope.stores[datafile.store_id])
         return work.key != own and is_beside(work.key, own, datafile)
 

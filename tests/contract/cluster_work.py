@@ -30,6 +30,18 @@ def pids() -> Callable[[float], int]:
     return do
 
 
+def gated(folder: Path) -> Callable[[None], int]:
+    """Notes in *folder* that it has begun, and says in which process once there is a file ``gate``."""
+
+    def do(_: None) -> int:
+        (folder / f"begun-{os.getpid()}").touch()
+        while not (folder / "gate").exists():
+            time.sleep(0.05)
+        return os.getpid()
+
+    return do
+
+
 def talkative() -> Callable[[str], None]:
     def do(text: str) -> None:
         log.warning("worked on %s", text, extra={"facts": {"key": text}})

@@ -9,6 +9,7 @@ import sys
 import time
 from concurrent.futures import wait
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -124,13 +125,14 @@ def test_a_killed_worker_costs_nothing_but_time(dask: DaskScheduler, tmp_path: P
 
 
 def test_all_workers_killed_at_once_cost_nothing_but_time(dask: DaskScheduler, tmp_path: Path) -> None:
-    with cluster(dask, tmp_path) as one, one.open_workers(cluster_work.pids, 1) as submit:
+    with cluster(dask, tmp_path) as one, one.open_workers(partial(cluster_work.gated, tmp_path), 1) as submit:
         until(lambda: submit.workers == 2)
-        futures = [submit(0.5) for _ in range(4)]
-        time.sleep(0.3)
+        futures = [submit(None) for _ in range(4)]
+        until(lambda: len(list(tmp_path.glob("begun-*"))) == 2)
         former = {pid for worker in dask.workers for pid in worker.pids}
         for worker in dask.workers:
             worker.kill_process()
+        (tmp_path / "gate").touch()
         assert not {future.result(60) for future in futures} & former
 
 

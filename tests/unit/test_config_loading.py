@@ -128,7 +128,9 @@ def test_destinations_can_be_sent_to_workers(tmp_path: Path) -> None:
 
 
 def test_the_default_ledger_is_a_file_beside_the_configuration(tmp_path: Path) -> None:
-    assert loaded(tmp_path, REST).ledger_url == make_url(f"sqlite:///{tmp_path}/ledger.db")
+    settings = loaded(tmp_path, REST)
+    assert settings.ledger_url == make_url(f"sqlite:///{tmp_path}/ledger.db")
+    assert settings.ledger_file == tmp_path / "ledger.db"
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,9 @@ def test_the_default_ledger_is_a_file_beside_the_configuration(tmp_path: Path) -
 def test_the_ledger_is_where_backup_database_says(tmp_path: Path, given: str, url: str) -> None:
     text = f"[Database]\nHost: db\nPort: 5433\nUsername: u\nPassword: pw\nSslMode: require\nBackupDatabase: {given}\n"
     settings = loaded(tmp_path, text + REST, {"DATAVERSE_BACKUP_LEDGER_PASSWORD": "from-environment"})
-    assert settings.ledger_url == make_url(url.format(folder=tmp_path))
+    expected = make_url(url.format(folder=tmp_path))
+    assert settings.ledger_url == expected
+    assert settings.ledger_file == (Path(expected.database or "") if expected.drivername == "sqlite" else None)
 
 
 def test_a_ledger_beside_dataverse_goes_through_the_same_socket(tmp_path: Path) -> None:

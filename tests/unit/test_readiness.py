@@ -12,6 +12,7 @@ import pytest
 
 from dataverse_backup.actions.backup import backup
 from dataverse_backup.actions.events import Ending
+from dataverse_backup.assembly import has_no_ledger
 from dataverse_backup.assembly.readiness import modules_for
 from tests.unit.config_files import loaded
 from tests.unit.test_backup_several import Campus, ended
@@ -103,3 +104,14 @@ def test_workers_are_made_ready_where_there_is_work_and_not_where_there_is_none(
     assert gets_ready_in_a_run(campus) == (True, Ending.FAILURES)
     campus.catalogue.rows_now.clear()
     assert gets_ready_in_a_run(campus)[0]  # the last run was not well: it is likely that there is something to do
+
+
+def test_without_a_ledger_it_is_known_before_one_is_opened_that_there_will_be_something_to_do(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, EVERY_KIND)
+    assert has_no_ledger(settings)
+    (tmp_path / "ledger.db").touch()
+    assert not has_no_ledger(settings)
+
+
+def test_whether_there_is_a_ledger_at_a_server_is_not_known_before_it_is_opened(tmp_path: Path) -> None:
+    assert not has_no_ledger(loaded(tmp_path, f"[Database]\nBackupDatabase: ledger\n{EVERY_KIND}"))

@@ -311,6 +311,19 @@ def tried(root: Path, *, clears: bool) -> tuple[Trial, list[str]]:
     return Trial.of([line.encode() for line in answer[:end]]), answer[end + 1 :]
 
 
+def titles(folder: Path, defined: str = "") -> list[str]:
+    (folder / "probe").write_bytes(b"0123456789")
+    command = ["sh", "-c", defined + PROBE]
+    said = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout
+    return [line for line in said.splitlines() if line.startswith("> ")]
+
+
+def test_a_command_for_digests_is_tried_only_where_those_before_it_are_not_there(tmp_path: Path) -> None:
+    assert titles(tmp_path)[-4:] == ["> md5sum", "> sha1sum", "> sha256sum", "> sha512sum"]
+    tried = titles(tmp_path, "md5sum() { return 127; }; md5() { :; }; ")
+    assert tried[-5:] == ["> md5sum", "> md5 -r", "> sha1sum", "> sha256sum", "> sha512sum"]
+
+
 def test_what_can_be_done_is_found_out_and_nothing_is_left_of_it(tmp_path: Path) -> None:
     before = int(time.time())
     trial, rest = tried(tmp_path, clears=True)

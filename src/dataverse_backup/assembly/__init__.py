@@ -8,6 +8,7 @@ from dataverse_backup.assembly.clusters import open_clusters
 from dataverse_backup.assembly.databases import (
     empty_ledger,
     find_ledger,
+    has_no_ledger,
     make_dumper,
     open_catalogue,
     open_ledger,
@@ -25,6 +26,7 @@ __all__ = [
     "by_speed",
     "empty_ledger",
     "find_ledger",
+    "has_no_ledger",
     "make_channels",
     "make_destination",
     "make_dumper",

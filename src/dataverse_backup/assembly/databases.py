@@ -61,6 +61,11 @@ def open_ledger(settings: Settings) -> Ledger:
     return open_sql_ledger(settings.ledger_url)
 
 
+def has_no_ledger(settings: Settings) -> bool:
+    """Whether there is no ledger yet, as far as one sees without opening it: then all that there is will be copied."""
+    return settings.ledger_file is not None and not settings.ledger_file.exists()
+
+
 def find_ledger(settings: Settings) -> Ledger | None:
     """The ledger, or None where no run has made it yet; makes nothing. Raises LedgerError."""
     from dataverse_backup.ledger.sql import find_ledger as find_sql_ledger  # noqa: PLC0415 -- SQLAlchemy is slow to load

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -80,14 +81,16 @@ def run(settings: Settings, wanted: Wanted, *, quiet: bool, tell: Tell) -> ExitC
     """Back up to all chosen destinations at the same time, and *tell*; the exit code for all of them."""
     chosen = chosen_destinations(settings, wanted.destinations)
     stop = Stop()
-    with (
-        assembly.open_clusters(settings, chosen, wanted.scheduler, stop.is_set) as clusters,
-        assembly.open_ledger(settings) as ledger,
-        assembly.open_catalogue(settings) as catalogue,
-        stopping_on_signals(stop),
-    ):
+    with ExitStack() as opened:
+        clusters = opened.enter_context(assembly.open_clusters(settings, chosen, wanted.scheduler, stop.is_set))
+        here = set(chosen) - clusters.keys()
+        if assembly.has_no_ledger(settings):  # there will be something to do; to open one takes a while, too
+            assembly.prepare_workers(settings, here)
+        ledger = opened.enter_context(assembly.open_ledger(settings))
+        catalogue = opened.enter_context(assembly.open_catalogue(settings))
+        opened.enter_context(stopping_on_signals(stop))
         sites = [_site(settings, name, wanted.limits, clusters.get(name)) for name in chosen]
-        installation = assembly.make_installation(settings, catalogue, ledger, set(chosen) - clusters.keys())
+        installation = assembly.make_installation(settings, catalogue, ledger, here)
         brake = Brake(is_released=wanted.releases_brake)
         results = show_events(backup(installation, sites, stop, limit=wanted.limit, brake=brake), quiet=quiet)
         for ended in results:

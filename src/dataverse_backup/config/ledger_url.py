@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from dataverse_backup.config.values import absolute
+from dataverse_backup.config.ledger_file import FORMS, ledger_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from dataverse_backup.config.database import DatabaseSettings
 
 POSTGRESQL = "postgresql+psycopg"
-SQLITE = "sqlite:///"
-BESIDE = "ledger.db"
-FORMS = "must be the name of a database, a postgresql:// URL with a database, or sqlite:/// and a path"
 
 
 def ledger_url(database: DatabaseSettings, folder: Path) -> URL:
@@ -25,23 +22,15 @@ def ledger_url(database: DatabaseSettings, folder: Path) -> URL:
 
     Raises ValueError, without the URL, which may hold a password.
     """
+    if (file := ledger_file(database, folder)) is not None:
+        return URL.create("sqlite", database=str(file))
     given = database.backup_database.get_secret_value() if database.backup_database else ""
-    if not given:
-        return URL.create("sqlite", database=str(folder / BESIDE))
-    if given.startswith(SQLITE):
-        return URL.create("sqlite", database=str(_file(given.removeprefix(SQLITE), folder)))
     if "://" not in given and any(c in given for c in "/\\:"):
         raise ValueError(FORMS)  # a path or half a URL, surely not the name of a database
     url = _remote(given, database) if "://" in given else _on_the_same_server(given, database)
     if _is_dataverse(url, database):
         raise ValueError("must not be the database of Dataverse itself")
     return url
-
-
-def _file(path: str, folder: Path) -> Path:
-    if not path or path == ":memory:" or path.endswith("/"):
-        raise ValueError(FORMS)
-    return absolute(path, folder)
 
 
 def _on_the_same_server(name: str, database: DatabaseSettings) -> URL:

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from dataverse_backup.config.database import DatabaseSettings
 from dataverse_backup.config.destinations import DestinationSettings
+from dataverse_backup.config.ledger_file import ledger_file
 from dataverse_backup.config.notifications import NotificationSettings
 from dataverse_backup.config.stores import StoreSettings
 from dataverse_backup.config.values import Kinds, LocalPath, SectionModel
@@ -62,3 +63,8 @@ class Settings(SectionModel):
         from dataverse_backup.config.ledger_url import ledger_url  # noqa: PLC0415 - SQLAlchemy is slow to import
 
         return ledger_url(self.database, self.path.parent)
+
+    @property
+    def ledger_file(self) -> Path | None:
+        """The file that the ledger is; None where it is in a database of a server."""
+        return ledger_file(self.database, self.path.parent)

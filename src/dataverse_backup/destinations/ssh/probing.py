@@ -45,10 +45,14 @@ def _probe() -> str:
     """One command that tries everything, since a login shell can be slow to start: a line ``> what``, its output."""
     said = 'command -v tar >/dev/null && command -v xargs >/dev/null || exit 1; echo "> cat"; cat probe; echo; '
     syncs = " || ".join(f'{{ {command} && echo "> {command}" && echo done; }}' for command in SYNCS)
-    hashes = [command for commands in HASHES.values() for command in commands]
     python = f'echo "> {PYTHON}"; {PYTHON} "import sys; print(3 if sys.version_info >= (3, 6) else 0)"; '
-    hashing = "".join(f'echo "> {c}"; {c} probe; ' for c in hashes)
+    hashing = "".join(f"{' || '.join(map(_hashing, commands))}; " for commands in HASHES.values())
     return "{ " + said + syncs + "; " + python + hashing + "} 2>/dev/null"
+
+
+def _hashing(command: str) -> str:
+    """Tried where the commands before it are not there: some of them are programs in Perl, which take long to start."""
+    return f'{{ echo "> {command}"; {command} probe; }}'
 
 
 PROBE = _probe()

@@ -50,8 +50,7 @@ class CopiesAudit(PlaceAudit):
 
     def _reach(self) -> None:
         if self._ledger.knows_destination(self._place):  # otherwise there is nothing of ours, and nothing to look at
-            destination = self._site.open_destination(self._workers.staging(self._run, self._site))
-            self._workers.leave_to(destination)
+            destination = self._workers.opened_for_one(self._run, self._site)
             destination.connect()
             take_possession(self._ledger, destination)
             if self._is_about_everything() and isinstance(destination, Listable):

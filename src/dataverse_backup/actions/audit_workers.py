@@ -34,9 +34,16 @@ class AuditWorkers:
         self.capacity = Capacity.together([site.capacity for site in sites])
         self._reached: list[Destination] = []
 
-    def leave_to(self, destination: Destination) -> None:
-        """Leave *destination*, which is connected and ours, to the first of them: each connection takes a while."""
+    def opened_for_one(self, run: str, site: Site) -> Destination:
+        """The destination of *site*, not connected, which is left to the first of them: each connection takes a while.
+
+        As they will see it, where they are on this machine.
+        """
+        staging = self.staging(run, site)
+        is_here = site.open_workers is processes
+        destination = site.for_workers(staging)() if is_here else site.open_destination(staging)
         self._reached.append(destination)
+        return destination
 
     def staging(self, run: str, site: Site) -> Staging:
         """For *site* in that *run*, with what is known of its destination."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dataverse_backup.destinations.base import IDENTITY_KEY, Failure, Receipt, StoredDigest
+from dataverse_backup.destinations.base import IDENTITY_KEY, Entry, Failure, Receipt, StoredDigest
 from dataverse_backup.errors import DestinationLost, DestinationRefused, KeyOccupied, SourceMissing, Unavailable
 from dataverse_backup.fixity import Algorithm, Durability, VerifiedBy
 from dataverse_backup.stores.memory import MemoryStore
@@ -395,3 +395,28 @@ def test_a_server_that_is_gone_is_lost_and_used_again_when_it_is_back(own_server
         own_server.start()
         stored(one, upload("a"))
         assert one._carrier is not None
+
+
+# What lies in a folder
+
+
+def test_that_nothing_lies_in_a_folder_is_seen_without_another_connection(server: SshServer) -> None:
+    root = server.sandbox()
+    with destination(server.settings(root)) as one:
+        ours(one, root)
+        assert list(one.entries(".dataverse-backup/database")) == []
+        assert is_carried(one)
+        (root / ".dataverse-backup" / "database").mkdir()
+        assert list(one.entries(".dataverse-backup/database")) == []
+        assert is_carried(one)
+        (root / ".dataverse-backup" / "database" / "dump").write_text("123")
+        assert list(one.entries(".dataverse-backup/database")) == [Entry(".dataverse-backup/database/dump", 3)]
+
+
+def test_nothing_is_said_to_lie_in_a_folder_of_a_root_that_was_swapped(server: SshServer) -> None:
+    root = server.sandbox()
+    with destination(server.settings(root)) as one:
+        ours(one, root)
+        swap(root)
+        with pytest.raises(DestinationRefused, match="identity"):
+            list(one.entries(".dataverse-backup/database"))

@@ -13,7 +13,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dataverse_backup.destinations.base import Destination, Failure, StoredDigest, checked_path_key
+from dataverse_backup.destinations.base import Destination, Failure, Listable, StoredDigest, checked_path_key
 from dataverse_backup.destinations.partials import Resumable
 from dataverse_backup.destinations.ssh.abilities import Abilities
 from dataverse_backup.destinations.ssh.carrier import Carrier, Gone, Lost, NotOurs
@@ -36,7 +36,7 @@ from dataverse_backup.room import left_by_others
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from dataverse_backup.destinations.base import Receipt, Staging, Traits, Upload
+    from dataverse_backup.destinations.base import Entry, Receipt, Staging, Traits, Upload
     from dataverse_backup.destinations.ssh.destination import SshDestination
     from dataverse_backup.destinations.ssh.settings import SshSettings
     from dataverse_backup.destinations.ssh.shell import Shell
@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 _NO_CARRIER = (NoProgram, Lost, Gone, OSError, ConfigurationError)
 
 
-class CarriedSshDestination(Destination, Resumable):
+class CarriedSshDestination(Destination, Listable, Resumable):
     """Copies in a folder of a server that somebody has reached, and probed, before."""
 
     def __init__(self, name: str, settings: SshSettings, staging: Staging) -> None:
@@ -170,6 +170,23 @@ class CarriedSshDestination(Destination, Resumable):
         except (Lost, Gone) as error:
             raise self._lost(error) from error
         return {key: int(line) for key, line in zip(asked, lines, strict=True) if line != b"-"}
+
+    def entries(self, folder: str = "") -> Iterator[Entry]:
+        """As ``Listable.entries``; over asyncssh, unless nothing lies in *folder*."""
+        if not self._is_empty(folder):
+            yield from self._reached_others().entries(folder)
+
+    def _is_empty(self, folder: str) -> bool:
+        """Whether it is seen at once that nothing lies in *folder*, and that it is ours. Raises DestinationLost."""
+        carrier = self._carried()
+        if carrier is None or not folder or len(folder.split()) > 1 or not self._paths().takes(folder):
+            return False
+        try:
+            carrier.tell(b"listed %s\n" % folder.encode(), about(b"sizes", [folder]))
+            names, _ = carrier.answer(), carrier.answer()
+        except (Lost, Gone) as error:
+            raise self._lost(error) from error
+        return not names
 
     def read_identity(self) -> str | None:
         carrier = self._carried()

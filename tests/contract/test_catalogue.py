@@ -130,6 +130,7 @@ def test_datafiles_are_found_by_the_pid_of_their_dataset(filled: Catalogue) -> N
     expected = [number for number, its in pids.items() if its == pid]
     assert filled.named(pid, 9) == expected
     assert filled.named(pid, 1) == expected[:1]
+    assert filled.named(pid) == expected
     for other in ("", "doi:", pid[:-1], f"{pid}x", pid.upper() + "'%", "\0\ud800"):
         assert filled.named(other, 9) == []
 

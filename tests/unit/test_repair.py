@@ -10,7 +10,8 @@ import pytest
 from dataverse_backup.actions.backup import backup
 from dataverse_backup.actions.events import Ended, Ending
 from dataverse_backup.actions.repair import PrimariesRepair, damaged_copies
-from dataverse_backup.datafile import Dataset
+from dataverse_backup.cli.repairing import damaged_lines
+from dataverse_backup.datafile import PROVENANCE, Dataset
 from dataverse_backup.engine import Stop
 from dataverse_backup.errors import LockHeld
 from dataverse_backup.ledger.audits import PRIMARY
@@ -192,11 +193,11 @@ def test_what_cannot_be_written_back_does_not_stop_the_others(world: AuditWorld)
     assert next(run for run in world.ledger.runs(PRIMARY) if run.verb == REPAIR_VERB).outcome == "failures"
 
 
-def test_a_store_that_takes_nothing_back_says_so(world: AuditWorld) -> None:
+def test_of_a_store_that_is_not_ours_nothing_is_proposed(world: AuditWorld) -> None:
     backed_up(world, 1)
     world.stores["file"] = ExcludedStore("file", None, "it is somebody else's")  # type: ignore[arg-type, assignment]
     (proposal,) = proposed(world, 1)
-    assert (proposal.copy, proposal.said) == (None, "its store takes nothing back")
+    assert (proposal.copy, proposal.said, proposal.is_elsewhere) == (None, "it is somebody else's", True)
 
 
 def test_beside_an_audit_of_the_stores_nothing_is_repaired(world: AuditWorld) -> None:
@@ -212,3 +213,14 @@ def test_a_stop_leaves_the_rest(world: AuditWorld) -> None:
     world.stop.set()
     assert mended(world, proposals) == []
     assert proposed(world, 1) == []
+
+
+def test_what_lies_beside_a_damaged_copy_and_is_not_damaged_is_not_shown_as_such(world: AuditWorld) -> None:
+    file = world.has(1)
+    world.catalogue.rows_now[1] = replace(file, companions=(file.beside(PROVENANCE, ".prov-json.json"),))
+    world.store.objects[f"{key_of(file)}.prov-json.json"] = b"{}"
+    world.run()
+    del world.copies[f"{key_of(file)}.prov-json.json"]
+    world.audit()
+    (line,) = damaged_lines(world.ledger, HERE, sorted(damaged_copies(world.ledger, [HERE])[HERE]))
+    assert line.startswith(f"copy-missing  {key_of(file)}.prov-json.json  (datafile 1 prov, ")

@@ -53,7 +53,7 @@ class PrimariesAudit(PlaceAudit):
         with_logos = datasets_with_logos(self._ledger, self._sites, self._request.dataset)
         self._has_more = bool(with_logos)
         if self._request.dataset is not None:
-            self._dataset = [*self._installation.catalogue.named(self._request.dataset, 1 << 31), *with_logos]
+            self._dataset = [*self._installation.catalogue.named(self._request.dataset), *with_logos]
             return
         for few in chunks(with_logos, _TOGETHER):
             datasets = self._installation.catalogue.read(few).values()

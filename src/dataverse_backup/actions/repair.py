@@ -22,12 +22,13 @@ from dataverse_backup.stores.restorable import Restorable
 from dataverse_backup.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     from dataverse_backup.actions.sites import Installation, Site
     from dataverse_backup.engine import Stop
     from dataverse_backup.fixity import Checksum
     from dataverse_backup.ledger.base import Kept, Ledger
+    from dataverse_backup.stores.base import Store
     from dataverse_backup.stores.restorable import PutBack
 
 DAMAGED_COPIES = (Verdict.COPY_MISSING, Verdict.COPY_ALTERED)
@@ -66,6 +67,8 @@ class Proposal:
     """Where the bytes come from; None where nothing is to be done, or nothing can be."""
     said: str = ""
     """Why not, or what else to know before it is done."""
+    is_elsewhere: bool = False
+    """Its bytes are in no store that is read: nothing is to be said of them here."""
 
     @property
     def checksum(self) -> Checksum | None:
@@ -141,6 +144,9 @@ class PrimariesRepair:
 
     def _proposal(self, datafile: Datafile, copies: Sequence[Kept]) -> Proposal:
         """After hearing it, its copies, and what is registered."""
+        return _untouchable(datafile, self._installation.stores) or self._heard(datafile, copies)
+
+    def _heard(self, datafile: Datafile, copies: Sequence[Kept]) -> Proposal:
         store = self._installation.stores.get(datafile.store_id)
         if store is None or not isinstance(store, Restorable):
             return Proposal(datafile, datafile.storageidentifier, None, None, "its store takes nothing back")
@@ -193,6 +199,15 @@ class PrimariesRepair:
         judged = Judged(datafile, PRIMARY, done.name, Verdict.INTACT, said, VerifiedBy.READ_BACK, now, done.size)
         self._ledger.judge(self._run, [judged])
         return done
+
+
+def _untouchable(datafile: Datafile, stores: Mapping[str, Store]) -> Proposal | None:
+    """What is said of one whose bytes are in no store that is read."""
+    store = stores.get(datafile.store_id)
+    excluded = None if store is None else store.excludes(datafile)
+    if excluded is None:
+        return None
+    return Proposal(datafile, datafile.storageidentifier, None, None, excluded[1], is_elsewhere=True)
 
 
 def _why(datafile: Datafile, verdict: Verdict | None, intact: Kept) -> str:

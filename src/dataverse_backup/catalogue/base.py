@@ -71,8 +71,8 @@ class Catalogue(ABC):
         """The rows of these datafiles and datasets as they are now; ids that are gone are absent."""
 
     @abstractmethod
-    def named(self, persistent_id: str, limit: int) -> list[int]:
-        """The first *limit* ids of ``rows`` that have this PID, or whose dataset has it, ascending.
+    def named(self, persistent_id: str, limit: int | None = None) -> list[int]:
+        """The first *limit* ids, or all, of ``rows`` that have this PID, or whose dataset has it, ascending.
 
         Datafiles have PIDs of their own since Dataverse 4.9.
         """

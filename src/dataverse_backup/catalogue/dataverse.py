@@ -6,6 +6,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from psycopg.rows import args_row, scalar_row, tuple_row
@@ -132,7 +133,7 @@ class DataverseCatalogue(Catalogue):
         with self.snapshot() as snapshot:
             return snapshot.read(ids)
 
-    def named(self, persistent_id: str, limit: int) -> list[int]:
+    def named(self, persistent_id: str, limit: int | None = None) -> list[int]:
         """As ``Catalogue.named``: looks at every row."""
         if not persistent_id.isprintable():  # no PID is, and no server takes NUL or lone surrogates
             return []
@@ -140,7 +141,7 @@ class DataverseCatalogue(Catalogue):
             statement = self._recognise(connection).find()
             with connection.cursor("named", row_factory=args_row(Record)) as cursor:
                 cursor.execute(statement, {"pid": persistent_id})
-                return [record.id for record in cursor.fetchmany(limit)]
+                return [record.id for record in islice(cursor, limit)]
 
     def inspect(self) -> str:
         """As ``Catalogue.inspect``: ``PostgreSQL 15.18, Dataverse 4.9.3 to 6``."""

@@ -60,7 +60,7 @@ class MemoryCatalogue(Catalogue):
         """As ``Catalogue.read``."""
         return _MemorySnapshot(self.rows_now.values()).read(ids)
 
-    def named(self, persistent_id: str, limit: int) -> list[int]:
+    def named(self, persistent_id: str, limit: int | None = None) -> list[int]:
         """As ``Catalogue.named``, for PIDs of datasets: rows in memory have none of their own."""
         return [row.id for row in self.rows() if persistent_id == _dataset(row) != ""][:limit]
 

@@ -16,7 +16,7 @@ from dataverse_backup.actions.events import Ending
 from dataverse_backup.cli.reading import ledger_to_read
 from dataverse_backup.cli.records import LISTED_COLUMNS, drill_object, dump_object, listed_object, run_object
 from dataverse_backup.cli.terminal import out, plain, size_of
-from dataverse_backup.datafile import MAIN
+from dataverse_backup.datafile import LOGOS, MAIN
 from dataverse_backup.errors import printable
 from dataverse_backup.ledger.base import Status
 from dataverse_backup.notify.text import drill_line, dump_line
@@ -178,3 +178,10 @@ def _line(listed: Listed) -> str:
     word += f" [{verdicts}]" if verdicts else ""
     which = f"{listed.datafile_id}" if listed.tag == MAIN else f"{listed.datafile_id} {listed.tag}"
     return printable(f"{which}  {listed.destination}  {word}  {listed.dataset}  {where}{said}")
+
+
+def which(number: int, tag: str) -> str:
+    """Which object people read of: a datafile, something beside one, or the logo of a dataset."""
+    if tag in LOGOS:
+        return f"dataset {number} {tag}"
+    return f"datafile {number}" if tag == MAIN else f"datafile {number} {tag}"

@@ -10,6 +10,7 @@ from dataverse_backup import assembly
 from dataverse_backup.actions.audit import audit, audit_primaries
 from dataverse_backup.actions.audit_events import AuditEnded, AuditPlan
 from dataverse_backup.actions.events import WELL
+from dataverse_backup.cli.answers import which
 from dataverse_backup.cli.backing_up import chosen_destinations
 from dataverse_backup.cli.exit_codes import ExitCode, code_of
 from dataverse_backup.cli.progress import counting
@@ -113,7 +114,9 @@ def _show(finding: Judged, order: Order) -> None:
         if finding.destination == PRIMARY
         else finding.destination
     )
-    said = f"{finding.verdict}  {finding.key}  ({where}; datafile {file.id}, {file.dataset.persistent_id}, {name})"
+    said = (
+        f"{finding.verdict}  {finding.key}  ({where}; {which(file.id, file.tag)}, {file.dataset.persistent_id}, {name})"
+    )
     out.print(plain(printable(f"{said}: {finding.message}")))
 
 

@@ -12,6 +12,7 @@ from dataverse_backup import assembly
 from dataverse_backup.actions.events import WELL
 from dataverse_backup.actions.prune import PruneEnded, Went, plan_of, prune
 from dataverse_backup.actions.prune_plan import HOLDS_FOR, Rules
+from dataverse_backup.cli.answers import which
 from dataverse_backup.cli.backing_up import chosen_destinations
 from dataverse_backup.cli.exit_codes import ExitCode, code_of
 from dataverse_backup.cli.progress import listing
@@ -93,7 +94,7 @@ def _line(item: Item) -> str:
         return f"{item.key}  ({size_of(item.size)}, moved aside {item.since:%Y-%m-%d})"
     file = item.kept.datafile
     name = f"{file.directory_label}/{file.label}" if file.directory_label else file.label
-    whose = f"{'dataset' if file.is_logo else 'datafile'} {file.id}, {file.dataset.persistent_id}, {name}"
+    whose = f"{which(file.id, file.tag)}, {file.dataset.persistent_id}, {name}"
     return f"{item.key}  ({size_of(item.size)}, gone since {item.since:%Y-%m-%d}; {whose})"
 
 

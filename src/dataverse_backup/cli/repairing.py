@@ -9,28 +9,28 @@ from typing import TYPE_CHECKING
 from dataverse_backup import assembly
 from dataverse_backup.actions.backup import backup
 from dataverse_backup.actions.proofs import datasets_with_logos
-from dataverse_backup.actions.repair import PrimariesRepair, damaged_copies
+from dataverse_backup.actions.repair import DAMAGED_COPIES, PrimariesRepair, damaged_copies
+from dataverse_backup.cli.answers import which
 from dataverse_backup.cli.backing_up import chosen_destinations, show_events, show_result
 from dataverse_backup.cli.exit_codes import ExitCode, code_of
 from dataverse_backup.cli.stopping import stopping_on_signals
 from dataverse_backup.cli.terminal import out, plain, say_error, size_of
 from dataverse_backup.engine import Stop
+from dataverse_backup.errors import printable
 from dataverse_backup.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from dataverse_backup.actions.repair import Mended, Proposal
     from dataverse_backup.actions.sites import Site
     from dataverse_backup.catalogue.base import Catalogue
     from dataverse_backup.cli.backing_up import Tell
     from dataverse_backup.config import Settings
-    from dataverse_backup.datafile import Datafile
     from dataverse_backup.ledger.base import Ledger
 
 SHOWN = 50
 """So many files are named where nothing is done yet."""
-_MOST = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +54,25 @@ def show_damaged(settings: Settings, order: Order) -> None:
     """Which copies would be made again."""
     with assembly.open_ledger(settings) as ledger:
         for destination, ids in _damaged(settings, order, ledger).items():
-            out.print(plain(f"{destination}: {len(ids):,} copies are missing or altered"))
-            for line in _first(ledger, destination, sorted(ids)):
-                out.print(plain(f"  {line}"))
+            lines = list(damaged_lines(ledger, destination, sorted(ids)))
+            out.print(
+                plain(
+                    f"{destination}: {len(lines):,} {'copy is' if len(lines) == 1 else 'copies are'} missing or altered"
+                )
+            )
+            for line in lines[:SHOWN]:
+                out.print(plain(printable(f"  {line}")))
+            if len(lines) > SHOWN:
+                out.print(plain(f"  … and {len(lines) - SHOWN:,} more"))
 
 
-def _first(ledger: Ledger, destination: str, ids: Sequence[int]) -> Iterable[str]:
-    for datafile_id in ids[:SHOWN]:
+def damaged_lines(ledger: Ledger, destination: str, ids: Sequence[int]) -> Iterator[str]:
+    """A line for each copy; what else lies beside the same datafile is not damaged."""
+    for datafile_id in ids:
         for listed in ledger.listed(destination=destination, datafile_id=datafile_id):
-            yield f"{listed.verdict}  {listed.key}  (datafile {datafile_id}, {listed.dataset}, {listed.label})"
-    if len(ids) > SHOWN:
-        yield f"… and {len(ids) - SHOWN:,} more"
+            if listed.verdict in DAMAGED_COPIES:
+                whose = f"{which(listed.datafile_id, listed.tag)}, {listed.dataset}, {listed.label}"
+                yield f"{listed.verdict}  {listed.key}  ({whose})"
 
 
 def make_again(settings: Settings, order: Order, tell: Tell) -> ExitCode:
@@ -105,7 +113,8 @@ def put_back(settings: Settings, order: Order) -> ExitCode:
     ):
         proposals = []
         for proposal in repair.proposals(_ids(catalogue, ledger, sites, order), stop):
-            _show_proposal(proposal)
+            if order.files or (proposal.verdict is not Verdict.INTACT and not proposal.is_elsewhere):
+                _show_proposal(proposal)
             proposals.append(proposal)
         feasible = [proposal for proposal in proposals if proposal.copy is not None]
         if not order.is_meant:
@@ -121,7 +130,7 @@ def _ids(catalogue: Catalogue, ledger: Ledger, sites: Sequence[Site], order: Ord
     """The ids of what is to be looked at: datafiles, and a dataset where it has a logo."""
     ids = set(order.files)
     if order.dataset is not None:
-        found = set(catalogue.named(order.dataset, _MOST))
+        found = set(catalogue.named(order.dataset))
         found |= set(datasets_with_logos(ledger, [site.name for site in sites], order.dataset))
         ids = ids & found if ids else found
     return sorted(ids)
@@ -129,8 +138,9 @@ def _ids(catalogue: Catalogue, ledger: Ledger, sites: Sequence[Site], order: Ord
 
 def _show_proposal(proposal: Proposal) -> None:
     file = proposal.datafile
-    what = f"{_which(file)}, {file.dataset.persistent_id}, {file.label}: store {file.store_id}: {proposal.name}"
-    out.print(plain(f"{what}: {_verdict_of(proposal)}"))
+    whose = f"{which(file.id, file.tag)}, {file.dataset.persistent_id}, {file.label}"
+    said = f"{whose}: store {file.store_id}: {proposal.name}: {_verdict_of(proposal)}"
+    out.print(plain(printable(said)))
     if proposal.copy is not None:
         size = size_of(proposal.copy.copy.size)
         out.print(plain(f"  from the copy at {proposal.copy.destination}, {proposal.copy.copy.key}, {size}"))
@@ -138,36 +148,34 @@ def _show_proposal(proposal: Proposal) -> None:
             out.print(plain("  what lies there is kept beside it"))
 
 
-def _which(file: Datafile) -> str:
-    """Which object, by its id and tag."""
-    if file.is_logo:
-        return f"dataset {file.id} {file.tag}"
-    return f"datafile {file.id} {file.tag}" if file.is_companion else f"datafile {file.id}"
-
-
 def _verdict_of(proposal: Proposal) -> str:
     said = f" ({proposal.said})" if proposal.said else ""
-    return f"{proposal.verdict or 'not looked at'}{said}"
+    return f"{_word(proposal)}{said}"
+
+
+def _word(proposal: Proposal) -> str:
+    return str(proposal.verdict or ("not here" if proposal.is_elsewhere else "not looked at"))
 
 
 def _hopeless(proposals: Iterable[Proposal]) -> list[Proposal]:
-    return [one for one in proposals if one.copy is None and one.verdict is not Verdict.INTACT]
+    doubtful = (one for one in proposals if one.copy is None and not one.is_elsewhere)
+    return [one for one in doubtful if one.verdict is not Verdict.INTACT]
 
 
 def _say_what_to_do(proposals: Sequence[Proposal], feasible: Sequence[Proposal]) -> ExitCode:
-    verdicts = Counter(str(one.verdict or "not looked at") for one in proposals)
+    verdicts = Counter(_word(one) for one in proposals)
     told = ", ".join(f"{count:,} {verdict}" for verdict, count in verdicts.items()) or "no such files in Dataverse"
     doing = f"; --yes writes {len(feasible):,} back" if feasible else "; there is nothing to write back"
     out.print(plain(f"{told}{doing}"))
-    return ExitCode.FAILURES if _hopeless(proposals) else ExitCode.OK
+    return ExitCode.FAILURES if _hopeless(proposals) or not proposals else ExitCode.OK
 
 
 def _shown(mended: Mended) -> Mended:
     if mended.trouble is not None:
         say_error(mended.trouble)
     if mended.done is not None:
-        done = mended.done
+        done, file = mended.done, mended.proposal.datafile
         aside = f"; what lay there is kept as {done.aside}" if done.aside else ""
         word = "was right already" if done.was_right else "written back and proven"
-        out.print(plain(f"{_which(mended.proposal.datafile)}: {done.name}: {word}, {done.checksum}{aside}"))
+        out.print(plain(f"{which(file.id, file.tag)}: {done.name}: {word}, {done.checksum}{aside}"))
     return mended

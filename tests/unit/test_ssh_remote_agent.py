@@ -21,12 +21,17 @@ from dataverse_backup.destinations.ssh.shell import ENGLISH, Revealed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-COMMAND = [sys.executable, "-I", "-S", "-c", Path(remote_agent.__file__).read_text()]
+PROGRAM = Path(remote_agent.__file__).read_text()
+COMMAND = [sys.executable, "-I", "-S", "-c", PROGRAM]
+WITHOUT_CALLS = [*COMMAND[:-1], f"import sys; sys.modules['ctypes'] = None\n{PROGRAM}"]
+"""Where nothing but Python's own calls of the system can be had."""
 
 
-def told(root: Path, *requests: bytes, mode: str = "750", sync: str = "true") -> list[str]:
+def told(
+    root: Path, *requests: bytes, mode: str = "750", sync: str = "true", command: list[str] = COMMAND
+) -> list[str]:
     given = b"".join([f"{mode}\n{sync}\n".encode(), *requests])
-    done = subprocess.run(COMMAND, input=given, cwd=root, capture_output=True, check=True, timeout=60)
+    done = subprocess.run(command, input=given, cwd=root, capture_output=True, check=True, timeout=60)
     assert done.stderr == b""
     return done.stdout.decode().splitlines()
 
@@ -166,6 +171,21 @@ def test_a_taken_name_is_left_alone_and_what_wanted_it_stays_in_staging_until_it
     refused = ["t0 EEXIST File exists", "t1 ENOTDIR Not a directory", "t2 0", "."]
     assert answer == [*refused, "synced", ".", "removed", "synced", "."]
     assert (tmp_path / "taken").read_text() == "theirs"
+
+
+@pytest.mark.parametrize("command", [COMMAND, WITHOUT_CALLS])
+def test_whatever_the_system_offers_names_are_given_and_none_is_taken_from_anything(
+    tmp_path: Path, command: list[str]
+) -> None:
+    (tmp_path / "taken").write_text("theirs")
+    files = [sent(name, name.encode(), "664") for name in ("t0", "t1", "t2")]
+    names = named({"t0": "taken", "t1": "new/one", "t2": "new/one"})
+    answer = told(tmp_path, BEGIN, *files, b"prove\n", names, END, sync="sync -f .", command=command)
+    assert answer[0] == answer[-2] == "synced"
+    assert answer[5:8] == ["t0 EEXIST File exists", "t1 0", "t2 EEXIST File exists"]
+    assert [(tmp_path / key).read_text() for key in ("taken", "new/one")] == ["theirs", "t1"]
+    assert stat.S_IMODE((tmp_path / "new/one").stat().st_mode) == 0o664
+    assert sorted(path.name for path in (tmp_path / "staging").iterdir()) == ["t0", "t2"]
 
 
 def test_sizes_are_told_of_objects_and_of_nothing_else(tmp_path: Path) -> None:

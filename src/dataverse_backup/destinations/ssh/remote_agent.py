@@ -53,20 +53,24 @@ and ``1`` where it lies under ``PROBE`` too; ``said``, and what the command said
 ``clear`` takes away what was made.
 
 Names and texts that may hold anything are told in hexadecimal digits. Words that follow a request are ended by NUL
-each. An ERROR is a name as in errno.h, or ``-``. Only ``put`` takes a name away from anything: `link` fails where a
-name is taken. A request that ends in the middle, as when a connection is lost, has no effect.
+each. An ERROR is a name as in errno.h, or ``-``. Only ``put`` takes a name away from anything: `move` fails where
+a name is taken. A request that ends in the middle, as when a connection is lost, has no effect.
 """
 
 import errno
 import hashlib
 import os
-import shutil
 import stat
-import subprocess
 import sys
 import time
-from contextlib import suppress
-from typing import BinaryIO
+
+TYPE_CHECKING = False
+"""As in `typing`, which takes longer to import than all of the others; so do `contextlib` and `subprocess`."""
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from ctypes import CDLL
+    from hashlib import _Hash
+    from typing import BinaryIO
 
 LENGTH = 1 << 20
 TEXT_LENGTH = 4096
@@ -79,17 +83,24 @@ ANSWERED = frozenset(
     ["clear", "digests", "end", "hello", "identity", "listed", "look", "name", "prove", "put", "sizes", "try"]
 )
 NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK)
+NO_SUCH_RENAME = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
+AT_FDCWD, RENAME_NOREPLACE = -100, 1
+SYNCFS = "sync -f ."
+"""What there is a call of the system for, on Linux."""
 
 
 class Agent:
     """Does what the requests say."""
 
-    def __init__(self, requests: BinaryIO, mode: int, sync: str) -> None:
+    def __init__(self, requests: "BinaryIO", mode: int, sync: str) -> None:
         self.requests, self.mode, self.sync = requests, mode, sync
         self.root, self.identity = os.getcwd(), b""
         self.directory, self.is_alone, self.name, self.number = "", False, "", -1
-        self.came: list[tuple[str, str, str]] = []
-        """Of what came and is not proven: its name, its algorithm, and why it is not there, or nothing."""
+        self.came: list[tuple[str, str, str, int]] = []
+        """Of what came and is not proven: its name, its algorithm, why it is not there, or nothing, and its size."""
+        self.mask = 0o777 & ~mode
+        """What the system takes away from the mode of a new file."""
+        self.library = system_library()
         self.buffer = memoryview(bytearray(LENGTH))
         self.spoke = time.monotonic()
         self.made = ""
@@ -183,28 +194,27 @@ class Agent:
         except OSError as error:
             return "missing" if error.errno in (errno.ENOENT, errno.ENOTDIR) else "?"
         try:
-            is_file = stat.S_ISREG(os.fstat(number).st_mode)
-            return " ".join(self.hashed(number, algorithm)) if is_file else "?"
+            found = os.fstat(number)
+            is_file = stat.S_ISREG(found.st_mode)
+            return " ".join(self.hashed(number, algorithm, found.st_size)) if is_file else "?"
         except (OSError, ValueError):
             return "?"
         finally:
             os.close(number)
 
-    def hashed(self, number: int, algorithm: str) -> "tuple[str, str]":
-        """Size and digest of an open file, as it is stored; ValueError where this Python does not hash like that."""
-        try:
-            digest = hashlib.new(algorithm, usedforsecurity=False)
-        except TypeError:  # before Python 3.9
-            digest = hashlib.new(algorithm)
-        size = 0
-        with open(number, "rb", buffering=0, closefd=False) as file:
-            length = file.readinto(self.buffer)
-            while length:
-                digest.update(self.buffer[:length])
-                size += length
-                if time.monotonic() - self.spoke > 1:
-                    self.say("~")
-                length = file.readinto(self.buffer)
+    def hashed(self, number: int, algorithm: str, expected: int) -> "tuple[str, str]":
+        """Size and digest of an open file, as it is stored; ValueError where this Python does not hash like that.
+
+        It is read to its end, which is there where a read gives less than was asked for, and the *expected* size then.
+        """
+        digest, size, length, is_over = fresh(algorithm), 0, -1, False
+        while length and not is_over:
+            length = os.readv(number, [self.buffer])
+            digest.update(self.buffer[:length])
+            size += length
+            is_over = length < LENGTH and size == expected
+            if time.monotonic() - self.spoke > 1:
+                self.say("~")
         return str(size), digest.hexdigest()
 
     def do_sync(self, *command: str) -> None:
@@ -220,40 +230,48 @@ class Agent:
 
     def do_listed(self, directory: str) -> None:
         """Tell what lies in a directory of staging."""
-        with suppress(FileNotFoundError, NotADirectoryError):
-            for name in os.listdir(directory):
-                print(name.encode("ascii", "backslashreplace").decode())
+        try:
+            names = os.listdir(directory)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        for name in names:
+            print(name.encode("ascii", "backslashreplace").decode())
 
     def do_file(self, algorithm: str, name: str, mode: str, length: str) -> None:
         """Take one object."""
-        left = int(length)
-        self.start(algorithm, name)
+        left, rights = int(length), int(mode, 8)
+        self.start(algorithm, name, left, 0o600 if rights & self.mask else rights)
         while left:
             data = self.read(min(left, LENGTH))
             left -= len(data)
             self.write(data)
-        self.do_close(mode)
+        self.close(rights if rights & self.mask else None)
 
     def do_open(self, algorithm: str, name: str, length: str) -> None:
         """Take a big one, if its key is free."""
         key = self.read(int(length))
         if os.path.lexists(key):
             self.name, self.number = name, -1
-            self.came.append((name, algorithm, "EEXIST File exists"))
-            self.say("^", *self.came[-1][::2])
+            self.came.append((name, algorithm, "EEXIST File exists", 0))
+            self.tell_why()
         else:
-            self.start(algorithm, name)
+            self.start(algorithm, name, -1, 0o600)
             if self.number < 0:
-                self.say("^", *self.came[-1][::2])
+                self.tell_why()
 
-    def start(self, algorithm: str, name: str) -> None:
-        """Let a new file be open."""
+    def tell_why(self) -> None:
+        """Say why the last one is not there."""
+        name, _, why, _ = self.came[-1]
+        self.say("^", name, why)
+
+    def start(self, algorithm: str, name: str, size: int, rights: int) -> None:
+        """Let a new file be open, of a size that may be told later, and then is -1 here."""
         self.name, why = name, ""
         try:
-            self.number = os.open(os.path.join(self.directory, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            self.number = os.open(f"{self.directory}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, rights)
         except OSError as error:
             self.number, why = -1, named(error)
-        self.came.append((name, algorithm, why))
+        self.came.append((name, algorithm, why, size))
 
     def do_data(self, length: str) -> None:
         """Take more of a big one."""
@@ -261,7 +279,7 @@ class Agent:
         was_open = self.number >= 0
         self.write(data)
         if was_open and self.number < 0:
-            self.say("^", *self.came[-1][::2])
+            self.tell_why()
 
     def write(self, data: bytes) -> None:
         """Write to the open file, as long as that goes well."""
@@ -275,16 +293,21 @@ class Agent:
         """Give the open file up."""
         os.close(self.number)
         self.number = -1
-        self.came[-1] = (*self.came[-1][:2], named(error))
-        with suppress(OSError):
-            os.unlink(os.path.join(self.directory, self.name))
+        name, algorithm, _, size = self.came[-1]
+        self.came[-1] = name, algorithm, named(error), size
+        removed(f"{self.directory}/{self.name}")
 
     def do_close(self, mode: str) -> None:
-        """All of it is here."""
+        """All of a big one is here."""
+        self.close(int(mode, 8))
+
+    def close(self, rights: "int | None") -> None:
+        """All of it is here, and gets these rights, if it does not have them."""
         if self.number < 0:
             return
         try:
-            os.fchmod(self.number, int(mode, 8))
+            if rights is not None:
+                os.fchmod(self.number, rights)
         except OSError as error:
             self.fail(error)
             return
@@ -310,14 +333,17 @@ class Agent:
         """Hash what is on the disk."""
         self.bring_to_the_disk()
         came, self.came = self.came, []
-        for name, algorithm, why in came:
-            print("! " + name + " " + why if why else self.proof(name, algorithm))
+        for name, algorithm, why, size in came:
+            print("! " + name + " " + why if why else self.proof(name, algorithm, size))
 
-    def proof(self, name: str, algorithm: str) -> str:
+    def proof(self, name: str, algorithm: str, size: int) -> str:
         """What is said of one that came."""
         try:
-            with open(os.path.join(self.directory, name), "rb", buffering=0) as file:
-                return f"{name} {self.hashed(file.fileno(), algorithm)[1]}"
+            number = os.open(f"{self.directory}/{name}", os.O_RDONLY)
+            try:
+                return f"{name} {self.hashed(number, algorithm, size)[1]}"
+            finally:
+                os.close(number)
         except OSError as error:
             return f"! {name} {named(error)}"
         except ValueError as error:
@@ -327,8 +353,9 @@ class Agent:
         """Let objects have their keys."""
         words = self.words(length)
         self.enter()
+        directory = self.directory.encode()
         for name, key in zip(words[::2], words[1::2]):
-            print(name.decode(), self.link(os.path.join(self.directory.encode(), name), key))
+            print(name.decode(), self.link(b"%s/%s" % (directory, name), key))
 
     def link(self, staged: bytes, key: bytes) -> str:
         """Let the object have its key, and only that; 0 or an error."""
@@ -343,7 +370,9 @@ class Agent:
         return "0"
 
     def move(self, staged: bytes, key: bytes) -> None:
-        """Where there are no links the name is seen to be free first."""
+        """Where there are neither such renames nor links the name is seen to be free first."""
+        if self.renamed(staged, key):
+            return
         try:
             os.link(staged, key)
         except OSError as error:
@@ -353,16 +382,26 @@ class Agent:
         else:
             os.unlink(staged)
 
+    def renamed(self, staged: bytes, key: bytes) -> bool:
+        """Whether the system can rename in one call, and never onto anything; then it has done so."""
+        if self.library is None or not hasattr(self.library, "renameat2"):
+            return False
+        if self.library.renameat2(AT_FDCWD, staged, AT_FDCWD, key, RENAME_NOREPLACE) == 0:
+            return True
+        error = last_error()
+        if error.errno in NO_SUCH_RENAME:
+            return False
+        raise error
+
     def do_discard(self, length: str) -> None:
         """Remove what is staged."""
         for name in self.words(length):
-            with suppress(OSError):
-                os.unlink(os.path.join(self.directory.encode(), name))
+            removed(b"%s/%s" % (self.directory.encode(), name))
 
     def do_put(self, length: str) -> None:
         """Let notes lie under their keys, or nothing."""
         words = self.words(length)
-        failed = {name.encode(): why for name, _, why in self.came if why}
+        failed = {name.encode(): why for name, _, why, _ in self.came if why}
         self.came = []
         if not self.bring_to_the_disk():
             return
@@ -419,9 +458,8 @@ class Agent:
     def clear_abandoned(self) -> None:
         """Leave nothing of trials whose maker was killed."""
         for name in os.listdir("."):
-            with suppress(OSError):
-                if name.startswith(TRIAL) and time.time() - os.lstat(name).st_mtime > ABANDONED:
-                    shutil.rmtree(name)
+            if name.startswith(TRIAL) and is_abandoned(name):
+                remove_tree(name)
 
     def do_try(self, length: str) -> None:
         """Find out what can be done with it."""
@@ -432,6 +470,8 @@ class Agent:
         scratch = self.made
         print("time", int(os.stat(os.path.join(scratch, "probe")).st_mtime))
         print("folds", int(os.path.lexists(os.path.join(scratch, "PROBE"))))
+        import subprocess
+
         shell = ["/bin/sh", "-c", command]
         pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
         done = subprocess.run(shell, check=False, cwd=scratch, stdin=nothing, stdout=pipe)  # noqa: S603 -- ours
@@ -441,14 +481,13 @@ class Agent:
         """Leave nothing of that."""
         self.trouble = "nothing was made"
         if self.made:
-            shutil.rmtree(self.made, ignore_errors=True)
+            remove_tree(self.made)
             self.made = ""
 
     def do_end(self) -> None:
         """All is done with this batch."""
         self.enter()
-        with suppress(OSError):
-            os.rmdir(self.directory)
+        if removed(self.directory, os.rmdir):
             self.directory = ""
             print("removed")
         self.bring_to_the_disk()
@@ -456,19 +495,95 @@ class Agent:
     def leave(self) -> None:
         """Leave nothing of a batch, or of a trial, that did not end."""
         self.do_clear()
-        if self.directory and self.is_alone:
-            with suppress(OSError):
-                for name in os.listdir(self.directory):
-                    if not name.startswith(CONTINUED):
-                        os.unlink(os.path.join(self.directory, name))
-                os.rmdir(self.directory)
+        if not self.directory or not self.is_alone:
+            return
+        try:
+            names = os.listdir(self.directory)
+        except OSError:
+            return
+        for name in names:
+            if not name.startswith(CONTINUED):
+                removed(f"{self.directory}/{name}")
+        removed(self.directory, os.rmdir)
 
     def bring_to_the_disk(self) -> bool:
         """Say whether that succeeded."""
+        is_synced, why = self.synced()
+        print("synced" if is_synced else "not synced: " + why)
+        return is_synced
+
+    def synced(self) -> "tuple[bool, str]":
+        """Whether everything is on the disk, and why not."""
+        if self.sync == SYNCFS and self.library is not None and hasattr(self.library, "syncfs"):
+            return self.synced_by(self.library)
+        import subprocess
+
         done = subprocess.run(self.sync.split(), check=False, stderr=subprocess.PIPE)  # noqa: S603 -- one that was probed
-        said = done.stderr.decode("ascii", "backslashreplace").strip().replace("\n", " ")
-        print("not synced: " + said if done.returncode else "synced")
-        return done.returncode == 0
+        return done.returncode == 0, done.stderr.decode("ascii", "backslashreplace").strip().replace("\n", " ")
+
+    @staticmethod
+    def synced_by(library: "CDLL") -> "tuple[bool, str]":
+        """As the command does it, without starting a process."""
+        try:
+            number = os.open(".", os.O_RDONLY)
+            try:
+                if library.syncfs(number):
+                    raise last_error()
+            finally:
+                os.close(number)
+        except OSError as error:
+            return False, str(error)
+        return True, ""
+
+
+def system_library() -> "CDLL | None":
+    """The system's own, for what Python has no calls for; None where it is not to be had."""
+    try:
+        import ctypes
+
+        return ctypes.CDLL(None, use_errno=True)
+    except (ImportError, OSError, MemoryError):  # the last one where memory may not be made executable
+        return None
+
+
+def last_error() -> OSError:
+    """That of the last call of the library."""
+    import ctypes
+
+    code = ctypes.get_errno()
+    return OSError(code, os.strerror(code))
+
+
+def removed(path: "bytes | str", remove: "Callable[..., None]" = os.unlink) -> bool:
+    """Remove what may not be there; whether that was done."""
+    try:
+        remove(path)
+    except OSError:
+        return False
+    return True
+
+
+def remove_tree(path: "bytes | str") -> None:
+    """Remove a directory and what is in it, as far as that can be done."""
+    import shutil
+
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def is_abandoned(name: str) -> bool:
+    """Whether it was made long ago."""
+    try:
+        return time.time() - os.lstat(name).st_mtime > ABANDONED
+    except OSError:
+        return False
+
+
+def fresh(algorithm: str) -> "_Hash":
+    """A new hash. Raises ValueError where there is none of that name."""
+    try:
+        return hashlib.new(algorithm, usedforsecurity=False)
+    except TypeError:  # before Python 3.9
+        return hashlib.new(algorithm)
 
 
 def named(error: OSError) -> str:

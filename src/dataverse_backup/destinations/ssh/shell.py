@@ -43,8 +43,11 @@ HASHES = {
 
 
 PYTHON = "python3 -I -S -c"
-_RUN = '"import sys; exec(sys.stdin.buffer.read(int(sys.stdin.buffer.readline())))"'
-"""Python that takes its program from its input too: the length of it on a line, the program, what the program reads."""
+_RUN = '"import sys; sys.stdin = open(0, buffering=262144); i = sys.stdin.buffer; exec(i.read(int(i.readline())))"'
+"""Python that takes its program from its input too: the length of it on a line, the program, what the program reads.
+
+As much of that as there is comes with one call of the system, where Python would take 8 KiB.
+"""
 _MISSING, _STORED = b"missing", re.compile(rb"[0-9]+ [0-9a-f]+")
 _AGENT = resources.files(__package__).joinpath("remote_agent.py").read_bytes()
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 import shlex
-import stat
-import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,11 +16,8 @@ from dataverse_backup.destinations.attempt import (
     parent,
 )
 from dataverse_backup.destinations.base import (
-    ABANDONED_SECONDS,
     IDENTITY_KEY,
-    OWN_PREFIX,
     SCRATCH_PREFIX,
-    TRIAL_PREFIX,
     Destination,
     Entry,
     Explainable,
@@ -34,14 +28,15 @@ from dataverse_backup.destinations.base import (
     checked_notes,
     checked_path_key,
     checked_removable,
-    trial_folder,
 )
 from dataverse_backup.destinations.folder_notes import FolderNotes
 from dataverse_backup.destinations.folder_partials import FolderPartials
+from dataverse_backup.destinations.folder_prune import removed
+from dataverse_backup.destinations.folder_trial import NOT_WRITABLE, tried_out
 from dataverse_backup.destinations.partials import RESUMES_FROM, Resumable
-from dataverse_backup.destinations.prunable import Doomed, Fate, Prunable, Pruned, checked_doomed
+from dataverse_backup.destinations.prunable import Doomed, Prunable, Pruned, checked_doomed
 from dataverse_backup.errors import CopyMissing, DestinationLost, KeyRefused, ObjectError, Unavailable
-from dataverse_backup.fixity import Durability, VerifiedBy
+from dataverse_backup.fixity import VerifiedBy
 from dataverse_backup.outflow import paced
 from dataverse_backup.services.files import stored_checksum, write_all
 from dataverse_backup.services.system_errors import READING, copy_errors
@@ -53,9 +48,6 @@ if TYPE_CHECKING:
 
     from dataverse_backup.destinations.base import Receipt, Staging, Upload
     from dataverse_backup.fixity import Algorithm
-
-_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
-"""Nothing can be tried out there; reading still works, and writing says so by itself."""
 
 
 class FilesystemDestination(Destination, Listable, Explainable, Resumable, Prunable):
@@ -87,25 +79,7 @@ class FilesystemDestination(Destination, Listable, Explainable, Resumable, Pruna
     def connect(self) -> Traits:
         tree = self._reach()
         with self._lost_errors():
-            return self._try_out(tree)
-
-    def _try_out(self, tree: Tree) -> Traits:
-        folds_case, durable, skew = False, Durability.YES, None
-        folder = trial_folder(is_new=tree.status(OWN_PREFIX) is None)
-        try:
-            tree.make_folder(folder)
-            os.close(tree.create(f"{folder}/a"))
-            skew = _seconds_ahead(tree, f"{folder}/a")
-            folds_case = tree.status(f"{folder}/A") is not None
-            durable = Durability.YES if tree.sync(folder) else Durability.DATA_ONLY
-        except OSError as error:
-            if error.errno not in _NOT_WRITABLE:
-                raise
-        finally:
-            with suppress(OSError):
-                tree.remove_folder(folder)
-                _clear_abandoned(tree)
-        return Traits(folds_case, (VerifiedBy.READ_BACK,), durable, tree.free_bytes(), skew)
+            return tried_out(tree)
 
     def put(self, uploads: Sequence[Upload]) -> Iterator[Receipt | Failure]:
         try:
@@ -210,7 +184,7 @@ class FilesystemDestination(Destination, Listable, Explainable, Resumable, Pruna
             tree = self._reach()
             try:
                 with copy_errors(self.name, checked_path_key(self.name, one.key)):
-                    pruned = _pruned(tree, one)
+                    pruned = removed(tree, one)
             except ObjectError as error:
                 yield Failure(one.key, error)
             else:
@@ -264,7 +238,7 @@ class FilesystemDestination(Destination, Listable, Explainable, Resumable, Pruna
             raise DestinationLost(f"{self.name}: {self._directory}: {problem}", self._hint(error.errno)) from error
 
     def _hint(self, code: int | None = None) -> str:
-        if code in _NOT_WRITABLE:
+        if code in NOT_WRITABLE:
             return "may we write there, and is there room? look at its owner, its mode and how its disk is mounted"
         return f"is its disk mounted? if this is its first use: mkdir -p {shlex.quote(str(self._directory))}"
 
@@ -286,39 +260,6 @@ class StoredFile:
     def close(self) -> None:
         """Close the file; may be called twice."""
         self._file.close()
-
-
-def _pruned(tree: Tree, one: Doomed) -> Pruned:
-    """Delete one file, and the folders that it leaves empty."""
-    status = tree.status(one.key)
-    if status is None:
-        return Pruned(one.key, Fate.MISSING)
-    if not stat.S_ISREG(status.st_mode):
-        return Pruned(one.key, Fate.DIFFERS, "it is not a file")
-    if status.st_size != one.size:
-        return Pruned(one.key, Fate.DIFFERS, f"it has {status.st_size} bytes, not {one.size}")
-    tree.unlink(one.key)
-    *folders, root = folders_above(one.key)
-    for folder in folders:
-        tree.sync(folder)
-        try:
-            tree.remove_empty(folder)
-        except OSError:
-            return Pruned(one.key, Fate.REMOVED)
-    tree.sync(root)
-    return Pruned(one.key, Fate.REMOVED)
-
-
-def _clear_abandoned(tree: Tree) -> None:
-    for name in tree.entries(""):
-        status = tree.status(name) if name.startswith(TRIAL_PREFIX) else None
-        if status is not None and time.time() - status.st_mtime > ABANDONED_SECONDS:
-            tree.remove_folder(name)
-
-
-def _seconds_ahead(tree: Tree, key: str) -> float | None:
-    status = tree.status(key)
-    return status.st_mtime - time.time() if status else None
 
 
 def _read_text(tree: Tree, key: str) -> str | None:

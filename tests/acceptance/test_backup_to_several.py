@@ -10,7 +10,7 @@ import pytest
 from dataverse_backup.cli.terminal import size_of
 from dataverse_backup.ledger.sql import open_ledger
 from demo.proof import differences, stamps
-from tests.acceptance.small import small_file, small_files
+from tests.acceptance.small import small_file, small_files, unequal_copies
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +56,9 @@ def wrong(installation: Installation, folders: dict[str, Path]) -> list[str]:
     ]
 
 
-def test_one_run_backs_up_to_all_and_reads_each_file_once(places: tuple[Installation, dict[str, Path]]) -> None:
+def test_one_run_backs_up_to_all_reads_each_file_once_and_any_of_them_gives_it_back(
+    places: tuple[Installation, dict[str, Path]],
+) -> None:
     installation, folders = places
     total = installation.sample.copied_bytes
     answer = installation.run("backup", "--dry-run")
@@ -72,6 +74,14 @@ def test_one_run_backs_up_to_all_and_reads_each_file_once(places: tuple[Installa
     assert answer.returncode == 0, answer.stderr
     assert "0 B read from the stores, 0 B copied" in answer.stdout
     assert {name: stamps(folder) for name, folder in folders.items()} == before
+
+    lost, altered, *_ = (one.key for one in installation.sample.expected if one.key and one.size)
+    for name in ("default", "second"):  # what is read first has lost it, and so has what is read next
+        (folders[name] / lost).unlink()
+        (folders[name] / altered).write_bytes(b"rotten")
+    answer = installation.run("restore", "--all", "--to", str(installation.folder / "back"))
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert unequal_copies(installation.sample, installation.folder / "back") == []
 
 
 def test_one_that_is_missing_and_one_that_is_busy_stop_nobody_else(

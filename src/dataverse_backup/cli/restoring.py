@@ -101,7 +101,7 @@ def run(settings: Settings, order: Order) -> ExitCode:
         open_workers = _workers(settings, order, held, stop)
         target = _target(settings, order, held)
         retriever = assembly.make_retriever(
-            settings, plan.by_destination, target, identity=None if order.asks_destinations else ledger.id
+            settings, _names(settings, order), target, identity=None if order.asks_destinations else ledger.id
         )
         workers = order.workers or max(settings.destinations[name].workers for name in _names(settings, order))
         results = restore(plan, retriever, stop, workers=workers, limits=order.limits, open_workers=open_workers)

@@ -1,8 +1,9 @@
 """Tasks for workers that may die: who does what, and what becomes of a task that its worker died of.
 
-A worker does one task at a time, so that it is known which one it died of. The task may be innocent (the kernel, short
-of memory, ends whichever process it likes), so it gets a second try, alone: when everything else has ended, and before
-anything else begins. If its worker dies again, WorkerDied is its result. Nobody else's task is lost.
+A worker does one task after the other; some begin with the next one before they are done with the last. A task that
+its worker died of may be innocent (the kernel, short of memory, ends whichever process it likes, and more than one may
+have been under way), so it gets a second try, alone: when everything else has ended, and before anything else begins.
+If its worker dies again, WorkerDied is its result. Nobody else's task is lost.
 
 A worker that finds no room where it should work, because the others are there already, leaves, and its task to them.
 """
@@ -21,7 +22,7 @@ from dataverse_backup.conclusion import Crowded
 from dataverse_backup.errors import WorkerDied, WorkersLost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 log = logging.getLogger(__name__)
 
@@ -55,10 +56,14 @@ class Died(Exception):
 
 
 class Worker(Protocol[Task_contra, Result_co]):
-    """Does one task at a time somewhere where it may die of it; made when it is needed, and again when it has died."""
+    """Does tasks somewhere where it may die of them; made when it is needed, and again when it has died."""
 
-    def do(self, task: Task_contra, /) -> Result_co:
-        """Do *task*. Raises Died, Crowded, and what the task itself raises."""
+    def do(self, task: Task_contra, more: Callable[[], Task_contra | None], /) -> Iterator[Result_co]:
+        """Do *task*, and those that *more* gives where it can begin with them already: their results, in this order.
+
+        Where *more* gives None there is nothing to begin with now. Raises Died, Crowded, and what a task itself raises:
+        then those have no results that had none before.
+        """
 
     def get_ready(self) -> None:
         """Make what is needed before the first task. Raises as `do`; then that makes it, or fails in the same way."""
@@ -165,12 +170,17 @@ class Crew(Generic[Task, Result]):
         """The next task, which has begun now; None where there will be no more."""
         with self._changed:
             while self._end is None:
-                given = self._may_begin()
-                if given is None:
-                    self._changed.wait()
-                elif given.future.running() or given.future.set_running_or_notify_cancel():
-                    self._busy.append(given)
+                if (given := self._begun()) is not None:
                     return given
+                self._changed.wait()
+        return None
+
+    def _begun(self) -> _Given[Task, Result] | None:
+        """The next task, if there is one now; it has begun."""
+        while self._end is None and (given := self._may_begin()) is not None:
+            if given.future.running() or given.future.set_running_or_notify_cancel():
+                self._busy.append(given)
+                return given
         return None
 
     def _may_begin(self) -> _Given[Task, Result] | None:
@@ -181,34 +191,50 @@ class Crew(Generic[Task, Result]):
 
     def _do(self, worker: Worker[Task, Result], given: _Given[Task, Result]) -> bool:
         """Have *given* done; whether *worker* may have another one."""
+        under_way = deque([given])
+
+        def more() -> Task | None:
+            with self._changed:
+                further = self._begun()
+            if further is None:
+                return None
+            under_way.append(further)
+            return further.task
+
         try:
-            result = worker.do(given.task)
+            for result in worker.do(given.task, more):
+                self._over(under_way[0])
+                under_way.popleft().future.set_result(result)
         except Crowded as crowded:
-            if self._is_left_to_others(given):
-                return False
-            self._over(given)
-            given.future.set_result(cast("Result", crowded.result))
+            return not self._leave(under_way, cast("Result", crowded.result))
         except Died as died:
-            self._over(given, died)
+            for one in under_way:
+                self._over(one, died)
             if not died.was_ready:
                 self._pause()
         except BaseException as error:  # noqa: BLE001 -- whatever the task raises is its result
-            self._over(given)
-            given.fail(error)
-        else:
-            self._over(given)
-            given.future.set_result(result)
+            for one in under_way:
+                self._over(one)
+                one.fail(error)
         return True
 
-    def _is_left_to_others(self, given: _Given[Task, Result]) -> bool:
-        """Whether there are others, who do *given* then; this thread's worker is none of them any more."""
+    def _leave(self, under_way: Iterable[_Given[Task, Result]], result: Result) -> bool:
+        """Whether there are others, who do what is *under_way* then; if not, *result* is what each of it comes to."""
+        is_left = self._is_left_to_others(under_way)
+        for given in () if is_left else under_way:
+            self._over(given)
+            given.future.set_result(result)
+        return is_left
+
+    def _is_left_to_others(self, under_way: Iterable[_Given[Task, Result]]) -> bool:
         with self._changed:
             if self._end is not None or len(self._workers) < 2:  # noqa: PLR2004 -- nobody else
                 return False
             del self._workers[threading.current_thread()]
             self._most, self._was_refused = len(self._workers), True
-            self._busy.remove(given)
-            self._waiting.appendleft(given)
+            for given in under_way:
+                self._busy.remove(given)
+                self._waiting.appendleft(given)
             self._changed.notify_all()
             log.warning("there is no room for so many workers: going on with %d", self._most)
             return True

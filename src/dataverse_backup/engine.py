@@ -38,8 +38,8 @@ POLL_SECONDS = 0.2
 GRACE_SECONDS = 10.0
 """How long batches in flight may take to finish once somebody asked to stop; then they are dropped."""
 
-IN_FLIGHT_PER_WORKER = 2
-"""One that is worked on, and one that waits for nobody."""
+IN_FLIGHT_PER_WORKER = 3
+"""One that is sent, one that was sent and is being proven, and one that waits for nobody."""
 
 
 Task_contra = TypeVar("Task_contra", contravariant=True)
@@ -239,8 +239,7 @@ class Engine:
         is known.
         """
         while True:
-            self._drop_at_limits()
-            self._fill()
+            self._refill()
             running = [future for lane in self._lanes for future in lane.running]
             if not running:
                 return
@@ -250,6 +249,10 @@ class Engine:
                 yield from self._finished(lane)
             self._drop_late()
             self._close_lanes()
+
+    def _refill(self) -> None:
+        self._drop_at_limits()
+        self._fill()
 
     def _drop_at_limits(self) -> None:
         for name, allowance in self._allowances.items():
@@ -325,6 +328,7 @@ class Engine:
                 if name in lane.feed.destinations:
                     log.info("%s is much slower than the others: it goes on by itself", name)
                     self._give_own_lane(name, lane)
+            self._refill()  # who takes the outcomes may need a while
             yield outcomes
 
     def _outcomes_of(self, future: Future[Outcomes], batch: JointBatch, lane: _Lane) -> Outcomes | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,7 +13,7 @@ from dataverse_backup.errors import DestinationLost, SourceError
 from dataverse_backup.stores.sharing import MEMORY, Sharing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from dataverse_backup.outflow import Outflow
     from dataverse_backup.stores.base import Store
@@ -52,20 +53,53 @@ class JointTransfer:
         Raises Crowded where one of the destinations, which other workers may have reached, could never be reached from
         here: then those do it all, and find what was copied to the others.
         """
-        for name, told in joint.abilities.items():
-            self._transfers[name].assume(told)
-        for batch in joint.batches:
-            self._readers[batch.destination].begin()
+        self._begin(joint)
         outcomes = self._copied_together(joint)
-        for name, outcome in outcomes.items():
-            if outcome.lost_destination is not None and not self._transfers[name].is_reached:
-                raise Crowded(outcomes)
+        self._note_lost(outcomes)
         return outcomes
 
     def __call__(self, joint: JointBatch) -> Outcomes:
         """As `copy`, for whoever is far away and has *joint*: what that tells already is left out."""
         outcomes = self.copy(joint)
         return {batch.destination: shortened(outcomes[batch.destination], batch) for batch in joint.batches}
+
+    def all(self, joint: JointBatch, more: Callable[[], JointBatch | None]) -> Iterator[Outcomes]:
+        """As a call for *joint* and for each that *more* gives, one after the other; asked before the last is over.
+
+        Then what comes next travels while what was sent is proven, if there is one destination. Raises Crowded.
+        """
+        if len(self._transfers) > 1 or self._lost:
+            yield self(joint)
+            return
+        ((name, transfer),) = self._transfers.items()
+        under_way = deque([joint])
+
+        def further() -> Batch | None:
+            if (joint := more()) is None:
+                return None
+            under_way.append(joint)
+            return joint.batches[0]
+
+        self._begin(joint)
+        reader = self._readers[name]
+        for told in transfer.copy_all(joint.batches[0], further, self._outflows.get(name)):
+            outcome = replace(told, seconds=reader.seconds, bytes_read=reader.bytes_read)
+            reader.begin()
+            self._note_lost({name: outcome})
+            yield {name: shortened(outcome, under_way.popleft().batches[0])}
+
+    def _begin(self, joint: JointBatch) -> None:
+        for name, told in joint.abilities.items():
+            self._transfers[name].assume(told)
+        for batch in joint.batches:
+            self._readers[batch.destination].begin()
+
+    def _note_lost(self, outcomes: Outcomes) -> None:
+        """Raise Crowded where one was lost that could never be reached from here."""
+        lost = {name: outcome.lost_destination for name, outcome in outcomes.items() if outcome.lost_destination}
+        self._lost |= lost
+        if not all(self._transfers[name].is_reached for name in lost):
+            raise Crowded(outcomes)
 
     def _copied_together(self, joint: JointBatch) -> Outcomes:
         if len(joint.batches) < 2:  # noqa: PLR2004 -- alone
@@ -117,10 +151,7 @@ class JointTransfer:
     def _tried(self, batch: Batch) -> Outcome:
         if (lost := self._lost.get(batch.destination)) is not None:
             return Outcome(lost_destination=lost)
-        outcome = self._transfers[batch.destination].copy(batch, self._outflows.get(batch.destination))
-        if outcome.lost_destination is not None:
-            self._lost[batch.destination] = outcome.lost_destination
-        return outcome
+        return self._transfers[batch.destination].copy(batch, self._outflows.get(batch.destination))
 
 
 def _expect(batch: Batch, reader: Reader) -> None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from dataverse_backup.conclusion import Conclusion, Outcome
-from dataverse_backup.destinations.base import SCRATCH_PREFIX, Failure, Receipt, Upload
+from dataverse_backup.destinations.base import SCRATCH_PREFIX, Failure, Receipt, Streaming, Upload
 from dataverse_backup.errors import (
     CopyError,
     CopyMissing,
@@ -38,7 +38,7 @@ from dataverse_backup.pause import pause
 from dataverse_backup.work import Why
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
     from dataverse_backup.datafile import Datafile
     from dataverse_backup.destinations.base import Destination, StoredDigest
@@ -59,6 +59,9 @@ PATIENCE_SECONDS = 300.0
 """After so long no further try is made at all of them: each of these tries took minutes until it timed out."""
 
 READ_LENGTH = 1 << 20
+
+MOST_UNDER_WAY = 3
+"""So many batches may be sent and not proven: that of which the last receipts are awaited, and those after it."""
 
 _FEW = 20
 """So many new objects of a batch are asked about, all over it, before all of them are."""
@@ -101,6 +104,21 @@ class _Item:
         return checksum.algorithm if checksum else OWN_ALGORITHM
 
 
+def _may_stream(items: Iterable[_Item]) -> bool:
+    """Whether nothing has to be done for them but to send them."""
+    return all(item.is_new for item in items)
+
+
+def _must_wait(item: _Item) -> bool:
+    """Whether another try at once would be in vain."""
+    return item.attempt is None and bool(item.errors) and isinstance(item.errors[-1], Unavailable | SourceUnavailable)
+
+
+def _has_trouble(items: Iterable[_Item]) -> bool:
+    """Whether some of them did not go well, and are not at their end by that."""
+    return any(item.errors and item.attempt is None for item in items)
+
+
 class Transfer:
     """Copies batches from stores to one destination. Used by one thread at a time."""
 
@@ -131,17 +149,47 @@ class Transfer:
 
         What was not tried to its end, because its store or the destination was lost, is in none of the attempts.
         """
+        (outcome,) = self.copy_all(batch, lambda: None, outflow)
+        return outcome
+
+    def copy_all(
+        self, batch: Batch, more: Callable[[], Batch | None], outflow: Outflow | None = None
+    ) -> Iterator[Outcome]:
+        """Copy *batch*, and those that *more* gives when all before them was sent: an Outcome each, in this order.
+
+        *more* is asked where the destination proves what was sent while more is sent; None ends that.
+        """
+        self._outflow, self._lost_stores = outflow or Outflow(), {}
+        under_way = deque([self._begun(batch)])
+        lost: DestinationLost | None = None
+        was_tried = True
+        try:
+            yield from self._streamed(under_way, more)
+            was_tried = False
+        except DestinationRefused as refused:
+            lost = refused
+        except DestinationLost:
+            pass  # it may be there at the next try
+        except StoreLost as error:
+            with suppress(StoreLost):  # so may this
+                self._find_lost_stores([item for items in under_way for item in items], error)
+        for items in under_way:
+            try:
+                if lost is None:
+                    self._conclude(items, was_tried=was_tried)
+            except DestinationLost as error:
+                lost = error
+            yield self._outcome(items, lost)
+
+    def _begun(self, batch: Batch) -> list[_Item]:
         now = datetime.now(UTC)
         items = [_Item(work, now) for work in batch.works]
-        self._outflow = outflow or Outflow()
         self._outflow.notes.begin(batch.works[0].datafile.id)
-        self._lost_stores = {}
-        lost = None
-        try:
-            self._conclude(items)
-        except DestinationLost as error:
-            lost = error
-        return Outcome([item.attempt for item in items if item.attempt], lost, self._lost_stores)
+        self._find_names(items)
+        return items
+
+    def _outcome(self, items: Iterable[_Item], lost: DestinationLost | None = None) -> Outcome:
+        return Outcome([item.attempt for item in items if item.attempt], lost, dict(self._lost_stores))
 
     def prepare(self) -> None:
         """Begin to connect; there will be something to copy soon."""
@@ -155,9 +203,45 @@ class Transfer:
         """Give back the destination's connections; may be called twice, and nothing is copied afterwards."""
         self._destination.close()
 
-    def _conclude(self, items: Sequence[_Item]) -> None:
-        self._find_names(items)
-        self._try_together(items)
+    def _streamed(self, under_way: deque[list[_Item]], more: Callable[[], Batch | None]) -> Iterator[Outcome]:
+        """The first try at what is *under_way*, and at what *more* adds to that as long as all goes well.
+
+        What is done with, in this order, is under way no more. Raises DestinationLost and StoreLost.
+        """
+        destination, first = self._destination, self._open_items(under_way[0])
+        if not isinstance(destination, Streaming) or not _may_stream(first):
+            return
+        self._reach()
+        if not destination.streams:
+            return
+        to_send, by_key = self._prove_occupied(first), dict[str, _Item]()
+
+        def uploads() -> Iterator[Upload]:
+            new = to_send
+            while new:
+                by_key.update((item.work.key, item) for item in new)
+                yield from map(self._upload, new)
+                new = self._further(under_way, more)
+
+        for result in destination.put(uploads()):
+            item = by_key.pop(result.key)
+            if not self._is_taken(item, result):
+                self._must_be_sent_again(item, result)
+            while under_way and not self._open_items(under_way[0]):
+                yield self._outcome(under_way.popleft())
+
+    def _further(self, under_way: deque[list[_Item]], more: Callable[[], Batch | None]) -> list[_Item]:
+        """What may be sent next of what *more* gives, while all that was sent before does well, and is not too much."""
+        batch = more() if len(under_way) < MOST_UNDER_WAY and not any(map(_has_trouble, under_way)) else None
+        if batch is None:
+            return []
+        under_way.append(self._begun(batch))
+        items = self._open_items(under_way[-1])
+        return items if _may_stream(items) and not self._finds_keys_taken else []
+
+    def _conclude(self, items: Sequence[_Item], *, was_tried: bool) -> None:
+        if not was_tried and not any(map(_must_wait, items)):
+            self._try_together(items)
         began = time.monotonic()
         for delay in self._delays:
             unsettled = self._open_items(items)

@@ -21,6 +21,8 @@ import threading
 import traceback
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from enum import Enum
+from functools import partial
 from logging import LogRecord
 from multiprocessing import forkserver
 from multiprocessing.connection import wait as wait_for
@@ -86,6 +88,23 @@ class Closeable(Protocol):
 
     def close(self) -> None:
         """Give them back."""
+
+
+@runtime_checkable
+class Flowing(Protocol):
+    """Work that may begin with the next task before it is done with the last one."""
+
+    def all(self, task: Any, more: Callable[[], Any], /) -> Iterator[Any]:
+        """The result of *task*, and of each further one that *more* gives, in this order; it gives None in the end."""
+
+
+class _Word(Enum):
+    """What else a worker process says."""
+
+    MORE = "more"
+    """It can begin with another task: it is given one, or None."""
+    OVER = "over"
+    """There is nothing that it has not said of what it was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,19 +183,25 @@ class _Process(Generic[Task, Result]):
         if self._line is None:
             self._started()
 
-    def do(self, task: Task, /) -> Result:
+    def do(self, task: Task, more: Callable[[], Task | None], /) -> Iterator[Result]:
         if self._line is not None and self._line.is_cut():
             self._bury()  # it died since its last task, of nothing that we gave it
-        line = self._line or self._started()
+        for answer in self._answers(self._line or self._started(), task, more):
+            yield cast("Result", answer.value())
+
+    def _answers(self, line: _Line, task: Task, more: Callable[[], Task | None]) -> Iterator[_Answer]:
         try:
             line.send(task)
-            answer = _heard(line)
+            while (said := _heard(line)) is not _Word.OVER:
+                if isinstance(said, _Answer):
+                    yield said
+                else:
+                    line.send(more())
         except EOFError as lost:
             raise Died(self._bury(), was_ready=True) from lost
         except BaseException:
             self._bury()  # nobody knows what would come next on that line
             raise
-        return cast("Result", answer.value())
 
     def kill(self) -> None:
         line, process = self._line, self._process
@@ -200,7 +225,7 @@ class _Process(Generic[Task, Result]):
                 process = context.Process(target=_work, args=args, name="dataverse-backup-worker")
                 process.start()
                 self._process = process  # only now: before, it cannot be killed
-            _heard(line).value()
+            cast("_Answer", _heard(line)).value()
         except (EOFError, OSError) as lost:
             raise Died(self._bury() or str(lost), was_ready=False) from lost
         except BaseException:
@@ -224,11 +249,11 @@ class _Process(Generic[Task, Result]):
         return said
 
 
-def _heard(line: _Line) -> _Answer:
+def _heard(line: _Line) -> _Answer | _Word:
     """What the process at the other end answers; what it logs before is handled here, as if it had been logged here."""
     while isinstance(said := line.receive(), LogRecord):
         logs.handle(said)
-    return cast("_Answer", said)
+    return cast("_Answer | _Word", said)
 
 
 def _context() -> ForkServerContext | SpawnContext:
@@ -274,15 +299,35 @@ def _do_all(line: _Line, make_work: Callable[[], Callable[[Any], Any]]) -> None:
     line.send(replace(made, result=None))
     try:
         while made.error is None:
-            _do_one(line, made.result)
+            _do_some(line, made.result)
     finally:
         if isinstance(made.result, Closeable):
             made.result.close()
 
 
-def _do_one(line: _Line, work: Callable[[Any], Any]) -> None:
-    task = line.receive_bytes()
-    answer = _answer(lambda: work(pickle.loads(task)))  # noqa: S301 -- from our parent
+def _do_some(line: _Line, work: Callable[[Any], Any]) -> None:
+    """Do the next task, and those that are asked for meanwhile."""
+    results = _results(line, line.receive_bytes(), work)
+    answer = _answer(partial(next, results, _Word.OVER))
+    while answer.result is not _Word.OVER:
+        _say(line, answer)
+        answer = _answer(partial(next, results, _Word.OVER))
+    line.send(_Word.OVER)
+
+
+def _results(line: _Line, task: bytes, work: Callable[[Any], Any]) -> Iterator[Any]:
+    def more() -> Any:
+        line.send(_Word.MORE)
+        return line.receive()
+
+    given, flowing = pickle.loads(task), cast("object", work)  # noqa: S301 -- from our parent
+    if isinstance(flowing, Flowing):
+        yield from flowing.all(given, more)
+    else:
+        yield work(given)
+
+
+def _say(line: _Line, answer: _Answer) -> None:
     try:
         line.send(answer)
     except (pickle.PicklingError, AttributeError, TypeError) as error:  # the three that pickle raises

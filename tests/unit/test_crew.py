@@ -17,7 +17,7 @@ from dataverse_backup.crew import Crew, Died
 from dataverse_backup.errors import WorkerDied, WorkersLost
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 class Room:
@@ -64,14 +64,15 @@ class Hand:
         self._room = room
         self._killed = threading.Event()
 
-    def do(self, task: str, /) -> str:
+    def do(self, task: str, more: Callable[[], str | None], /) -> Iterator[str]:
+        del more  # one at a time
         room = self._room
         if room.stillborn:
             room.stillborn -= 1
             raise Died("too little memory", was_ready=False)
         room.begin(task)
         try:
-            return self._done(task)
+            yield self._done(task)
         finally:
             room.finish(task)
 
@@ -187,6 +188,49 @@ def test_the_only_worker_says_what_it_comes_to_where_there_is_no_room() -> None:
     with working(room, 1) as submit:
         result: object = submit("a").result(10)
     assert result == {"a": Outcome()}
+
+
+class Pair(Hand):
+    """Begins with a second task before it is done with the first."""
+
+    def do(self, task: str, more: Callable[[], str | None], /) -> Iterator[str]:
+        self._room.begin(task)
+        if (further := more()) is not None:
+            self._room.begin(further)
+        for one in (task, further):
+            if one is not None:
+                try:
+                    yield self._done(one)
+                finally:
+                    self._room.finish(one)
+
+
+class PairRoom(Room):
+    def worker(self) -> Hand:
+        self.workers += 1
+        return Pair(self)
+
+
+def test_a_worker_may_begin_with_its_next_task_before_it_is_done_with_the_last() -> None:
+    room = PairRoom()
+    with working(room, workers=1) as submit:
+        held = submit("long")
+        others = [submit(task) for task in "abc"]
+        room.release.set()
+        assert [future.result(10) for future in (held, *others)] == ["LONG", "A", "B", "C"]
+    assert any(room.beside.values())
+
+
+def test_of_two_tasks_that_a_worker_died_with_each_is_tried_again_alone() -> None:
+    room = PairRoom(a=2)
+    with working(room, workers=1) as submit:
+        first = submit("long")
+        deadly, innocent = submit("a"), submit("b")
+        room.release.set()
+        assert (first.result(10), innocent.result(10)) == ("LONG", "B")
+        with pytest.raises(WorkerDied):
+            deadly.result(10)
+    assert room.beside["a"] == set()
 
 
 def test_an_error_of_a_task_is_its_result() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from dataverse_backup.conclusion import Crowded
+from dataverse_backup.destinations.base import Streaming
 from dataverse_backup.destinations.memory import MemoryDestination
 from dataverse_backup.errors import DestinationLost, Reason, SourceUnavailable
 from dataverse_backup.joint import JointTransfer
@@ -21,9 +23,10 @@ from tests.unit.memory_world import checksum_of
 from tests.unit.test_sharing import CountingStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from dataverse_backup.conclusion import Outcome
+    from dataverse_backup.destinations.base import Failure, Receipt, Upload
     from dataverse_backup.joint import Outcomes
     from dataverse_backup.stores.base import Store
 
@@ -155,3 +158,86 @@ def test_a_destination_that_was_reached_and_goes_is_lost() -> None:
     outcomes = hall.copy({"a": [2], "b": [2]})
     assert statuses(outcomes["a"]) == {Status.OK}
     assert isinstance(outcomes["b"].lost_destination, DestinationLost)
+
+
+class StreamingDestination(MemoryDestination, Streaming):
+    """Proves what it has when it is asked for more than *later* objects after it, and the rest in the end."""
+
+    streams = True
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.puts, self.later = 0, 2
+
+    def put(self, uploads: Iterable[Upload]) -> Iterator[Receipt | Failure]:
+        self.puts += 1
+        sent: deque[Upload] = deque()
+        for upload in uploads:
+            sent.append(upload)
+            if len(sent) > self.later:
+                yield from super().put([sent.popleft()])
+        yield from super().put(list(sent))
+
+
+class Stream:
+    """A worker that is given batches of one or two datafiles, one when it asks for another."""
+
+    def __init__(self, *batches: tuple[int, ...]) -> None:
+        self.store = CountingStore({key_of(datafile(number)): data for number, data in CONTENTS.items()})
+        self.destination = StreamingDestination("a")
+        make = {"a": lambda stores: Transfer(stores, self.destination, sleep=lambda _: None, delays=(1.0,))}
+        self.transfer = JointTransfer({"file": self.store}, make)
+        self._batches = iter([JointBatch((Batch("a", tuple(map(work, numbers))),)) for numbers in batches])
+
+    def more(self) -> JointBatch | None:
+        return next(self._batches, None)
+
+    def copied(self) -> list[list[tuple[int, Status]]]:
+        """What became of those that were taken: failed datafiles, and the places in their batch of the others."""
+        outcomes = self.transfer.all(next(self._batches), self.more)
+        return [_told(outcome["a"]) for outcome in outcomes]
+
+
+def _told(outcome: Outcome) -> list[tuple[int, Status]]:
+    failed = [(attempt.datafile.id, attempt.status) for attempt in outcome.attempts]
+    return failed + sorted((brief[0], Status.OK) for brief in outcome.briefs)
+
+
+def test_the_next_batches_are_sent_while_the_last_ones_are_proven_and_each_has_its_outcome() -> None:
+    stream = Stream((1, 2), (3, 4), (5, 6), (7,))
+    assert stream.copied() == [[(0, Status.OK), (1, Status.OK)]] * 3 + [[(0, Status.OK)]]
+    assert stream.destination.puts == 1
+    assert set(stream.destination.objects) == {key_of(datafile(number)) for number in CONTENTS}
+
+
+def test_what_fails_in_a_stream_fails_alone_and_no_further_batch_is_begun_while_it_is_not_settled() -> None:
+    stream = Stream((1, 2), (3, 4), (5, 6))
+    stream.store.faults[key_of(datafile(2))] = Fault(SourceUnavailable)
+    told = stream.copied()
+    assert told[0] == [(datafile(2).id, Status.FAIL_READ), (0, Status.OK)]
+    assert all(status is Status.OK for batch in told[1:] for _, status in batch)
+    assert len(told) < 3
+
+
+def test_what_a_stream_of_batches_finds_taken_is_proven_and_adopted() -> None:
+    stream = Stream((1, 2), (3, 4), (5, 6))
+    stream.destination.objects[key_of(datafile(3))] = CONTENTS[3]
+    told = stream.copied()
+    assert all(status is Status.OK for batch in told for _, status in batch)
+    assert len(told) >= 2
+
+
+def test_a_destination_that_is_lost_in_a_stream_is_said_with_every_batch_that_was_under_way() -> None:
+    stream = Stream((1, 2), (3, 4), (5, 6))
+    stream.destination.later = 100
+    first = stream.more()
+    assert first is not None
+
+    def away() -> JointBatch | None:
+        stream.destination.faults.down_after = 0
+        return stream.more()
+
+    outcomes = list(stream.transfer.all(first, away))
+    assert len(outcomes) == 3
+    assert all(outcome["a"].lost_destination is not None for outcome in outcomes)
+    assert not any(outcome["a"].attempts for outcome in outcomes)

@@ -242,6 +242,23 @@ class Destination(ABC):
         self.close()
 
 
+class Streaming(ABC):
+    """A destination that needs no end of a batch to prove it. One may lack it: ask ``isinstance(it, Streaming)``.
+
+    Its ``put`` takes uploads one by one, each when it can send it: further ones travel while the last ones are proven,
+    and a receipt comes when its object is proven, not when no upload is left.
+    """
+
+    @property
+    @abstractmethod
+    def streams(self) -> bool:
+        """Whether ``put`` does that as things are now; else it takes all uploads before it sends the first."""
+
+    @abstractmethod
+    def put(self, uploads: Iterable[Upload]) -> Iterator[Receipt | Failure]:
+        """As that of a destination; what *uploads* raises comes through."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One object that lies at a destination."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dataverse_backup.destinations.base import IDENTITY_KEY, Entry, Failure, Receipt, StoredDigest
+from dataverse_backup.destinations.ssh import flights
 from dataverse_backup.errors import DestinationLost, DestinationRefused, KeyOccupied, SourceMissing, Unavailable
 from dataverse_backup.fixity import Algorithm, Durability, VerifiedBy
 from dataverse_backup.stores.memory import MemoryStore
@@ -84,6 +85,44 @@ def test_what_takes_long_to_import_is_not_imported_for_it() -> None:
     program = "import sys, dataverse_backup.destinations.ssh.carried; print({'asyncio', 'asyncssh'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "set()\n"
+
+
+def test_receipts_come_while_further_uploads_are_being_sent(server: SshServer) -> None:
+    root = server.sandbox()
+    last = 8 * flights.FLIGHT_FILES
+    taken: list[int] = []
+
+    def endless() -> Iterator[Upload]:
+        for number in range(last):
+            taken.append(number)
+            yield upload(f"d/{number}", str(number).encode())
+
+    with destination(server.settings(root)) as one:
+        one.connect()
+        assert one.streams
+        results = one.put(endless())
+        first = next(results)
+        assert isinstance(first, Receipt)
+        assert len(taken) < last
+        assert (root / first.key).read_bytes() == first.key.removeprefix("d/").encode()
+        rest = list(results)
+    assert not failures([first, *rest])
+    assert len({first.key, *(result.key for result in rest)}) == last
+
+
+def test_a_connection_that_is_lost_fails_what_was_not_taken_yet_too(server: SshServer) -> None:
+    root = server.sandbox()
+    with destination(server.settings(root)) as one:
+        one.connect()
+
+        def lost() -> None:
+            (pid,) = processes()
+            os.kill(pid, signal.SIGKILL)
+
+        uploads = [upload("a"), upload("b", on_open=lost), *(upload(f"c/{number}") for number in range(600))]
+        results = list(one.put(iter(uploads)))
+    assert {result.key for result in results} == {one.key for one in uploads}
+    assert all(isinstance(error, Unavailable) for error in failures(results))
 
 
 def test_many_flights_give_each_object_its_name_once_it_is_proven(server: SshServer) -> None:

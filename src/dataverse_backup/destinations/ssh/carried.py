@@ -13,7 +13,14 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dataverse_backup.destinations.base import Destination, Failure, Listable, StoredDigest, checked_path_key
+from dataverse_backup.destinations.base import (
+    Destination,
+    Failure,
+    Listable,
+    StoredDigest,
+    Streaming,
+    checked_path_key,
+)
 from dataverse_backup.destinations.partials import Resumable
 from dataverse_backup.destinations.ssh.abilities import Abilities
 from dataverse_backup.destinations.ssh.carrier import Carrier, Gone, Lost, NotOurs
@@ -34,7 +41,7 @@ from dataverse_backup.fixity import Checksum, VerifiedBy
 from dataverse_backup.room import left_by_others
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from dataverse_backup.destinations.base import Entry, Receipt, Staging, Traits, Upload
     from dataverse_backup.destinations.ssh.destination import SshDestination
@@ -47,7 +54,7 @@ log = logging.getLogger(__name__)
 _NO_CARRIER = (NoProgram, Lost, Gone, OSError, ConfigurationError)
 
 
-class CarriedSshDestination(Destination, Listable, Resumable):
+class CarriedSshDestination(Destination, Listable, Resumable, Streaming):
     """Copies in a folder of a server that somebody has reached, and probed, before."""
 
     def __init__(self, name: str, settings: SshSettings, staging: Staging) -> None:
@@ -96,14 +103,18 @@ class CarriedSshDestination(Destination, Listable, Resumable):
             return self._others().abilities()
         return self._abilities.to_text()
 
-    def put(self, uploads: Sequence[Upload]) -> Iterator[Receipt | Failure]:
+    @property
+    def streams(self) -> bool:
+        return self._carrier is not None and not self._carrier.is_over
+
+    def put(self, uploads: Iterable[Upload]) -> Iterator[Receipt | Failure]:
         try:
             carrier = self._carried()
         except DestinationLost as lost:
             yield from all_unavailable(self.name, [upload.key for upload in uploads], lost)
             return
         if carrier is None:
-            yield from self._others().put(uploads)
+            yield from self._others().put(list(uploads))
             return
         flights = Flights(
             carrier, self._paths(), self._staging, self._settings, left=self._left, unhashed=self._unhashed
@@ -113,7 +124,7 @@ class CarriedSshDestination(Destination, Listable, Resumable):
         except NotOurs as error:
             raise self._refused() from error
         if flights.others:
-            yield from self._put_by_others(flights.others)
+            yield from self._put_by_others(list(flights.others.values()))
 
     def _put_by_others(self, uploads: Sequence[Upload]) -> Iterator[Receipt | Failure]:
         try:

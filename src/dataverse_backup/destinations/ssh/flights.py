@@ -13,10 +13,10 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dataverse_backup.destinations.base import Receipt
+from dataverse_backup.destinations.base import Failure, Receipt
 from dataverse_backup.destinations.partials import is_partial_name, may_pass, partial_name, partials_prefix
 from dataverse_backup.destinations.ssh.carrier import Gone, Lost, NotOurs
-from dataverse_backup.destinations.ssh.item import Item, pieces, refuse_bad_keys
+from dataverse_backup.destinations.ssh.item import Item, pieces, refuse_bad_key
 from dataverse_backup.destinations.ssh.remarks import refusal, spoken_error, unavailable
 from dataverse_backup.destinations.ssh.shell import SYNCED, word
 from dataverse_backup.errors import CopyDiffers, ObjectError, StoreLost
@@ -25,7 +25,7 @@ from dataverse_backup.fixity import Durability, HashingReader, VerifiedBy
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from dataverse_backup.destinations.base import Failure, Staging, Upload
+    from dataverse_backup.destinations.base import Staging, Upload
     from dataverse_backup.destinations.ssh.carrier import Carrier
     from dataverse_backup.destinations.ssh.paths import Paths
     from dataverse_backup.destinations.ssh.settings import SshSettings
@@ -67,8 +67,8 @@ class Flights:
         self._folder = f"{staging.prefix}/{uuid.uuid4().hex}"
         self._partials_folder = partials_prefix(staging)
         self._left, self._unhashed = left, unhashed
-        self.others: list[Upload] = []
-        """What has to go another way: known when all is stored."""
+        self.others: dict[str, Upload] = {}
+        """What has to go another way, by key: known when all is stored."""
         self._partials: frozenset[bytes] | None = None
         """The names of what was broken off by others; None: not heard yet."""
         self._parts: list[bytes] = []
@@ -84,18 +84,22 @@ class Flights:
         """What was given its names, which no sync was asked for since."""
         self._open: dict[str, Item] = {}
         """What has no conclusion that was told, by key."""
+        self._has_begun = False
 
-    def store(self, uploads: Sequence[Upload]) -> Results:
-        """Store what can be stored. Raises NotOurs, and what a source raises beyond SourceError: StoreLost."""
-        items = [Item(upload, f"t{number}") for number, upload in enumerate(uploads)]
-        is_done = False
+    def store(self, uploads: Iterable[Upload]) -> Results:
+        """Store what can be stored; each of *uploads* is taken when it can be sent, before those are proven that were.
+
+        Raises NotOurs, and what a source raises beyond SourceError: StoreLost.
+        """
+        left, is_done = iter(uploads), False
         try:
-            yield from self._stored(items)
+            yield from self._stored(left)
             is_done = True
         except NotOurs:
             raise
         except (Lost, Gone) as error:
             yield from self._broken_off(error)
+            yield from (Failure(upload.key, self._ending(upload.key, error)) for upload in left)
         except StoreLost:
             is_done = True
             raise
@@ -103,34 +107,43 @@ class Flights:
             if not is_done:
                 self._carrier.close()
 
-    def _stored(self, items: list[Item]) -> Results:
-        refuse_bad_keys(self._paths, items)
-        yield from (item.outcome for item in items if item.outcome is not None)
-        ours = [item for item in items if item.outcome is None and not self._goes_another_way(item)]
-        if not ours:
-            return
-        self._open = {item.upload.key: item for item in ours}
-        self._ask(f"begin {self._folder} alone\nlisted {self._partials_folder}\n".encode(), self._note_partials)
+    def _stored(self, uploads: Iterator[Upload]) -> Results:
         lost: StoreLost | None = None
         try:
-            for item in ours:
-                self._send(item)
-                if item.outcome is not None:
-                    yield self._concluded(item)
-                if len(self._flight) >= FLIGHT_FILES or self._flight_bytes >= FLIGHT_BYTES:
-                    yield from self._depart()
+            for number, upload in enumerate(uploads):
+                yield from self._taken(Item(upload, f"t{number}"))
         except StoreLost as error:
             lost = error
-        yield from self._arrive()
+        if self._has_begun:
+            yield from self._arrive()
         if lost is not None:
             raise lost
 
-    def _goes_another_way(self, item: Item) -> bool:
+    def _taken(self, item: Item) -> Results:
+        """Send it, or let it go another way, or say why neither."""
         upload = item.upload
-        does = upload.supersede_to is not None or upload.algorithm in self._unhashed
-        if does:
-            self.others.append(upload)
-        return does
+        refuse_bad_key(self._paths, item, is_taken=upload.key in self._open or upload.key in self.others)
+        if item.outcome is not None:
+            yield item.outcome
+        elif upload.supersede_to is not None or upload.algorithm in self._unhashed:
+            self.others[upload.key] = upload
+        else:
+            self._begin()
+            self._open[upload.key] = item
+            yield from self._sent(item)
+
+    def _sent(self, item: Item) -> Results:
+        self._send(item)
+        if item.outcome is not None:
+            yield self._concluded(item)
+        if len(self._flight) >= FLIGHT_FILES or self._flight_bytes >= FLIGHT_BYTES:
+            yield from self._depart()
+
+    def _begin(self) -> None:
+        """Have a place to stage in, before the first that is sent."""
+        if not self._has_begun:
+            self._has_begun = True
+            self._ask(f"begin {self._folder} alone\nlisted {self._partials_folder}\n".encode(), self._note_partials)
 
     def _concluded(self, item: Item) -> Receipt | Failure:
         assert item.outcome is not None  # noqa: S101 -- the caller saw to it
@@ -141,11 +154,7 @@ class Flights:
         """What was not concluded yet is not stored, as far as we know."""
         for item in self._open.values():
             if item.outcome is None:
-                key = item.upload.key
-                is_lost = isinstance(error, Lost)
-                item.fail(
-                    unavailable(self._place, key, error) if is_lost else spoken_error(self._place, key, str(error))
-                )
+                item.fail(self._ending(item.upload.key, error))
             if item.may_be_continued:
                 self._left[item.name] = self._paths.path(f"{self._folder}/{item.name}")
             assert item.outcome is not None  # noqa: S101 -- that of a lost connection at least
@@ -191,7 +200,7 @@ class Flights:
                 if reader.size < self._settings.big_file:
                     self._send_whole(item, reader)
                 elif self._is_continued(item):
-                    self.others.append(upload)
+                    self.others[upload.key] = upload
                     del self._open[upload.key]
                 else:
                     self._send_in_pieces(item, reader)
@@ -300,7 +309,7 @@ class Flights:
             item.fail(spoken_error(self._place, key, synced.decode(errors="replace")))
         elif said.startswith("! - "):
             self._unhashed.add(item.upload.algorithm)
-            self.others.append(item.upload)
+            self.others[key] = item.upload
             del self._open[key]
         elif said.startswith("! "):
             item.fail(refusal(self._place, key, said[2:]))

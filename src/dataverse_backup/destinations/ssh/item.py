@@ -54,15 +54,20 @@ def refuse_bad_keys(paths: Paths, items: Sequence[Item]) -> None:
     """Fail those whose keys cannot be stored, or are those of others among them."""
     taken: set[str] = set()
     for item in items:
-        try:
-            for key in (item.upload.key, item.upload.supersede_to):
-                if key is not None:
-                    paths.path(checked_path_key(paths.place, key))
-            if item.upload.key in taken:  # not every server refuses to rename one onto the other
-                raise KeyOccupied(paths.place, item.upload.key, "another object of the same batch has this key")
-        except ObjectError as error:
-            item.fail(error)
+        refuse_bad_key(paths, item, is_taken=item.upload.key in taken)
         taken.add(item.upload.key)
+
+
+def refuse_bad_key(paths: Paths, item: Item, *, is_taken: bool) -> None:
+    """Fail *item* if its key cannot be stored, or *is_taken* by another one of its batch."""
+    try:
+        for key in (item.upload.key, item.upload.supersede_to):
+            if key is not None:
+                paths.path(checked_path_key(paths.place, key))
+        if is_taken:  # not every server refuses to rename one onto the other
+            raise KeyOccupied(paths.place, item.upload.key, "another object of the same batch has this key")
+    except ObjectError as error:
+        item.fail(error)
 
 
 def pieces(reader: HashingReader, length: int) -> Iterator[bytes]:

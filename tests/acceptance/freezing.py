@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,13 +64,16 @@ class Staged:
         self._seen: set[Path] = set()
 
     def __call__(self) -> bool:
-        found = {path for path in self._staging.rglob("*") if _size(path) >= self._least} - self._seen
+        found = {path for path, size in sizes_below(self._staging).items() if size >= self._least} - self._seen
         self._seen |= found
         return bool(found)
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size if path.is_file() else 0
-    except FileNotFoundError:
-        return 0
+def sizes_below(folder: Path) -> dict[Path, int]:
+    """The sizes of all files below *folder*, where somebody may be removing some right now: Path.rglob minds that."""
+    found = {}
+    for above, _, names in os.walk(folder):
+        for path in (Path(above, name) for name in names):
+            with suppress(FileNotFoundError):
+                found[path] = path.stat().st_size
+    return found

@@ -10,6 +10,7 @@ import pytest
 
 from dataverse_backup.destinations.base import is_own
 from demo.proof import differences, stamps
+from tests.acceptance.freezing import sizes_below
 from tests.servers.sshd import SshServer
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def test_runs_killed_at_random_moments_are_made_good_by_the_next(installation: I
         run.communicate(timeout=30)
         whole = {e.key: e.size for e in installation.sample.expected if e.key and e.size is not None}
         whole |= {companion.key: companion.size for companion in installation.sample.companions}
-        found = {str(p.relative_to(copies)): p.stat().st_size for p in copies.rglob("*") if p.is_file()}
+        found = {str(path.relative_to(copies)): size for path, size in sizes_below(copies).items()}
         visible = {key: size for key, size in found.items() if not is_own(key)}
         assert {key: whole[key] for key in visible} == visible  # never half a file under a final name
     ok = {line["datafile_id"] for line in installation.listed("--status", "OK")}

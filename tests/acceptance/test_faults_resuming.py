@@ -6,7 +6,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from tests.acceptance.freezing import Staged, frozen
+from tests.acceptance.freezing import Staged, frozen, sizes_below
 from tests.acceptance.small import small_file, unequal_copies
 from tests.servers.tcp_proxy import TcpProxy
 
@@ -24,7 +24,7 @@ ARRIVED = 66 * MIB
 def leave_in_staging(folder: Path) -> list[int]:
     """The sizes of what lies in staging."""
     staging = folder / ".dataverse-backup" / "staging"
-    return [path.stat().st_size for path in staging.rglob("*") if path.is_file()]
+    return list(sizes_below(staging).values())
 
 
 def test_a_run_that_is_killed_in_a_big_file_over_ssh_is_continued_and_not_repeated(

@@ -28,9 +28,10 @@ LONGEST_SECONDS = 600
 BY_HAND = "find . -type f -not -path './.dataverse-backup/*' -print0 | xargs -0 md5sum | wc -l"
 
 
-def run(files: int, rounds: int, settings: Sequence[str] = ()) -> str:
-    """Build and measure; what is to be said of it."""
-    with PostgresServer() as database, SshServer() as server, tempfile.TemporaryDirectory() as name:
+def run(files: int, rounds: int, settings: Sequence[str], scratch: Path) -> str:
+    """Build and measure in a new folder below *scratch*; what is to be said of it."""
+    name = tempfile.mkdtemp(dir=scratch)
+    with PostgresServer() as database, SshServer() as server:
         database.create_database("dvndb")
         content = Content("audit", f"{files:,} files of 16 KiB", [16 * KIBIBYTE] * files, datasets=100)
         source = Source(content, Path(name) / "source", database.dsn("dvndb"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,19 @@ WAYS: dict[str, Callable[[float, Sequence[str]], Way]] = {"ssh": OverSsh, "s3": 
 
 DELAYS: dict[str, tuple[float, ...]] = {"ssh-mix": (30,), "ssh": (0, 30, 100), "s3": (0,), "folder": (0,)}
 """Round trips in milliseconds that are measured where none is asked for, by workload or way."""
+
+PAGE: dict[tuple[str, float], str] = {
+    ("ssh-small", 0): "ours,rsync,tar,scp,rclone-32,restic,original",
+    ("ssh-small", 30): "ours,rsync,tar,rclone-32,original",
+    ("ssh-small", 100): "ours,rsync,tar,original",
+    ("ssh-big", 0): "ours,scp,rsync,scp-aes",
+    ("ssh-big", 30): "ours,scp,rsync",
+    ("ssh-big", 100): "ours,rsync",
+    ("ssh-mix", 30): "ours,rsync,tar",
+    **dict.fromkeys([("s3-small", 0), ("s3-big", 0), ("s3-mix", 0)], "ours,ours-read-back,rclone-32"),
+    **dict.fromkeys([("folder-small", 0), ("folder-big", 0), ("folder-mix", 0)], "ours,rsync,cp"),
+}
+"""The tables of docs/explanation/performance.md by workload and round trip, and who is in each: those who are close."""
 
 PARTS = ((0, 2_000), (50, 500), (1_000, 100))
 """How many files those get who go file by file, up to a round trip of so many milliseconds."""
@@ -71,6 +84,8 @@ class Bench:
     settings: Sequence[str] = ()
     """Further lines of our [Backup]."""
     is_quick: bool = False
+    sources: dict[str, Source] = field(default_factory=dict)
+    """Those that were made, by their names."""
 
     def measure(self, workload: Workload, rounds: int, names: Sequence[str] | None) -> Result:
         """Let the contenders of these *names*, by default the usual ones, have so many turns."""
@@ -89,20 +104,20 @@ class Bench:
         return WAYS[workload.way](workload.round_trip, [*self.settings, *settings])
 
     def _source(self, content: Content) -> Source:
-        source = Source(content, self.folder / content.name, self.database.dsn(content.name))
-        if not source.folder.exists():
+        if content.name not in self.sources:
+            source = Source(content, self.folder / content.name, self.database.dsn(content.name))
             self.database.create_database(content.name)
             source.make()
-        return source
+            self.sources[content.name] = source
+        return self.sources[content.name]
 
 
 @contextmanager
-def opened(folder: Path | None, settings: Sequence[str], *, is_quick: bool) -> Iterator[Bench]:
-    """Make a bench in a folder of its own below *folder*, by default that of temporary files."""
+def opened(folder: Path, settings: Sequence[str], *, is_quick: bool) -> Iterator[Bench]:
+    """Make a bench in a folder of its own below *folder*."""
     with ExitStack() as stack:
         database = stack.enter_context(PostgresServer())
-        name = stack.enter_context(tempfile.TemporaryDirectory(prefix="dataverse-backup-bench-", dir=folder))
-        yield Bench(Path(name), database, settings, is_quick)
+        yield Bench(Path(tempfile.mkdtemp(dir=folder)), database, settings, is_quick)
 
 
 def workloads(names: Sequence[str], delays: Sequence[float] | None) -> Iterator[Workload]:

@@ -86,11 +86,11 @@ class Place:
         return Turn(cost.seconds, cost_of(command, LONGEST_SECONDS).seconds)
 
 
-def run(rounds: int, files: int = FILES) -> str:
-    """Measure with as many workers as WORKERS says, one number after the other; what is to be said of it."""
+def run(rounds: int, files: int, scratch: Path) -> str:
+    """Measure below *scratch* with as many workers as WORKERS says, in turns; what is to be said of it."""
     content = Content("cluster", f"{files:,} files of 4 KiB", [4 * KIBIBYTE] * files, 50)
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dataverse-backup-bench-")))
+        folder = Path(tempfile.mkdtemp(dir=scratch))
         database = stack.enter_context(PostgresServer())
         database.create_database(content.name)
         source = Source(content, folder / "source", database.dsn(content.name))

@@ -12,15 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import auditing, cluster, kills, nothing_to_do, page, per_file
-from benchmarks.bench import WAYS, names_of_workloads, opened, usual_delays, workloads
+from benchmarks.bench import PAGE, WAYS, Workload, names_of_workloads, opened, usual_delays, workloads
 from benchmarks.contents import contents
 from benchmarks.link import ceiling
 from benchmarks.measuring import CommandFailed
+from benchmarks.scratch import scratch
 from benchmarks.table import table_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+EVERYTHING = "page"
+IN_PAGE = ("no-op", "audit", "link")
+"""What has no contenders, and is on the page; but for the cluster, which takes minutes for each round."""
 CONNECTIONS = (1, 4, 32)
 ROUND_TRIPS = (30, 100)
 
@@ -32,11 +36,14 @@ def main() -> None:
     if options.list:
         _list()
         return
-    unknown = {*options.what} - {*names_of_workloads(), *OTHERS} | {*(options.contenders or ())} - _all_contenders()
+    unknown = {*options.what} - {EVERYTHING, *names_of_workloads(), *OTHERS} | {
+        *(options.contenders or ())
+    } - _all_contenders()
     if unknown:
         parser.error(f"there is no {', '.join(sorted(unknown))}: see --list")
     try:
-        sys.exit(_run(options))
+        with scratch(options.folder, is_quick=options.quick) as options.folder:
+            sys.exit(_run(options))
     except CommandFailed as failed:
         sys.exit(f"bench: {failed}")
 
@@ -44,7 +51,12 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("scripts/bench", description=__doc__)
     add = parser.add_argument
-    add("what", nargs="*", metavar="WORKLOAD", help="see --list; by default all that has contenders, which takes hours")
+    add(
+        "what",
+        nargs="*",
+        metavar="WORKLOAD",
+        help="see --list; by default all that has contenders, which takes hours; page: all that performance.md shows",
+    )
     add("--list", action="store_true", help="say what can be measured, and who takes part")
     add("--quick", action="store_true", help="with few small files: not to compare, only to see that all works")
     add("--rounds", type=int, default=3, metavar="N", help="how many turns everybody has (3)")
@@ -80,6 +92,7 @@ def _list() -> None:
         for one in make(0, ()).contenders():
             print(f"    {one.name:14} {one.proof}{'' if one.is_here else f'; {one.program} is not here'}")
     print()
+    print(f"{EVERYTHING:14} all that performance.md shows, with who is close there: about half an hour with 3 rounds")
     for name, (what, _) in OTHERS.items():
         print(f"{name:14} {what}")
 
@@ -87,16 +100,29 @@ def _list() -> None:
 def _run(options: argparse.Namespace) -> int:
     """What is asked for, one after the other; the worst of their exit codes."""
     names = options.what or names_of_workloads()
+    if EVERYTHING in names:
+        names = [*(name for name in names if name != EVERYTHING), *IN_PAGE]
+        _measure(list(_page()), options)
     _compare([name for name in names if name not in OTHERS], options)
     return max((OTHERS[name][1](options) for name in names if name in OTHERS), default=0)
 
 
+def _page() -> Iterator[tuple[Workload, list[str] | None]]:
+    for (name, delay), who in PAGE.items():
+        way, content = name.split("-", 1)
+        yield Workload(way, content, delay), who.split(",")
+
+
 def _compare(names: list[str], options: argparse.Namespace) -> None:
-    if not names:
+    _measure([(workload, options.contenders) for workload in workloads(names, options.delay)], options)
+
+
+def _measure(chosen: list[tuple[Workload, list[str] | None]], options: argparse.Namespace) -> None:
+    if not chosen:
         return
     with opened(options.folder, options.set, is_quick=options.quick) as bench:
-        for workload in workloads(names, options.delay):
-            result = bench.measure(workload, options.rounds, options.contenders)
+        for workload, contenders in chosen:
+            result = bench.measure(workload, options.rounds, contenders)
             print(f"\n{result.title}\n\n{table_of(result.scores)}", flush=True)
             if options.write:
                 page.write_result(result, options.rounds, bench.folder)
@@ -116,7 +142,7 @@ def _per_file(options: argparse.Namespace) -> int:
 
 
 def _audit(options: argparse.Namespace) -> int:
-    said = auditing.run(1_000 if options.quick else 10_000, options.rounds, options.set)
+    said = auditing.run(1_000 if options.quick else 10_000, options.rounds, options.set, options.folder)
     print(said)
     if options.write:
         page.write_words("audit", said)
@@ -128,7 +154,7 @@ def _kills(options: argparse.Namespace) -> int:
 
 
 def _cluster(options: argparse.Namespace) -> int:
-    said = cluster.run(options.rounds, 60 if options.quick else cluster.FILES)
+    said = cluster.run(options.rounds, 60 if options.quick else cluster.FILES, options.folder)
     print(said)
     if options.write:
         page.write_words("cluster", said)

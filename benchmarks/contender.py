@@ -75,6 +75,8 @@ class Contender:
     """What must be done before, off the clock."""
     goes_file_by_file: bool = False
     """It waits for each file, so that behind a delay it gets only some of them."""
+    part: float = 1.0
+    """Which share it gets of the files that those get who go file by file: one that is much slower gets less."""
     reading: Reading = not_known
     makes_files: bool = True
     """Its copies are files as the originals are, which can be counted."""

@@ -114,7 +114,7 @@ class OverSsh:
                 self._restic("init"),
                 makes_files=False,
             ),
-            slow("original", ORIGINAL, self._original),
+            slow("original", ORIGINAL, self._original, part=0.2),
         ]
 
     def _openssh(self, suffix: str, config: Path) -> Iterator[Contender]:

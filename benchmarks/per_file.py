@@ -33,12 +33,12 @@ class Used(NamedTuple):
     workers: float
 
 
-def run(files: int, rounds: int, settings: Sequence[str], folder: Path | None = None) -> str:
+def run(files: int, rounds: int, settings: Sequence[str], folder: Path) -> str:
     """Build and measure; what is to be said of it."""
     what = f"{files:,} files of 16 KiB in {files // 20:,} datasets"
     contents = (TINY, Content("many", what, [16 * KIBIBYTE] * files, files // 20))
-    with PostgresServer() as server, tempfile.TemporaryDirectory(dir=folder) as name:
-        few, many = (_source(server, Path(name), content) for content in contents)
+    with PostgresServer() as server:
+        few, many = (_source(server, folder, content) for content in contents)
         used = [(_used(few, settings), _used(many, settings)) for _ in range(rounds)]
     start = statistics.median(alone.coordinator for alone, _ in used)
     coordinator = 1_000 / files * statistics.median(all_.coordinator - alone.coordinator for alone, all_ in used)
@@ -57,20 +57,20 @@ def _source(server: PostgresServer, folder: Path, content: Content) -> Source:
 
 
 def _used(source: Source, settings: Sequence[str]) -> Used:
-    with tempfile.TemporaryDirectory(dir=source.folder) as name:
-        folder, told = Path(name), Path(name) / "used.json"
-        lines = ["StorageType: filesystem", f"Directory: {folder / 'copies'}", f"Workers: {WORKERS}", *settings]
-        (folder / "copies").mkdir()
-        site = Installation(folder, source.dsn, source.sample, destination="\n".join(lines))
-        command: list[str | Path] = [
-            sys.executable,
-            "-m",
-            "benchmarks.told_apart",
-            told,
-            "--config",
-            site.configure(),
-            "backup",
-        ]
-        cost = cost_of(Command(command), LONGEST_SECONDS)
-        its_own = float(told.read_text())
-        return Used(its_own, cost.processor - its_own)
+    folder = Path(tempfile.mkdtemp(dir=source.folder))
+    told = folder / "used.json"
+    lines = ["StorageType: filesystem", f"Directory: {folder / 'copies'}", f"Workers: {WORKERS}", *settings]
+    (folder / "copies").mkdir()
+    site = Installation(folder, source.dsn, source.sample, destination="\n".join(lines))
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "benchmarks.told_apart",
+        told,
+        "--config",
+        site.configure(),
+        "backup",
+    ]
+    cost = cost_of(Command(command), LONGEST_SECONDS)
+    its_own = float(told.read_text())
+    return Used(its_own, cost.processor - its_own)

@@ -140,8 +140,9 @@ class Game:
 
     def _run(self, contender: Contender, folder: Path) -> Run:
         source = self.source
-        if contender.goes_file_by_file and self.part is not None and self.part < source.number:
-            return Run(source, source.part(self.part), self.part, folder)
+        part = None if self.part is None else max(1, round(self.part * contender.part))
+        if contender.goes_file_by_file and part is not None and part < source.number:
+            return Run(source, source.part(part), part, folder)
         return Run(source, source.files, source.number, folder)
 
 

@@ -91,6 +91,24 @@ def failing(monkeypatch: pytest.MonkeyPatch, function: str, number: int) -> None
     monkeypatch.setattr(os, function, fail)
 
 
+def test_the_way_to_a_folder_is_gone_once_for_many_files_of_it(
+    destination: FilesystemDestination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[object] = []
+    really_open = os.open
+
+    def counted(path: str | bytes, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        opened.append(path)
+        return really_open(path, flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", counted)
+    keys = [f"10.5072/FK2/{dataset}/{number}" for dataset in ("A", "B") for number in range(50)]
+    uploads = [Upload(key, partial(MemoryStream, b"x"), Algorithm.MD5, None) for key in keys]
+    results = list(destination.put(uploads))
+    assert [type(result) for result in results] == [Receipt] * len(keys)
+    assert len(opened) < 8 * len(keys)
+
+
 def test_a_root_is_never_made(tmp_path: Path) -> None:
     with FilesystemDestination("offsite", tmp_path / "no where", STAGING) as destination:
         with pytest.raises(DestinationLost, match="no such file") as caught:

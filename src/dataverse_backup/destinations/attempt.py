@@ -6,7 +6,7 @@ import os
 import secrets
 import stat
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from io import FileIO
@@ -45,6 +45,25 @@ class Staged:
     """How many of its bytes lay there already."""
 
 
+class _Held:
+    """A folder of a tree that is held open while many of its files are worked on, or none."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree, self._resources = tree, ExitStack()
+        self.key: str | None = None
+
+    def hold(self, key: str) -> None:
+        """Hold the folder *key*, which is there, instead of the last one. Raises OSError."""
+        self.let_go()
+        self._resources.enter_context(self._tree.holding(key))
+        self.key = key
+
+    def let_go(self) -> None:
+        """Hold none."""
+        self.key = None
+        self._resources.close()
+
+
 class Attempt:
     """Stores one batch below *tree*; leaving it removes what it staged, but for what may be continued.
 
@@ -57,6 +76,7 @@ class Attempt:
         self._place, self._tree, self._resumes_from = place, tree, resumes_from
         self._partials = FolderPartials(tree, staging)
         self._folder = f"{staging.prefix}/{secrets.token_hex(8)}"
+        self._staging, self._parent = _Held(tree), _Held(tree)
         self._changed: set[str] = set()
         self._failures: list[Failure] = []
 
@@ -108,7 +128,9 @@ class Attempt:
 
     def _opened(self, name: str, big: str | None) -> FileIO:
         """The file *name*: a new one, or what was broken off of a big one."""
-        self._tree.make_folder(self._folder)
+        if self._staging.key is None:
+            self._tree.make_folder(self._folder)
+            self._staging.hold(self._folder)
         descriptor = self._tree.create(name) if big is None else self._partials.take(self._folder, big)
         return FileIO(descriptor, "r+b")
 
@@ -127,7 +149,9 @@ class Attempt:
 
     def _reveal(self, staged: Staged) -> Staged:
         key, aside = staged.upload.key, staged.upload.supersede_to
-        self._make_parent(key)
+        if self._parent.key != parent(key):
+            self._make_parent(key)
+            self._parent.hold(parent(key))
         if aside is None or self._tree.status(key) is None:
             self._tree.move(staged.name, key)
         else:
@@ -168,6 +192,8 @@ class Attempt:
         return self
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self._parent.let_go()
+        self._staging.let_go()
         with suppress(OSError):  # a later sweep does it
             if may_pass(error):
                 self._partials.give_back_all(self._folder)

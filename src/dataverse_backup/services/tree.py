@@ -34,6 +34,7 @@ class Tree:
         self._path = path
         self._file_mode, self._dir_mode = file_mode, dir_mode
         self._root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._held: dict[str, int] = {}
 
     def in_place(self) -> bool:
         """Whether the folder is still what its path leads to."""
@@ -45,6 +46,9 @@ class Tree:
     @contextmanager
     def folder(self, key: str) -> Iterator[int]:
         """A descriptor of the folder *key*; ``''`` is the tree's own folder."""
+        if (held := self._held.get(key)) is not None:
+            yield held
+            return
         descriptor = os.dup(self._root)
         try:
             for part in key.encode("utf-8", "surrogateescape").split(b"/") if key else ():
@@ -61,6 +65,21 @@ class Tree:
         above, _, name = key.rpartition("/")
         with self.folder(above) as descriptor:
             yield descriptor, name.encode()
+
+    @contextmanager
+    def holding(self, key: str) -> Iterator[None]:
+        """Keep the folder *key*, which is there, open meanwhile: the way to it need not be gone for each of its files.
+
+        Other threads may use the tree meanwhile, as long as they end before this does.
+        """
+        with self.folder(key) as descriptor:
+            outer = self._held.get(key)
+            self._held[key] = descriptor
+            try:
+                yield
+            finally:
+                if outer is None:
+                    del self._held[key]
 
     def make_folder(self, key: str) -> None:
         """Make the folder *key* and those above it, unless they are there; syncing them is the caller's."""

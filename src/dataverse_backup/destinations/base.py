@@ -346,6 +346,9 @@ MAX_NAME_BYTES = 255
 """The longest name of one part of a path on the file systems that matter (NAME_MAX of ext4, XFS, ZFS, APFS)."""
 
 
+_NO_NAMES = frozenset([b"", b".", b".."])
+
+
 def checked_path_key(place: str, key: str) -> str:
     """*key*, if a path on a file system can carry it exactly; otherwise raises KeyRefused.
 
@@ -359,14 +362,15 @@ def checked_path_key(place: str, key: str) -> str:
 
 def _path_problem(key: str) -> str | None:
     try:
-        parts = key.encode().split(b"/")
+        path = key.encode()
     except UnicodeEncodeError:
         return "it is not valid Unicode"
-    if b"\0" in key.encode():
+    if b"\0" in path:
         return "it holds a NUL character"
-    if any(part in (b"", b".", b"..") for part in parts):
+    parts = path.split(b"/")
+    if not _NO_NAMES.isdisjoint(parts):
         return "it has an empty, '.' or '..' part"
-    if any(len(part) > MAX_NAME_BYTES for part in parts):
+    if max(map(len, parts)) > MAX_NAME_BYTES:
         return f"a part of it is longer than {MAX_NAME_BYTES} bytes"
     return None
 

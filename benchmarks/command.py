@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import auditing, cluster, kills, nothing_to_do, page, per_file
+from benchmarks import auditing, cluster, kills, nothing_to_do, page, per_file, timeline
 from benchmarks.bench import PAGE, WAYS, Workload, names_of_workloads, opened, usual_delays, workloads
 from benchmarks.contents import contents
 from benchmarks.link import ceiling
@@ -149,6 +149,12 @@ def _audit(options: argparse.Namespace) -> int:
     return 0
 
 
+def _timeline(options: argparse.Namespace) -> int:
+    for round_trip in options.delay or (0,):
+        print(timeline.run(1_000 if options.quick else 10_000, round_trip, options.set, options.folder))
+    return 0
+
+
 def _kills(options: argparse.Namespace) -> int:
     return kills.run(options.kills)
 
@@ -177,6 +183,7 @@ OTHERS: dict[str, tuple[str, Callable[[argparse.Namespace], int]]] = {
     "no-op": ("how long a run takes that has nothing to do, and how much memory", _no_op),
     "per-file": ("what small files take of the processor, told apart by who takes it", _per_file),
     "audit": ("how long it takes to read small copies over ssh again, beside md5sum by hand", _audit),
+    "timeline": ("when one of our runs has sent and recorded, and which processes take the processor", _timeline),
     "kills": ("what is left when runs are killed at any moment", _kills),
     "cluster": ("how much faster four workers of a Dask cluster are than one, over a slow link", _cluster),
     "link": ("how much the link with a delay passes on", _link),

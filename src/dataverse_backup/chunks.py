@@ -1,4 +1,4 @@
-"""Long iterables taken piece by piece."""
+"""Long iterables, and streams, taken piece by piece."""
 
 from __future__ import annotations
 
@@ -30,3 +30,15 @@ def sized_chunks(items: Iterable[T], size_of: Callable[[T], int], *, length: int
         held += size_of(item)
     if chunk:
         yield chunk
+
+
+def beginning(read: Callable[[int], bytes], length: int) -> bytes:
+    """The first *length* bytes of what *read* gives, or all where there are fewer.
+
+    One call is not enough: what comes from a network comes in pieces.
+    """
+    pieces: list[bytes] = []
+    while length > 0 and (data := read(length)):
+        pieces.append(data)
+        length -= len(data)
+    return b"".join(pieces)

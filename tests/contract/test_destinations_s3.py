@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dataverse_backup.actions.check import check_destination
 from dataverse_backup.destinations.base import IDENTITY_KEY, STAGING_PREFIX, Staging, StoredDigest, Upload
 from dataverse_backup.destinations.s3 import S3Destination
 from dataverse_backup.destinations.s3.objects import Part, etag_of
@@ -26,6 +27,8 @@ from dataverse_backup.errors import (
     Unavailable,
 )
 from dataverse_backup.fixity import OWN_ALGORITHM, Algorithm, Checksum, VerifiedBy
+from dataverse_backup.ledger.memory import MemoryLedger
+from dataverse_backup.services.http_lines import Reading
 from dataverse_backup.stores.memory import MemoryStream
 from dataverse_backup.testing.places import NAME, STAGING
 from dataverse_backup.testing.uploads import ASIDE, KEY, OTHER, checksum, digest, failed, put, stored, upload
@@ -653,3 +656,27 @@ def test_a_frozen_service_is_unavailable_after_a_while_and_is_used_again_when_it
         assert isinstance(error, Unavailable)
         assert time.monotonic() - began < 60
         stored(one, upload(KEY))
+
+
+def test_an_identity_that_comes_byte_by_byte_is_read_and_kept_whole(
+    place: BucketPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = place.destination()
+    first.connect()
+    first.write_identity("ledger-1")
+    first.close()
+    whole = Reading.read
+    monkeypatch.setattr(Reading, "read", lambda self, length: whole(self, min(length, 1)))
+    for turn in range(2):  # a service is asked whether it keeps to conditions by writing the identity again
+        destination = place.destination()
+        destination.connect()
+        assert destination.read_identity() == "ledger-1"
+        put(destination, upload(f"{KEY}-{turn}"))
+        destination.close()
+
+
+def test_a_check_believes_what_comes_byte_by_byte(place: BucketPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Reading.read
+    monkeypatch.setattr(Reading, "read", lambda self, length: whole(self, min(length, 7)))
+    checks = list(check_destination(NAME, MemoryLedger, place.destination))
+    assert [check for check in checks if not check.is_ok] == []

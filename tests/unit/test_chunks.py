@@ -1,13 +1,14 @@
-"""Long iterables taken piece by piece."""
+"""Long iterables, and streams, taken piece by piece."""
 
 from __future__ import annotations
 
+from io import BytesIO
 from itertools import pairwise
 
 from hypothesis import given
-from hypothesis.strategies import integers, lists
+from hypothesis.strategies import binary, integers, lists
 
-from dataverse_backup.chunks import chunks, sized_chunks
+from dataverse_backup.chunks import beginning, chunks, sized_chunks
 
 SIZES = lists(integers(0, 20), max_size=30)
 
@@ -34,3 +35,9 @@ def test_what_is_taken_is_not_read_ahead_of() -> None:
     numbers = iter(range(10))
     assert next(chunks(numbers, 3)) == [0, 1, 2]
     assert next(numbers) == 3
+
+
+@given(binary(max_size=40), integers(0, 50), integers(1, 5))
+def test_the_beginning_of_a_stream_is_whole_however_little_comes_at_a_time(data: bytes, length: int, most: int) -> None:
+    stream = BytesIO(data)
+    assert beginning(lambda wanted: stream.read(min(wanted, most)), length) == data[:length]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dataverse_backup.actions.possession import take_possession
+from dataverse_backup.chunks import beginning
 from dataverse_backup.destinations.base import SCRATCH_PREFIX, Receipt, Staging, Upload
 from dataverse_backup.errors import DataverseBackupError
 from dataverse_backup.fixity import OWN_ALGORITHM, BytesStream, Checksum
@@ -96,7 +97,7 @@ def _round_trip(label: str, destination: Destination) -> Checked:
             return _failed(label, result.error)
         (found,) = destination.digests([key], OWN_ALGORITHM)
         stream = destination.open(key)
-        read = stream.read(len(data) + 1)
+        read = beginning(stream.read, len(data) + 1)
         stream.close()
     if getattr(found, "checksum", None) != wanted or read != data:
         return Checked(

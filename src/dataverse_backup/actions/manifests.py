@@ -6,7 +6,7 @@ import logging
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from dataverse_backup.chunks import chunks
+from dataverse_backup.chunks import beginning, chunks
 from dataverse_backup.destinations.base import Explainable
 from dataverse_backup.errors import CopyMissing, DataverseBackupError, KeyOccupied, ObjectError
 from dataverse_backup.manifest import no_notes_of, notes_of, root_notes
@@ -105,7 +105,7 @@ def _read(destination: Destination, key: str) -> bytes | None:
     except ObjectError:
         return b""
     try:
-        return stream.read(1 << 16)
+        return beginning(stream.read, 1 << 16)
     except ObjectError:
         return b""
     finally:

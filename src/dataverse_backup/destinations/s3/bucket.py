@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from dataverse_backup.chunks import beginning
 from dataverse_backup.destinations.base import IDENTITY_KEY, OWN_PREFIX, SCRATCH_PREFIX, Entry, checked_path_key
 from dataverse_backup.destinations.s3.multipart import Multipart, copy_source
 from dataverse_backup.destinations.s3.objects import as_base64, crc64_of, crc64_text, md5_of, stored_as
@@ -141,7 +142,7 @@ class Bucket:
             identity = self.read(IDENTITY_KEY)
             try:
                 with self.reading(IDENTITY_KEY):
-                    text = identity.read(CHUNK)
+                    text = beginning(identity.read, CHUNK)
             finally:
                 identity.close()
             try:

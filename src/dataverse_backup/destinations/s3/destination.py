@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from dataverse_backup.chunks import beginning
 from dataverse_backup.destinations.base import (
     IDENTITY_KEY,
     Destination,
@@ -137,7 +138,7 @@ class S3Destination(Destination, Listable, Explainable, Resumable, Prunable):
             except CopyMissing:
                 return None
             try:
-                return stream.read(_LONGEST_IDENTITY).decode(errors="replace").strip()
+                return beginning(stream.read, _LONGEST_IDENTITY).decode(errors="replace").strip()
             finally:
                 stream.close()
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dataverse_backup.chunks import beginning
 from dataverse_backup.destinations.partials import KEPT_SECONDS, may_pass, partials_prefix
 from dataverse_backup.errors import CopyMissing, CopyRefused, KeyRefused, ObjectError
 
@@ -115,7 +116,7 @@ class PartUploads:
         reader = self._bucket.read(record)
         try:
             with self._bucket.reading(record):
-                return reader.read(_LONGEST_RECORD).decode(errors="replace")
+                return beginning(reader.read, _LONGEST_RECORD).decode(errors="replace")
         finally:
             reader.close()
 

@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from dataverse_backup.chunks import beginning
 from dataverse_backup.destinations.base import (
     IDENTITY_KEY,
     Destination,
@@ -155,7 +156,7 @@ class SwiftDestination(Destination, Listable, Explainable, Prunable):
             return None
         stored = self._objects.open(key)
         try:
-            return stored.read(_LONGEST_IDENTITY).decode(errors="replace")
+            return beginning(stored.read, _LONGEST_IDENTITY).decode(errors="replace")
         finally:
             stored.close()
 

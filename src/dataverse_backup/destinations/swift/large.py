@@ -12,6 +12,7 @@ import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from dataverse_backup.chunks import beginning
 from dataverse_backup.destinations.base import OWN_PREFIX, STAGING_PREFIX
 from dataverse_backup.destinations.swift.objects import Segment
 from dataverse_backup.fixity import Algorithm
@@ -144,7 +145,7 @@ def _is_visible(objects: Objects, record: str) -> bool:
 def _key_in(objects: Objects, record: str) -> str:
     stored = objects.open(record)
     try:
-        return stored.read(_LONGEST_RECORD).decode(errors="replace")
+        return beginning(stored.read, _LONGEST_RECORD).decode(errors="replace")
     finally:
         stored.close()
 

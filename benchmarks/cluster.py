@@ -9,25 +9,24 @@ from __future__ import annotations
 
 import statistics
 import sys
-import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.contents import KIBIBYTE, Content
-from benchmarks.link import Link
+from benchmarks.far_server import far_server
 from benchmarks.measuring import Command, cost_of
-from benchmarks.source import Source
 from dataverse_backup.cluster.scheduler import Scheduler
 from tests.acceptance.installation import COMMAND, Installation
 from tests.servers.dask_cluster import DaskScheduler
-from tests.servers.postgresql import PostgresServer
-from tests.servers.sshd import SshServer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
+
+    from benchmarks.source import Source
+    from tests.servers.sshd import SshServer
 
 ROUND_TRIP = 100.0
 """Milliseconds."""
@@ -90,17 +89,12 @@ def run(rounds: int, files: int, scratch: Path) -> str:
     """Measure below *scratch* with as many workers as WORKERS says, in turns; what is to be said of it."""
     content = Content("cluster", f"{files:,} files of 4 KiB", [4 * KIBIBYTE] * files, 50)
     with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(dir=scratch))
-        database = stack.enter_context(PostgresServer())
-        database.create_database(content.name)
-        source = Source(content, folder / "source", database.dsn(content.name))
-        source.make()
-        server = stack.enter_context(SshServer())
-        link = stack.enter_context(Link(server.port, ROUND_TRIP))
+        far = stack.enter_context(far_server(content, ROUND_TRIP, scratch))
+        folder = far.folder
         (folder / "dask").mkdir()
         environment = {"DATAVERSE_BACKUP_CONFIG": str(folder / "config.ini")}
         scheduler = stack.enter_context(DaskScheduler(folder / "dask", environment))
-        place = Place(folder, source, server, link.port, scheduler)
+        place = Place(folder, far.source, far.server, far.link.port, scheduler)
         return _said(content, {workers: _turns(place, workers, rounds) for workers in WORKERS})
 
 

@@ -9,20 +9,16 @@ from __future__ import annotations
 import os
 import sqlite3
 import subprocess
-import tempfile
 import time
 from collections import defaultdict
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.contents import KIBIBYTE, Content
-from benchmarks.link import Link
+from benchmarks.far_server import far_server
 from benchmarks.measuring import CommandFailed
-from benchmarks.source import Source
 from tests.acceptance.installation import COMMAND, Installation
-from tests.servers.postgresql import PostgresServer
-from tests.servers.sshd import SshServer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,14 +31,8 @@ SENT, FIRST, LAST, END = "first bytes over there", "first file recorded", "last 
 def run(files: int, round_trip: float, settings: Sequence[str], scratch: Path) -> str:
     """Build and look on, below *scratch*; a table of what was seen."""
     content = Content("timeline", f"{files:,} files of 16 KiB", [16 * KIBIBYTE] * files, max(1, files // 20))
-    with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(dir=scratch))
-        database = stack.enter_context(PostgresServer())
-        database.create_database(content.name)
-        source = Source(content, folder / "source", database.dsn(content.name))
-        source.make()
-        server = stack.enter_context(SshServer())
-        link = stack.enter_context(Link(server.port, round_trip))
+    with far_server(content, round_trip, scratch) as far:
+        folder, source, server, link = far.folder, far.source, far.server, far.link
         (copies := folder / "copies").mkdir()
         known_hosts = folder / "known_hosts"
         known_hosts.write_text(f"[127.0.0.1]:{link.port} {(server.folder / 'host_key.pub').read_text()}")
